@@ -1,0 +1,78 @@
+"""The door of the command line: finds the commands, parses, runs one, maps errors to exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+from gradus_runtime.cli.command import ENTRY_POINT_GROUP, Command
+from gradus_runtime.errors import ExitCode, GradusError
+
+__all__ = ["main"]
+
+
+def _own_commands() -> list[Command]:
+    return []
+
+
+def _find_commands(only: str | None) -> dict[str, Command]:
+    commands = {c.name: c for c in _own_commands()}
+    if only in commands:
+        return commands
+    added: Sequence[EntryPoint] = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name)
+    for entry in added:
+        if only is None or entry.name == only:
+            commands[entry.name] = entry.load()
+    return commands
+
+
+def _parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gradus",
+        description="Compiles tree ensembles to portable artifacts, versions them, and serves them.",
+        epilog="Exit codes: 0 done, 1 the check said no, 2 wrong use, 3 the environment failed.",
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in commands.values():
+        sub = subparsers.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.summary,
+            epilog=f"example:\n  {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--json", action="store_true", help="write the result as one JSON value")
+        command.configure(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `gradus`.
+
+    Args:
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        An `ExitCode`.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    only = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    args = _parser(_find_commands(only) if only else _find_commands(None)).parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except GradusError as e:
+        if args.json:
+            print(json.dumps({"error": type(e).__name__, "message": str(e)}))
+        print(f"gradus {args.command}: {e}", file=sys.stderr)
+        return int(e.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except KeyboardInterrupt:
+        print(f"gradus {args.command}: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,105 @@
+"""Frozen dataclasses to JSON values and back, strictly: the types are the contract.
+
+A field is `str`, `int`, `float`, `bool`, another dataclass, `tuple[T, ...]`, `Mapping[str, T]`, or `T | None`.
+Every key must be present and known. An int is accepted where a float is due; nothing else is converted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from gradus_runtime.errors import GradusError, ManifestError
+
+__all__ = ["decode", "encode", "type_hints"]
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """Return the JSON value of a dataclass (or of anything that one may hold)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(cls: type[T], value: Any, *, place: str, error: type[GradusError] = ManifestError) -> T:
+    """Build a dataclass from a parsed JSON value, or refuse.
+
+    Args:
+        cls: A frozen dataclass.
+        value: As `strict_json.parse` returns it.
+        place: How errors name the value.
+        error: The type of error to raise.
+
+    Raises:
+        GradusError: Of type `error`; the message names the key path, the rule and the value.
+    """
+    result: T = _decode(cls, value, place, error)
+    return result
+
+
+@functools.cache
+def type_hints(cls: type) -> dict[str, Any]:
+    """Resolved annotations of a dataclass, field by field."""
+    return get_type_hints(cls)
+
+
+def _decode(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind, value, place, error)
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        (inner,) = [a for a in get_args(kind) if a is not type(None)]
+        return _decode(inner, value, place, error)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise error("a list is needed", place=place, value=value)
+        inner = get_args(kind)[0]
+        return tuple(_decode(inner, item, f"{place}[{i}]", error) for i, item in enumerate(value))
+    if origin is Mapping:
+        if not isinstance(value, dict):
+            raise error("an object is needed", place=place, value=value)
+        inner = get_args(kind)[1]
+        return {key: _decode(inner, item, f"{place}.{key}", error) for key, item in value.items()}
+    return _scalar(kind, value, place, error)
+
+
+def _scalar(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
+    if kind is float and type(value) in (int, float):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    elif type(value) is kind:
+        return value
+    names = {str: "text", int: "an integer", float: "a finite number", bool: "true or false"}
+    raise error(f"{names[kind]} is needed", place=place, value=value)
+
+
+def _dataclass(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
+    if not isinstance(value, dict):
+        raise error("an object is needed", place=place, value=value)
+    hints = type_hints(kind)
+    fields = [f.name for f in dataclasses.fields(kind)]
+    for key in fields:
+        if key not in value:
+            raise error(f"key {key!r} must be present", place=place)
+    for key in value:
+        if key not in hints:
+            raise error(
+                "a key must be known", place=place, value=key, hint=f"Known: {', '.join(sorted(fields))}."
+            )
+    return kind(**{key: _decode(hints[key], value[key], f"{place}.{key}", error) for key in fields})

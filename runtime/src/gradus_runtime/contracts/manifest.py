@@ -1,0 +1,228 @@
+"""`manifest.json`: the contract between who publishes an artifact and who serves it.
+
+Its bytes are the canonical JSON of `Manifest`; the SHA-256 of these bytes is the digest of the artifact, and
+covers every file through `files`. No wall-clock time and no fact of the host is in it: they are in
+`build.json`, which stands beside it and which nothing depends on.
+
+To change the format: add the field here and in `manifest.schema.json`, raise `FORMAT_VERSION`, keep reading
+the older versions in `parse`, and add an artifact of the new version to `tests/compat/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.errors import ManifestError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Decision",
+    "FeatureSpec",
+    "FileEntry",
+    "Golden",
+    "Histogram",
+    "Level",
+    "Manifest",
+    "Member",
+    "Parity",
+    "Provenance",
+    "RuntimeRequirement",
+    "parse",
+]
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file of the artifact: its name, its SHA-256 in hexadecimal, its size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How probabilities become an action.
+
+    `confidence_threshold` and `fallback_confidence` lie in [0, 1]; `fallback_probabilities` follow the order
+    of the classes and sum to 1; `max_age_days` counts from `Provenance.data_end`, None for no expiry.
+    """
+
+    confidence_threshold: float
+    fallback_action: str
+    fallback_confidence: float
+    fallback_probabilities: tuple[float, ...]
+    max_age_days: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Training distribution of a feature.
+
+    `edges` are k increasing cut points; `counts` are k + 1 counts of training rows: below or at the first,
+    between, above the last (a row x falls into the bin `searchsorted(edges, x, side="left")`).
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """A column of the full vector. `minimum`, `maximum`, `histogram`: over training rows, None if unknown."""
+
+    name: str
+    group: str
+    dtype: str
+    minimum: float | None
+    maximum: float | None
+    histogram: Histogram | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model in a level's vote: its library, its weight, its trees and nodes (0 where it has none)."""
+
+    name: str
+    library: str
+    weight: float
+    trees: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Figures of the parity proof: `rows` tried on every member, `leaf_checks` tree walks compared."""
+
+    rows: int
+    boundary_rows: int
+    leaf_checks: int
+    wrong_leaves: int
+    max_difference: float
+    label_changes: int
+    ties: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level: the groups it needs, its graph, its members, what was measured.
+
+    `vote` is "soft" or "hard". `metrics` are of the holdout rows. `class_counts` are the decisions on the
+    holdout rows, by class: the reference of the drift of classes (empty if unknown).
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    file: str
+    encoding: str
+    opsets: Mapping[str, int]
+    vote: str
+    members: tuple[Member, ...]
+    metrics: Mapping[str, float]
+    class_counts: tuple[int, ...]
+    parity: Parity
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Rows with known answers, in the file `golden.npz`, replayed through the session that will serve.
+
+    Arrays: `features` float32 [rows, features], and per level NAME `NAME` float32 [rows, classes].
+    `tolerance` is the largest allowed absolute difference of a probability.
+    """
+
+    file: str
+    rows: int
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the models come from. Times are ISO 8601 in UTC; digests are SHA-256 in hexadecimal."""
+
+    simulated: bool
+    data_sha256: str
+    data_start: str
+    data_end: str
+    rows: int
+    config_sha256: str
+    git_commit: str | None
+    libraries: Mapping[str, str]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeRequirement:
+    """Which onnxruntime may serve: at least `minimum`, none of `known_bad`."""
+
+    minimum: str
+    known_bad: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The whole contract of one artifact version. Levels are in order, best first."""
+
+    format_version: int
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    decision: Decision
+    features: tuple[FeatureSpec, ...]
+    levels: tuple[Level, ...]
+    golden: Golden
+    files: tuple[FileEntry, ...]
+    provenance: Provenance
+    runtime: RuntimeRequirement
+    aliases: Mapping[str, str]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """All feature names, in the order of the full vector."""
+        return tuple(f.name for f in self.features)
+
+    def level_features(self, level: Level) -> tuple[str, ...]:
+        """Feature names of a level, in the order of its input."""
+        groups = set(level.groups)
+        return tuple(f.name for f in self.features if f.group in groups)
+
+    def schema_hash(self) -> str:
+        """SHA-256 over feature names, groups, types, levels and classes: what a caller's rows depend on."""
+        schema = {
+            "classes": self.classes,
+            "features": [(f.name, f.group, f.dtype) for f in self.features],
+            "levels": [(s.name, s.groups) for s in self.levels],
+        }
+        return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes of `manifest.json`."""
+        return strict_json.canonical_bytes(codec.encode(self))
+
+    def digest(self) -> str:
+        """SHA-256 of `to_bytes()`, in hexadecimal."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:
+    """Read a manifest, or refuse it.
+
+    Raises:
+        ManifestError: Oversize, not strict JSON, an unknown format version, or a broken rule.
+    """
+    value = strict_json.parse(data, place=place)
+    version = value.get("format_version") if isinstance(value, dict) else None
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise ManifestError(
+            f"format_version must be {FORMAT_VERSION}",
+            place=place,
+            value=version,
+            hint="A newer gradus-runtime may read it: pip install --upgrade gradus-runtime.",
+        )
+    return codec.decode(Manifest, value, place=place)

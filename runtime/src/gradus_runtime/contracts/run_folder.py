@@ -1,0 +1,107 @@
+"""The run folder: what training leaves and conversion reads. No pickle in it.
+
+    RUN/training_metadata.json       written last: a folder without it is not finished
+    RUN/feature_order.json
+    RUN/holdout.npz                  features float32 [N, F] (NaN: unavailable), labels int64 [N] (class
+                                     indices), timestamps int64 [N] (bar open, ms since 1970 UTC)
+    RUN/levels/LEVEL/MEMBER.txt      LightGBM text model
+    RUN/levels/LEVEL/MEMBER.ubj      XGBoost UBJSON model
+    RUN/levels/LEVEL/MEMBER.skops    scikit-learn estimator
+    RUN/report.html                  (after `gradus report`)
+
+`training_metadata.json` has three keys: `format`, `run` (this contract, `Run`), and `training` (details for
+people and for the report, which conversion does not read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.contracts.manifest import Histogram, Provenance
+from gradus_runtime.errors import DataError
+
+__all__ = ["FORMAT", "METADATA", "FeatureStatistics", "Run", "RunLevel", "RunMember", "dump", "load"]
+
+FORMAT = "gradus-run/1"
+METADATA = "training_metadata.json"
+MAX_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunMember:
+    """A trained model: library "lightgbm", "xgboost" or "sklearn"; file relative to the run folder.
+
+    `classes` are the indices into `Run.classes` of the columns of its `predict_proba`, in their order: all of
+    them, unless its training rows lacked a class.
+    """
+
+    name: str
+    library: str
+    file: str
+    sha256: str
+    weight: float
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLevel:
+    """A trained level. `vote` is "soft" or "hard"; `metrics` are of the holdout rows."""
+
+    name: str
+    members: tuple[RunMember, ...]
+    vote: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStatistics:
+    """A feature over the training rows that have it."""
+
+    name: str
+    minimum: float
+    maximum: float
+    histogram: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What conversion needs of a run. Levels are in order, best first; a run may lack some levels."""
+
+    classes: tuple[str, ...]
+    levels: tuple[RunLevel, ...]
+    features: tuple[FeatureStatistics, ...]
+    holdout_rows: int
+    holdout_sha256: str
+    gate_passed: bool | None
+    provenance: Provenance
+
+
+def dump(run: Run, training: Mapping[str, Any]) -> bytes:
+    """Return the bytes of `training_metadata.json`."""
+    return strict_json.canonical_bytes({"format": FORMAT, "run": codec.encode(run), "training": training})
+
+
+def load(folder: Path) -> Run:
+    """Read and check the metadata of a run folder.
+
+    Raises:
+        DataError: Missing, unfinished, or a broken rule.
+    """
+    path = folder / METADATA
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError(
+            "a run folder must hold finished training",
+            place=str(path),
+            value=e.strerror,
+            hint="Run `gradus train`, or `gradus train --resume` if it was interrupted.",
+        ) from None
+    value = strict_json.parse(data, place=str(path), max_bytes=MAX_BYTES, error=DataError)
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise DataError(f"format must be {FORMAT!r}", place=str(path))
+    return codec.decode(Run, value.get("run"), place=f"{path}: run", error=DataError)

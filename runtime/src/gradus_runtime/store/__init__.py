@@ -1,0 +1,1 @@
+"""Store: versions, pins and history on disk."""
