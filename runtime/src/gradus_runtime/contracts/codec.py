@@ -1,6 +1,6 @@
 """Frozen dataclasses to JSON values and back, strictly: the types are the contract.
 
-A field is `str`, `int`, `float`, `bool`, another dataclass, `tuple[T, ...]`, `Mapping[str, T]`, or `T | None`.
+A field is `str`, `int`, `float`, `bool`, a dataclass, `tuple[T, ...]`, `Mapping[str, T]`, or `T | None`.
 Every key must be present and known. An int is accepted where a float is due; nothing else is converted.
 """
 
