@@ -2,30 +2,122 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
+WORKERS ?= 2
+
+# What a training run is made of: override on the command line.
+CANDLES ?= data/candles.csv
+MACRO ?= $(wildcard data/macro.csv)
+CONFIG ?= config/training.toml
+LEVEL ?= all
+DAYS ?=
+TRIALS ?=
+VERSION ?=
+RUN ?= runs/current
+STORE ?= artifacts/btc-jpy
+TRAIN_FLAGS ?=
+CONVERT_FLAGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@echo
+	@echo 'Variables: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS= (train)  VERSION= (convert)  RUN= STORE= PYTHON='
+
+# ---------------------------------------------------------------- set-up
 
 $(STAMP): requirements/dev.txt runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@test -x $(BIN)/python || { echo "Creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing the pinned dependencies (once; some minutes on a slow line)"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo 'Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12 ...' >&2; exit 2; }
+	@test -x $(BIN)/python || { echo 'Creating $(VENV)'; $(PYTHON) -m venv $(VENV); }
+	@echo 'Installing the pinned dependencies (once; minutes on a slow line)'
 ifneq ($(UV),)
 	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e runtime -e convert -e train
 else
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e runtime -e convert -e train
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
+	  -e runtime -e convert -e train
 endif
 	@touch $@
 
-.PHONY: help setup
-help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+.PHONY: setup lock
+setup: $(STAMP) ## Create .venv with everything in it
+lock: $(STAMP) ## Resolve the dependencies anew into requirements/dev.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-emit-index-url --no-emit-package gradus-runtime --custom-compile-command 'make lock' --all-extras \
+	  runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml --group pyproject.toml:dev \
+	  -o requirements/dev.txt
 
-setup: $(STAMP) ## Create .venv and install everything into it
+# ---------------------------------------------------------------- the way of the data
+
+METADATA := $(RUN)/training_metadata.json
+SETTINGS := $(RUN).settings
+
+# Rewritten only when a variable has another value than at the last run.
+.PHONY: force
+$(SETTINGS): force
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CANDLES) $(MACRO) $(CONFIG) $(LEVEL) $(DAYS) $(TRIALS) $(TRAIN_FLAGS)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(CANDLES):
+	@echo 'There are no candles at $@.' >&2
+	@echo 'Name yours:  make train CANDLES=my_candles.csv MACRO=my_daily_series.csv' >&2
+	@echo 'or try the embedded market:  make demo' >&2
+	@exit 2
+
+$(METADATA): $(STAMP) $(SETTINGS) $(CANDLES) $(MACRO) $(CONFIG) config/feature_order.json config/gates.toml
+	$(BIN)/gradus train --candles '$(CANDLES)' $(if $(MACRO),--macro '$(MACRO)') --config '$(CONFIG)' \
+	  --level $(LEVEL) $(if $(DAYS),--days $(DAYS)) $(if $(TRIALS),--optimize --n-trials $(TRIALS)) \
+	  --out $(RUN) --store $(STORE) --resume $(TRAIN_FLAGS)
+
+$(RUN).converted: $(STAMP) $(wildcard $(METADATA)) config/artifact.toml
+	$(BIN)/gradus convert --run $(RUN) --store $(STORE) $(if $(VERSION),--version $(VERSION)) \
+	  $(CONVERT_FLAGS) --pin
+	@touch $@
+
+.PHONY: train convert validate demo
+train: $(METADATA) ## Train the levels: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS=
+convert: $(RUN).converted ## Compile the last run, prove it, publish it, pin it: VERSION=
+validate: $(STAMP) ## Check the configuration and the store as CI does
+	$(BIN)/gradus validate config/feature_order.json $(if $(wildcard $(STORE)/versions),$(STORE))
+
+demo: $(STAMP) ## The whole way on an embedded market, in a few minutes
+	@$(BIN)/python examples/demo.py
+
+# ---------------------------------------------------------------- checks
+
+.PHONY: check lint types walls test
+check: lint types walls test ## What CI runs: lint, types, import walls, tests
+
+lint: $(STAMP) ## ruff, and the linters of workflows and hooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor -q --offline --no-progress .github/workflows
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+walls: $(STAMP) ## Who may import whom
+	$(BIN)/lint-imports --no-cache
+
+test: $(STAMP) ## The test suite, with its coverage
+	@rm -f .coverage .coverage.*
+	$(BIN)/pytest -n $(WORKERS) -m 'not long' --cov --cov-report=
+	@$(BIN)/coverage report --include='*/gradus_runtime/*' --fail-under=95 | tail -1 | sed 's/^/runtime  /'
+	@$(BIN)/coverage report --fail-under=90 | tail -1 | sed 's/^/all      /'
+
+.PHONY: clean
+clean: ## Remove what the targets made, but no artifact and no run
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	rm -rf $(VENV)

@@ -1,7 +1,8 @@
 """What a command of `gradus` is, and how packages add theirs.
 
-An entry point in the group `gradus.commands` has the name of the command and points at a `Command`. The module
-that holds it must be light: `run` imports what it needs when it runs, so that `gradus --help` stays quick.
+An entry point in the group `gradus.commands` has the name of a command and points at a `Command`. The
+module that holds it must be light: `run` imports what it needs when it runs, so that `gradus --help` stays
+quick.
 """
 
 from __future__ import annotations
