@@ -1,0 +1,42 @@
+"""The contract of a level's graph: its input, its outputs, and what `metadata_props` says of it.
+
+    features       float32 [N, F]   the level's features, in the order of the manifest; no NaN, no infinity
+    probabilities  float32 [N, C]   in the order of the classes
+    label          int64 [N]        the index of the largest probability, the first one in a tie
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gradus_runtime.contracts.manifest import Level, Manifest
+
+__all__ = [
+    "ARTIFACT_KEY",
+    "INPUT",
+    "LABEL",
+    "LEVEL_KEY",
+    "PROBABILITIES",
+    "SCHEMA_KEY",
+    "VERSION_KEY",
+    "expected_metadata",
+]
+
+INPUT = "features"
+PROBABILITIES = "probabilities"
+LABEL = "label"
+
+SCHEMA_KEY = "gradus.schema"
+ARTIFACT_KEY = "gradus.artifact"
+VERSION_KEY = "gradus.version"
+LEVEL_KEY = "gradus.level"
+
+
+def expected_metadata(manifest: Manifest, level: Level) -> Mapping[str, str]:
+    """Return what `metadata_props` of a level's graph must hold (it may hold more)."""
+    return {
+        SCHEMA_KEY: manifest.schema_hash(),
+        ARTIFACT_KEY: manifest.name,
+        VERSION_KEY: manifest.version,
+        LEVEL_KEY: level.name,
+    }
