@@ -1,0 +1,57 @@
+import dataclasses
+
+import numpy as np
+from benchmarks.market import order, table
+from benchmarks.recipes import RECIPES
+from benchmarks.reference import reference
+
+from gradus_runtime.contracts import run_folder
+
+
+def test_a_recipe_has_the_same_digest_until_something_in_it_changes():
+    recipe = RECIPES["large"]
+    assert recipe.digest() == dataclasses.replace(recipe).digest()
+    assert recipe.digest() != dataclasses.replace(recipe, estimators=201).digest()
+    assert recipe.digest() != recipe.digest(lightgbm="0")
+
+
+def test_the_table_is_complete_and_the_same_for_the_same_seed():
+    first, second = table(300, 1), table(300, 1)
+    assert np.isfinite(first.features).all()
+    assert first.features.dtype == np.float32
+    assert first.features.shape == (300, len(order().names))
+    assert set(first.labels.tolist()) == {0, 1, 2}
+    np.testing.assert_array_equal(first.features, second.features)
+
+
+def test_extra_levels_each_lack_one_more_group():
+    levels = order(extra_levels=1).levels
+    assert levels[-1].groups == levels[-2].groups[:-1]
+
+
+def test_a_reference_is_a_run_folder_and_is_trained_once(tmp_path, monkeypatch):
+    tiny = dataclasses.replace(RECIPES["small"], rows=200, holdout=20, estimators=2, levels=("level3",))
+    monkeypatch.setitem(RECIPES, "small", tiny)
+    folder = reference("small", tmp_path)
+    run = run_folder.load(folder)
+    assert [m.name for m in run.levels[0].members] == ["lightgbm", "xgboost", "random_forest"]
+    assert np.load(folder / "holdout.npz")["features"].shape == (20, 70)
+    written = (folder / run_folder.METADATA).stat().st_mtime_ns
+    assert reference("small", tmp_path) == folder
+    assert (folder / run_folder.METADATA).stat().st_mtime_ns == written
+
+
+def test_slices_are_the_first_trees_of_their_source(tmp_path, monkeypatch):
+    from lightgbm import Booster
+
+    tiny = dataclasses.replace(RECIPES["trees4"], rows=200, holdout=20, estimators=4, levels=("level3",))
+    for name, trees in (("trees4", 4), ("trees2", 2), ("trees1", 1)):
+        changes = dataclasses.replace(
+            tiny, name=name, estimators=trees, slice_of=None if trees == 4 else "trees4"
+        )
+        monkeypatch.setitem(RECIPES, name, changes)
+    counts = [
+        Booster(model_file=reference(name, tmp_path) / "levels/level3/lightgbm.txt").num_trees()
+        for name in ("trees1", "trees2", "trees4")
+    ]
+    assert counts == [3, 6, 12]
