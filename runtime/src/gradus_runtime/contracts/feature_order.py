@@ -6,18 +6,16 @@ derives from it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradus_runtime.contracts import strict_json
+from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import ConfigError
 
 __all__ = ["FORMAT", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
 
 FORMAT = "gradus-feature-order/1"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +189,7 @@ def _array(value: Any, place: str) -> list[Any]:
 
 
 def _name(value: Any, place: str) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or not names.is_identifier(value):
         raise ConfigError(
             "a name must start with a letter or _ and hold letters, digits, _ . - only",
             place=place,

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.contracts import codec, manifest_rules, strict_json
 from gradus_runtime.errors import ManifestError
 
 __all__ = [
@@ -214,7 +214,8 @@ def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:
     """Read a manifest, or refuse it.
 
     Raises:
-        ManifestError: Oversize, not strict JSON, an unknown format version, or a broken rule.
+        ManifestError: Oversize, not strict JSON, an unknown format version, a broken rule, or bytes that are
+            not the canonical form of what they say.
     """
     value = strict_json.parse(data, place=place)
     version = value.get("format_version") if isinstance(value, dict) else None
@@ -225,4 +226,12 @@ def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:
             value=version,
             hint="A newer gradus-runtime may read it: pip install --upgrade gradus-runtime.",
         )
-    return codec.decode(Manifest, value, place=place)
+    manifest = codec.decode(Manifest, value, place=place)
+    manifest_rules.check(manifest, place)
+    if manifest.to_bytes() != data:
+        raise ManifestError(
+            "a manifest must be in its canonical form (sorted keys, two spaces, a final newline)",
+            place=place,
+            hint="Nothing but gradus should write it; publish the version again.",
+        )
+    return manifest

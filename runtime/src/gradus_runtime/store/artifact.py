@@ -1,0 +1,181 @@
+"""An open artifact: its manifest, proved, and its files, each proved when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from types import TracebackType
+from typing import Self
+
+from gradus_runtime.contracts import manifest as manifests
+from gradus_runtime.contracts import names, strict_json
+from gradus_runtime.contracts.manifest import FileEntry, Manifest
+from gradus_runtime.errors import IntegrityError, UsageError
+from gradus_runtime.store import disk
+from gradus_runtime.store.carrier import Carrier
+
+__all__ = ["Artifact", "resolve_level", "seal"]
+
+SEAL_BYTES = 64 + 2 + len(names.MANIFEST) + 1
+
+
+def seal(digest: str) -> bytes:
+    """Bytes of `manifest.sha256`, as `sha256sum manifest.json` prints them."""
+    return f"{digest}  {names.MANIFEST}\n".encode()
+
+
+class Artifact:
+    """One version, open for reading. Close it, or use it as a context manager.
+
+    Args:
+        carrier: Holds the files; closed with the artifact, or when opening fails.
+        origin: Where it comes from, for people.
+        expected: The digest that a pin demands, if any.
+
+    Attributes:
+        manifest: The contract.
+        digest: SHA-256 of the manifest's bytes, in hexadecimal.
+        origin: Where it comes from, for people.
+        first_level: Name of the best level to serve: the manifest's first, or what the old name means that
+            it was opened by.
+
+    Raises:
+        IntegrityError: Bytes, sizes or names are not as the manifest, its seal or the pin say.
+        ManifestError: The manifest breaks the contract.
+    """
+
+    def __init__(self, carrier: Carrier, origin: str, *, expected: str | None = None) -> None:
+        self._carrier = carrier
+        self.origin = origin
+        try:
+            self._sizes = carrier.sizes()
+            data, self.digest = self._manifest_bytes(expected)
+            self.manifest: Manifest = manifests.parse(data, place=f"{origin}/{names.MANIFEST}")
+            self._entries = {f.name: f for f in self.manifest.files}
+            self._check_names_and_sizes()
+        except BaseException:
+            carrier.close()
+            raise
+        self.first_level = self.manifest.levels[0].name
+
+    def _manifest_bytes(self, expected: str | None) -> tuple[bytes, str]:
+        data = self._bounded(names.MANIFEST, strict_json.MAX_BYTES)
+        digest = hashlib.sha256(data).hexdigest()
+        if self._bounded(names.SEAL, SEAL_BYTES) != seal(digest):
+            raise IntegrityError(
+                f"{names.SEAL} must hold the digest of {names.MANIFEST}",
+                place=self.origin,
+                value=digest,
+                hint="The version is damaged: pin another one, and publish this one again.",
+            )
+        if expected is not None and digest != expected:
+            raise IntegrityError(
+                f"the version must have the pinned digest {expected}",
+                place=self.origin,
+                value=digest,
+                hint="It was exchanged after it was pinned: roll back, then look who wrote it.",
+            )
+        return data, digest
+
+    def _bounded(self, name: str, limit: int) -> bytes:
+        size = self._sizes.get(name)
+        if size is None:
+            raise IntegrityError(f"{name} must be there", place=self.origin)
+        if size > limit:
+            raise IntegrityError(
+                f"a file must be at most {limit} bytes", place=f"{self.origin}/{name}", value=size
+            )
+        return self._carrier.read(name, limit + 1)
+
+    def _check_names_and_sizes(self) -> None:
+        present = self._sizes.keys() - {names.MANIFEST, names.SEAL}
+        for name in sorted(present - self._entries.keys()):
+            raise IntegrityError("a file must be in the manifest", place=self.origin, value=name)
+        for name in sorted(self._entries.keys() - present):
+            raise IntegrityError("every file of the manifest must be there", place=self.origin, value=name)
+        for name, entry in self._entries.items():
+            if self._sizes[name] != entry.size:
+                raise IntegrityError(
+                    f"a file must have its {entry.size} bytes",
+                    place=f"{self.origin}/{name}",
+                    value=self._sizes[name],
+                )
+
+    def entry(self, name: str) -> FileEntry:
+        """Return what the manifest says of a file.
+
+        Raises:
+            UsageError: The manifest does not list it.
+        """
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UsageError(
+                "a file must be in the manifest",
+                place=self.origin,
+                value=name,
+                hint=f"There are {', '.join(self._entries)}.",
+            ) from None
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file that the manifest lists, proved against it.
+
+        Raises:
+            UsageError: The manifest does not list it.
+            IntegrityError: Size or SHA-256 differ.
+            EnvironmentFailedError: It cannot be read.
+        """
+        entry = self.entry(name)
+        with disk.failing("a file must be readable", f"{self.origin}/{name}"):
+            data = self._carrier.read(name, entry.size + 1)
+        found = hashlib.sha256(data).hexdigest()
+        if len(data) != entry.size or found != entry.sha256:
+            raise IntegrityError(
+                f"a file must have the SHA-256 {entry.sha256}", place=f"{self.origin}/{name}", value=found
+            )
+        return data
+
+    def verify(self) -> None:
+        """Read and prove every file.
+
+        Raises:
+            IntegrityError: At the first that differs.
+        """
+        for name in self._entries:
+            self.read(name)
+
+    def close(self) -> None:
+        """Let the files go. What was read stays valid."""
+        self._carrier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def resolve_level(manifest: Manifest, name: str) -> str:
+    """Return the level that a name means: a level's own, or an old one (`production_ensemble_full.pkl`).
+
+    An old name gives a line of deprecation, as a `FutureWarning`.
+
+    Raises:
+        UsageError: Neither a level nor an alias.
+    """
+    if any(name == level.name for level in manifest.levels):
+        return name
+    level = manifest.aliases.get(name) or manifest.aliases.get(name.removesuffix(".pkl"))
+    if level is not None:
+        warnings.warn(
+            f"{name!r} is an old name of {level!r} and is deprecated: use {level!r}",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return level
+    known = [s.name for s in manifest.levels] + sorted(manifest.aliases)
+    raise UsageError(
+        "a level must be in the manifest", place="level", value=name, hint=f"Choose from {', '.join(known)}."
+    )

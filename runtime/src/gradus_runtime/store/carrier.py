@@ -1,0 +1,84 @@
+"""What holds the files of one version: here a folder, in `bundle` a zip.
+
+A carrier opens every file when it is made and keeps it open: whatever is later renamed, collected or
+uninstalled, the files it was opened on stay readable until it is closed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from gradus_runtime.contracts import names
+from gradus_runtime.errors import IntegrityError
+from gradus_runtime.store import disk
+
+__all__ = ["Carrier", "FolderCarrier"]
+
+MAX_ENTRIES = 64
+
+
+class Carrier(Protocol):
+    """Files by name, each with a size known before it is read."""
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of each file."""
+        ...
+
+    def read(self, name: str, size: int) -> bytes:
+        """Return up to `size` bytes of a file."""
+        ...
+
+    def close(self) -> None:
+        """Let the files go."""
+        ...
+
+
+class FolderCarrier:
+    """The files of an open folder: regular, with one name each, no folder among them.
+
+    Args:
+        folder: Descriptor of the folder; it is closed here.
+        place: How errors name it.
+        single_link: Refuse files with a second hard link. Off for installed wheels, which installers may link
+            from their cache.
+
+    Raises:
+        IntegrityError: Something in it is not a plain file, or there are too many.
+        FileNotFoundError: A file vanished meanwhile.
+    """
+
+    def __init__(self, folder: int, place: str, *, single_link: bool = True) -> None:
+        self._files: dict[str, tuple[int, int]] = {}
+        try:
+            entries = disk.folder_names(folder)
+            if len(entries) > MAX_ENTRIES:
+                raise IntegrityError(
+                    f"a version must have at most {MAX_ENTRIES} files", place=place, value=len(entries)
+                )
+            for entry in entries:
+                if entry == names.BUILD:
+                    continue
+                self._files[entry] = disk.open_file(folder, entry, place=place, single_link=single_link)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(folder)
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of each file, `build.json` aside."""
+        return {name: size for name, (_, size) in self._files.items()}
+
+    def read(self, name: str, size: int) -> bytes:
+        """Return up to `size` bytes of a file."""
+        return disk.read_exactly(self._files[name][0], size)
+
+    def close(self) -> None:
+        """Close every file."""
+        files, self._files = self._files, {}
+        for descriptor, _ in files.values():
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()

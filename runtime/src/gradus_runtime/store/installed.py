@@ -1,0 +1,45 @@
+"""Artifacts installed as wheels: found by the name of their distribution, served from their folder.
+
+A wheel of an artifact has an entry point in the group `gradus.artifacts`, named as its distribution, whose
+value is the package that holds the folder `artifact`. The package is located, not imported: opening runs none
+of its code.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from gradus_runtime.errors import IntegrityError, StoreError
+
+__all__ = ["FOLDER", "GROUP", "PREFIX", "locate"]
+
+GROUP = "gradus.artifacts"
+PREFIX = "gradus-artifact-"
+FOLDER = "artifact"
+_PACKAGE = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def locate(name: str) -> Path:
+    """Return the folder of an installed artifact.
+
+    Args:
+        name: The distribution, such as `gradus-artifact-btc-jpy`.
+
+    Raises:
+        StoreError: It is not installed.
+        IntegrityError: It is, but registers no artifact.
+    """
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        raise StoreError(
+            "an artifact must be a store, a version's folder, an exported .zip, or an installed distribution",
+            value=name,
+            hint=f"If it should be installed: pip install {name}.",
+        ) from None
+    for entry in found.entry_points:
+        if entry.group == GROUP and _PACKAGE.fullmatch(entry.value):
+            return Path(str(found.locate_file(f"{entry.value}/{FOLDER}")))
+    raise IntegrityError(f"a distribution must have an entry point in {GROUP!r}", value=name)

@@ -1,0 +1,87 @@
+"""Pin and rollback, under the writer's lock."""
+
+from __future__ import annotations
+
+from gradus_runtime.errors import IntegrityError, StoreError
+from gradus_runtime.store import disk, history, pins, steps, writer
+from gradus_runtime.store.history import Event
+from gradus_runtime.store.opening import open_version
+from gradus_runtime.store.pins import Pin
+from gradus_runtime.store.store import VERSIONS
+from gradus_runtime.store.writer import Writing
+
+__all__ = ["pin", "version_before"]
+
+
+def version_before(at: Writing) -> str:
+    """The version to roll back to: the one pinned before, rollbacks taken off, that is still there.
+
+    Raises:
+        StoreError: There is none.
+    """
+    present = set(disk.folder_names(at.versions))
+    stack = history.pinned_stack(at.events)
+    current = stack[-1] if stack else None
+    for version in reversed(stack):
+        if version != current and version in present:
+            return version
+    raise StoreError(
+        "a version must have been pinned before this one",
+        place=at.place,
+        value=current,
+        hint="Name the version to serve: gradus pin VERSION.",
+    )
+
+
+def pin(at: Writing, event: str, version: str, actor: str | None) -> Pin:
+    """Verify a version in full, then let the store's pin name it.
+
+    Args:
+        at: The store, under the writer's lock.
+        event: "pin" or "rollback".
+        version: A name that was checked.
+        actor: Who does it; the user by default.
+
+    Returns:
+        The new pin; the pin in force if it names this version already.
+
+    Raises:
+        VanishedError: No such version.
+        GradusError: As `Store.pin`.
+    """
+    place = f"{at.place}/{VERSIONS}/{version}"
+    with open_version(at.versions, version, place, history.published(at.events).get(version)) as artifact:
+        artifact.verify()
+        digest = artifact.digest
+    steps.reached("pin.checked")
+    try:
+        before = pins.read(at.store, at.place)
+    except IntegrityError:
+        before = None  # a damaged pin is replaced; the history knows the generation
+    if before is not None and (before.version, before.digest) == (version, digest):
+        return before
+    generation = 1 + max(history.last_generation(at.events), before.generation if before else 0)
+    who = actor or writer.default_actor()
+    result = Pin(pins.FORMAT, generation, version, digest, event, writer.now(), who)
+    _replace(at, result)
+    return result
+
+
+def _replace(at: Writing, new: Pin) -> None:
+    temporary = f"{pins.PREFIX}{new.generation}"
+    disk.write_new(at.store, temporary, pins.to_bytes(new), 0o644)
+    steps.reached("pin.staged")
+    disk.rename(temporary, pins.FILE, at.store)
+    steps.reached("pin.replaced")
+    rule = (
+        f"generation {new.generation} is in force, but it must be synced and recorded too; "
+        "the next command that writes completes the record"
+    )
+    with disk.failing(rule, at.place):
+        disk.sync(at.store)
+        steps.reached("pin.settled")
+        event = Event(
+            new.time, new.event, new.version, new.digest, new.generation, new.actor, recovered=False
+        )
+        history.append(at.store, [event])
+    steps.reached("pin.recorded")

@@ -1,0 +1,213 @@
+"""A store: the versions of one artifact, the pin that names the one to serve, and what happened.
+
+    NAME/versions/VERSION/   manifest.json, manifest.sha256, build.json, graphs, golden.npz ...; never changed
+    NAME/pin.json            generation, version, digest; replaced whole
+    NAME/history.jsonl       appended to
+    NAME/.lock               held by the one command that writes
+
+Readers take no lock. They see the pin before a change or the pin after it, and hold the files they opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus_runtime.contracts import names
+from gradus_runtime.errors import GradusError, StoreError
+from gradus_runtime.store import disk, history, pins
+from gradus_runtime.store.artifact import Artifact
+from gradus_runtime.store.history import Event
+from gradus_runtime.store.opening import VanishedError, open_version
+from gradus_runtime.store.pins import Pin
+
+__all__ = ["OVERRIDE", "VERSIONS", "PinStat", "Store"]
+
+OVERRIDE = "GRADUS_VERSION"
+VERSIONS = "versions"
+ATTEMPTS = 50
+
+PinStat = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store folder, `artifacts/NAME`. Nothing is read before a method asks for it."""
+
+    path: Path
+
+    def versions(self) -> tuple[str, ...]:
+        """Versions that are there, oldest first.
+
+        Raises:
+            StoreError: There is no store.
+            EnvironmentFailedError: It cannot be read.
+        """
+        found = []
+        with self._reading() as (_, versions):
+            entries = disk.folder_names(versions)
+        for entry in entries:
+            try:
+                found.append(names.parse_version(entry))
+            except GradusError:
+                continue  # being published or removed, or none of ours: `verify` names it
+        return tuple(v.text for v in sorted(found))
+
+    def pin_state(self) -> Pin | None:
+        """The pin in force; None where nothing was pinned yet.
+
+        Raises:
+            StoreError: There is no store.
+            IntegrityError: The pin is damaged.
+            EnvironmentFailedError: It cannot be read.
+        """
+        with self._reading() as (store, _):
+            return pins.read(store, str(self.path))
+
+    def pin_stat(self) -> PinStat | None:
+        """A token that changes whenever the pin may have changed; None where nothing is pinned.
+
+        One system call, no reading: cheap enough to ask before every batch.
+        """
+        try:
+            status = (self.path / pins.FILE).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
+
+    def history(self) -> tuple[Event, ...]:
+        """What happened, oldest first.
+
+        Raises:
+            StoreError: There is no store.
+            IntegrityError: A line is damaged.
+            EnvironmentFailedError: It cannot be read.
+        """
+        with self._reading() as (store, _):
+            return history.read(store, str(self.path))
+
+    def open(self, version: str | None = None) -> Artifact:
+        """Open a version for reading.
+
+        Args:
+            version: Which; by default that of the environment's GRADUS_VERSION, else the pinned one. Only a
+                pinned version is held to a digest that is kept outside its own folder.
+
+        Raises:
+            UsageError: Not a version's name.
+            StoreError: No store, no pin, or no such version.
+            IntegrityError: The version is damaged, or not the one that was pinned.
+            ManifestError: Its manifest breaks the contract.
+            EnvironmentFailedError: It cannot be read.
+        """
+        chosen = version or os.environ.get(OVERRIDE)
+        if not chosen:
+            return self._open_pinned()
+        names.parse_version(chosen, place="version" if version else OVERRIDE)
+        try:
+            return self._open(chosen, None)
+        except VanishedError:
+            raise self._unknown(chosen) from None
+
+    def _open_pinned(self) -> Artifact:
+        for _ in range(ATTEMPTS):
+            pin = self.pin_state()
+            if pin is None:
+                hint = f"There are: {self._known()}. Run: gradus pin VERSION --store {self.path}."
+                raise StoreError("a version must be pinned", place=str(self.path), hint=hint)
+            try:
+                return self._open(pin.version, pin.digest)
+            except VanishedError:
+                if self.pin_state() == pin:
+                    break  # else it was replaced, and collected, after it was read
+        hint = f"Pin one of: {self._known()}."
+        raise StoreError("the pinned version must be there", place=str(self.path), value=pin, hint=hint)
+
+    def _open(self, version: str, digest: str | None) -> Artifact:
+        with self._reading() as (_, versions):
+            return open_version(versions, version, str(self.path / VERSIONS / version), digest)
+
+    def pin(self, version: str, *, actor: str | None = None) -> Pin:
+        """Serve a version from now on.
+
+        The version is verified in full first: what is pinned can be loaded.
+
+        Args:
+            version: One that is there.
+            actor: Who does it, for the history; the user by default.
+
+        Returns:
+            The new pin, one generation above the last; the pin in force if it names this version already.
+
+        Raises:
+            UsageError: Not a version's name.
+            StoreError: No such version; nothing was changed.
+            IntegrityError: The version is damaged; nothing was changed.
+            EnvironmentFailedError: The disk failed. The message says if the new pin is in force nevertheless.
+        """
+        return self._change("pin", version, actor)
+
+    def rollback(self, to: str | None = None, *, actor: str | None = None) -> Pin:
+        """Serve an older version again, as a new generation.
+
+        Args:
+            to: Which; by default the one pinned before, rollbacks taken off, that is still there.
+            actor: Who does it, for the history; the user by default.
+
+        Returns:
+            The new pin.
+
+        Raises:
+            StoreError: Nothing to roll back to; nothing was changed.
+            GradusError: As `pin`.
+        """
+        return self._change("rollback", to, actor)
+
+    def _change(self, event: str, version: str | None, actor: str | None) -> Pin:
+        from gradus_runtime.store import pinning, steps, writer  # a reader needs none of them
+
+        if version is not None:
+            names.parse_version(version)
+        with writer.writing(self.path) as at:
+            steps.reached("pin.locked")
+            chosen = version or pinning.version_before(at)
+            try:
+                return pinning.pin(at, event, chosen, actor)
+            except VanishedError:
+                raise self._unknown(chosen) from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[int, int]]:
+        """Descriptors of the store and of its `versions`."""
+        place = str(self.path)
+        with disk.failing("a store must be readable", place):
+            try:
+                store = disk.open_folder(self.path)
+            except (FileNotFoundError, NotADirectoryError):
+                raise no_store(place) from None
+            try:
+                versions = disk.open_folder(VERSIONS, store)
+                try:
+                    yield store, versions
+                finally:
+                    os.close(versions)
+            except FileNotFoundError:
+                raise no_store(place) from None
+            finally:
+                os.close(store)
+
+    def _known(self) -> str:
+        return ", ".join(self.versions()) or "none"
+
+    def _unknown(self, version: str) -> StoreError:
+        hint = f"There are: {self._known()}."
+        return StoreError("a version must be in the store", place=str(self.path), value=version, hint=hint)
+
+
+def no_store(place: str) -> StoreError:
+    """The error for a folder that is no store."""
+    hint = "Publish a first version: gradus publish, or gradus convert."
+    return StoreError("a folder with `versions` in it (a store) must be there", place=place, hint=hint)

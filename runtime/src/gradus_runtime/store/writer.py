@@ -1,0 +1,168 @@
+"""What every command that changes a store does first: take the lock, clean up, complete the history."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gradus_runtime.contracts import names, strict_json
+from gradus_runtime.errors import GradusError, IntegrityError, StoreError
+from gradus_runtime.store import disk, history, pins
+from gradus_runtime.store.artifact import SEAL_BYTES
+from gradus_runtime.store.history import Event
+from gradus_runtime.store.store import VERSIONS, no_store
+
+__all__ = ["STAGED", "TRASH", "Writing", "default_actor", "now", "writing"]
+
+STAGED = ".publish-"
+TRASH = ".trash-"
+LOCK = ".lock"
+LOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A store under the writer's lock: open folders, itself and `versions`, and its history so far."""
+
+    place: str
+    store: int
+    versions: int
+    events: tuple[Event, ...]
+
+
+def now() -> str:
+    """The time, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def default_actor() -> str:
+    """Who acts: GRADUS_ACTOR, else the user's name, else the user's number."""
+    for key in ("GRADUS_ACTOR", "LOGNAME", "USER"):
+        if name := os.environ.get(key):
+            return "".join(c for c in name if c.isprintable())[:128]
+    return f"uid {os.getuid()}"
+
+
+@contextmanager
+def writing(path: Path, *, wait: float = LOCK_SECONDS) -> Iterator[Writing]:
+    """Hold the writer's lock of a store. What a dead writer left is cleaned up first.
+
+    Args:
+        path: The store's folder.
+        wait: Seconds to wait for another writer.
+
+    Raises:
+        StoreError: There is no store, or another writer keeps it too long.
+        IntegrityError: The history is damaged.
+        EnvironmentFailedError: The disk failed.
+    """
+    place = str(path)
+    with disk.failing("the store must be writable", place), ExitStack() as stack:
+        try:
+            store = _closed_with(stack, disk.open_folder(path))
+            lock = _closed_with(stack, disk.open_lock(LOCK, store))
+            _acquire(lock, place, wait)
+            versions = _closed_with(stack, disk.open_folder(VERSIONS, store))
+        except (FileNotFoundError, NotADirectoryError):
+            raise no_store(place) from None
+        _clean(store, versions)
+        events = _complete(store, versions, place)
+        yield Writing(place, store, versions, events)
+
+
+def _closed_with(stack: ExitStack, descriptor: int) -> int:
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _acquire(lock: int, place: str, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            if e.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        else:
+            return
+        if time.monotonic() >= deadline:
+            raise StoreError(
+                f"one command may write at a time; another one held the store for {wait:g} s",
+                place=place,
+                hint="Wait for it to end, then try again.",
+            )
+        time.sleep(0.005)
+
+
+def _clean(store: int, versions: int) -> None:
+    for name in disk.folder_names(versions):
+        if name.startswith((STAGED, TRASH)):
+            disk.remove_folder(name, versions)
+    for name in disk.folder_names(store):
+        if name.startswith(pins.PREFIX):
+            disk.remove_file(name, store)
+
+
+def _complete(store: int, versions: int, place: str) -> tuple[Event, ...]:
+    """Repair the history, and append what a dead writer did but did not record."""
+    history.repair(store, place)
+    events = history.read(store, place)
+    recorded = history.published(events)
+    present = {name for name in disk.folder_names(versions) if not name.startswith(".")}
+    missing = [
+        Event(now(), "gc", version, digest, None, "recovery", True)
+        for version, digest in recorded.items()
+        if version not in present
+    ]
+    for version in sorted(present - recorded.keys()):
+        event = _unrecorded(versions, version, place)
+        if event is not None:
+            missing.append(event)
+    try:
+        pin = pins.read(store, place)
+    except IntegrityError:
+        pin = None  # `pin` is the way out of a damaged pin, so it must get past here
+    if pin is not None and pin.generation > history.last_generation(events):
+        missing.append(
+            Event(pin.time, pin.event, pin.version, pin.digest, pin.generation, pin.actor, recovered=True)
+        )
+    history.append(store, missing)
+    return (*events, *missing)
+
+
+def _unrecorded(versions: int, version: str, place: str) -> Event | None:
+    """The event of a version that stands in its folder but not in the history; None if it is no version."""
+    try:
+        names.parse_version(version)
+        folder = disk.open_folder(version, versions)
+    except (GradusError, OSError):
+        return None
+    try:
+        text = disk.read_small(folder, names.SEAL, SEAL_BYTES, place=place) or b""
+        digest = text[:64].decode("ascii", "replace")
+        if not names.SHA256.fullmatch(digest):
+            return None
+        data = disk.read_small(folder, names.BUILD, strict_json.MAX_BYTES, place=place)
+        build = strict_json.parse(data or b"{}", place=names.BUILD)
+    except GradusError:
+        return None
+    finally:
+        os.close(folder)
+    facts = build if isinstance(build, dict) else {}
+    time_, actor = facts.get("created"), facts.get("actor")
+    return Event(
+        time_ if isinstance(time_, str) else now(),
+        "publish",
+        version,
+        digest,
+        None,
+        actor if isinstance(actor, str) else "unknown",
+        recovered=True,
+    )
