@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Two workers share the machine: threads that wait for each other would cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,41 @@
+"""What a reader returns: the member lowered, and the library's own answers to hold it against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.fragments import OnnxFragment
+from gradus_convert.ir import Forest
+
+__all__ = ["NativeModel"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeModel:
+    """A member in both worlds.
+
+    Attributes:
+        library: "lightgbm", "xgboost" or "sklearn".
+        source: The model, as the library holds it.
+        lowered: Its exact form.
+        probabilities: float32 [N, F] to float64 [N, n_classes], by the library.
+        leaves: float32 [N, F] to int64 [N, T], the leaf of every tree of `lowered`, by the library; None
+            where there are no trees.
+        labels: The classes as the library names them, if it does.
+    """
+
+    library: str
+    source: object
+    lowered: Forest | OnnxFragment
+    probabilities: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]
+    leaves: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]] | None
+    labels: tuple[object, ...] | None
+
+    @property
+    def n_classes(self) -> int:
+        """Number of columns of the probabilities."""
+        return self.lowered.n_classes

@@ -1,0 +1,119 @@
+"""scikit-learn's GradientBoosting and HistGradientBoosting classifiers to a Forest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.errors import InexactModelError
+from gradus_convert.ir import Link
+from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.sklearn import node_table
+from gradus_convert.readers.trees import NodeTable, assemble, check_classes
+from gradus_convert.rounding import at_most
+
+__all__ = ["read_gradient_boosting", "read_hist_gradient_boosting"]
+
+
+def read_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
+    """Lower a fitted `GradientBoostingClassifier`: float32 inputs, float64 thresholds, `<=`.
+
+    With loss="exponential" the probability is the sigmoid of twice the margin.
+
+    Raises:
+        InexactModelError: `init` depends on the row.
+    """
+    check_classes(int(model.n_classes_), place)
+    binary = model.n_classes_ == 2
+    factor = 2.0 if model.loss == "exponential" else 1.0
+    init = getattr(model.init_, "strategy", model.init_)
+    if not isinstance(init, str) or init not in {"zero", "prior", "most_frequent", "constant", "uniform"}:
+        raise InexactModelError(
+            "init must be a constant", place=place, value=init, hint="Train with init=None or 'zero'."
+        )
+    origin = model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32))[0]
+    rounds, outputs = model.estimators_.shape
+    trees = [
+        node_table(model.estimators_[i, k].tree_, model.estimators_[i, k].tree_.value[:, :, 0], k)
+        for i in range(rounds)
+        for k in range(outputs)
+    ]
+    link: Link = "sigmoid" if binary else "softmax"
+    forest = assemble(
+        trees,
+        base=factor * origin,
+        n_features=model.n_features_in_,
+        n_outputs=outputs,
+        link=link,
+        scale=factor * model.learning_rate,
+    )
+
+    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return np.asarray(model.predict_proba(X), np.float64)
+
+    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        return np.asarray(model.apply(X)).astype(np.int64).reshape(len(X), len(trees))
+
+    return NativeModel("sklearn", model, forest, probabilities, leaves, tuple(model.classes_.tolist()))
+
+
+def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
+    """Lower a fitted `HistGradientBoostingClassifier`: inputs as float64, float64 thresholds, `<=`.
+
+    It has no `apply`. Its leaves come from its own compiled walk (`TreePredictor.predict`) over copies of its
+    trees whose leaf values are replaced by the leaves' numbers.
+
+    Raises:
+        InexactModelError: A split is categorical.
+    """
+    check_classes(len(model.classes_), place)
+    if model.is_categorical_ is not None and model.is_categorical_.any():
+        raise InexactModelError(
+            "splits must compare numbers",
+            place=place,
+            value="categorical_features",
+            hint="Train with categorical_features=None: encode categories as numbers.",
+        )
+    predictors = [p for rounds in model._predictors for p in rounds]
+    outputs = model.n_trees_per_iteration_
+    forest = assemble(
+        [_hist_table(p.nodes, i % outputs) for i, p in enumerate(predictors)],
+        base=np.asarray(model._baseline_prediction, np.float64).reshape(-1),
+        n_features=model.n_features_in_,
+        n_outputs=outputs,
+        link="sigmoid" if outputs == 1 else "softmax",
+    )
+    numbered = [_numbered(p) for p in predictors]
+
+    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return np.asarray(model.predict_proba(X), np.float64)
+
+    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        known, positions = model._bin_mapper.make_known_categories_bitsets()
+        rows = X.astype(np.float64)
+        ids = [p.predict(rows, known, positions, 1) for p in numbered]
+        return np.stack(ids, axis=1).astype(np.int64)
+
+    return NativeModel("sklearn", model, forest, probabilities, leaves, tuple(model.classes_.tolist()))
+
+
+def _hist_table(nodes: npt.NDArray[Any], output: int) -> NodeTable:
+    is_leaf = nodes["is_leaf"].astype(bool)
+    return NodeTable(
+        left=nodes["left"].astype(np.int64),
+        right=nodes["right"].astype(np.int64),
+        feature=np.where(is_leaf, -1, nodes["feature_idx"].astype(np.int64)),
+        threshold=np.where(is_leaf, np.float32(0), at_most(np.where(is_leaf, 0.0, nodes["num_threshold"]))),
+        values=nodes["value"].astype(np.float64)[:, None],
+        native_leaf=np.arange(len(nodes)),
+        output=output,
+    )
+
+
+def _numbered(predictor: Any) -> Any:
+    """A copy of a `TreePredictor` that predicts the number of the leaf instead of its value."""
+    nodes = predictor.nodes.copy()
+    nodes["value"] = np.arange(len(nodes))
+    return type(predictor)(nodes, predictor.binned_left_cat_bitsets, predictor.raw_left_cat_bitsets)

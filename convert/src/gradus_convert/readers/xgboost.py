@@ -1,0 +1,170 @@
+"""XGBoost: scikit-learn wrapper, Booster, UBJSON and JSON model to a Forest.
+
+The JSON of `Booster.save_raw("json")` is the source: it writes float32 so that they read back the same.
+Layout: XGBoost's doc/model.schema.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.errors import InexactModelError
+from gradus_convert.ir import Forest, Link
+from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.trees import NodeTable, assemble
+from gradus_convert.rounding import below
+from gradus_runtime.errors import DataError
+
+__all__ = ["read", "read_file"]
+
+
+def read_file(path: Path) -> NativeModel:
+    """Read a UBJSON or JSON model.
+
+    Raises:
+        DataError: XGBoost cannot read it.
+        InexactModelError: As `read`.
+    """
+    import xgboost
+
+    booster = xgboost.Booster()
+    try:
+        booster.load_model(path)
+    except (xgboost.core.XGBoostError, OSError) as e:
+        raise DataError("an XGBoost model must be readable", place=str(path), value=str(e)) from None
+    return read(booster, place=str(path))
+
+
+def read(model: Any, *, place: str = "model") -> NativeModel:
+    """Lower an `XGBClassifier` or a `Booster`, at its best iteration.
+
+    Raises:
+        InexactModelError: The model has no exact form; the message names the rule and the tree.
+    """
+    import xgboost
+
+    _check_missing(model, place)
+    booster = model.get_booster() if hasattr(model, "get_booster") else model
+    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    best = learner.get("attributes", {}).get("best_iteration")
+    rounds = (0, int(best) + 1) if best is not None else (0, 0)
+    objective = learner["objective"]["name"]
+    forest = _forest(learner, objective, rounds[1], place)
+
+    def predict(X: npt.NDArray[np.float32], **kind: bool) -> npt.NDArray[Any]:
+        return np.asarray(
+            booster.predict(
+                xgboost.DMatrix(X), iteration_range=rounds, validate_features=False, strict_shape=True, **kind
+            )
+        )
+
+    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        if objective == "multi:softmax":
+            margins = predict(X, output_margin=True).astype(np.float64)
+            shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
+            return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        p = predict(X).astype(np.float64)
+        return np.concatenate([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
+
+    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        # strict_shape: [N, rounds, groups, parallel trees]; the forest's order is rounds, groups, parallel.
+        return predict(X, pred_leaf=True).astype(np.int64).reshape(len(X), forest.n_trees)
+
+    labels = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
+    return NativeModel("xgboost", model, forest, probabilities, leaves, labels)
+
+
+def _check_missing(model: Any, place: str) -> None:
+    missing = getattr(model, "missing", np.nan)
+    if not np.isnan(missing):
+        raise InexactModelError(
+            "missing must be NaN", place=place, value=missing, hint="Train with missing=nan, the default."
+        )
+
+
+def _forest(learner: dict[str, Any], objective: str, rounds: int, place: str) -> Forest:
+    link, outputs = _link(learner, objective, place)
+    booster = learner["gradient_booster"]
+    if booster["name"] not in {"gbtree", "dart"}:
+        raise InexactModelError("the booster must be gbtree or dart", place=place, value=booster["name"])
+    if booster["name"] == "dart":
+        dropped = np.array(booster["weight_drop"], np.float32).astype(np.float64)
+        model = booster["gbtree"]["model"]
+    else:
+        model = booster["model"]
+        dropped = np.ones(len(model["trees"]))
+    starts = model["iteration_indptr"]
+    count = starts[min(rounds, len(starts) - 1)] if rounds else len(model["trees"])
+    trees = [
+        _tree(model["trees"][i], float(dropped[i]), int(model["tree_info"][i]), f"{place}: tree {i}")
+        for i in range(count)
+    ]
+    return assemble(
+        trees,
+        base=_base(learner, link, outputs),
+        n_features=int(learner["learner_model_param"]["num_feature"]),
+        n_outputs=outputs,
+        link=link,
+    )
+
+
+def _link(learner: dict[str, Any], objective: str, place: str) -> tuple[Link, int]:
+    if int(learner["learner_model_param"].get("num_target", "1")) > 1:
+        raise InexactModelError("a model must have one target", place=place, value="multi-target")
+    if objective == "binary:logistic":
+        return "sigmoid", 1
+    if objective in {"multi:softprob", "multi:softmax"}:
+        return "softmax", int(learner["learner_model_param"]["num_class"])
+    raise InexactModelError(
+        "objective must be binary:logistic, multi:softprob or multi:softmax",
+        place=place,
+        value=objective,
+        hint="Others give no class probabilities.",
+    )
+
+
+def _base(learner: dict[str, Any], link: Link, outputs: int) -> npt.NDArray[np.float64]:
+    """Where the margins start, from `base_score`: text of a number, or of a list since 3.0.
+
+    Margins for multi-class. For binary:logistic a probability p, of which XGBoost takes -log(1 / p - 1) in
+    float32 (src/common/math.h and src/objective/regression_loss.h).
+    """
+    score = json.loads(learner["learner_model_param"]["base_score"])
+    base = np.broadcast_to(np.asarray(score, np.float32).reshape(-1), (outputs,))
+    if link == "sigmoid":
+        base = -np.log(np.float32(1) / base - np.float32(1))
+    return base.astype(np.float64)
+
+
+def _tree(tree: dict[str, Any], weight: float, output: int, place: str) -> NodeTable:
+    if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
+        raise InexactModelError(
+            "a leaf must hold one value",
+            place=place,
+            value="multi_output_tree",
+            hint="Train with multi_strategy='one_output_per_tree'.",
+        )
+    if any(tree.get("split_type", ())) or tree.get("categories"):
+        raise InexactModelError(
+            "splits must compare numbers",
+            place=place,
+            value="categorical split",
+            hint="Train with enable_categorical=False: encode categories as numbers.",
+        )
+    left = np.array(tree["left_children"], np.int64)
+    condition = np.array(tree["split_conditions"], np.float32)
+    is_leaf = left < 0
+    return NodeTable(
+        left=left,
+        right=np.array(tree["right_children"], np.int64),
+        feature=np.where(is_leaf, -1, np.array(tree["split_indices"], np.int64)),
+        threshold=np.where(is_leaf, np.float32(0), below(condition)),
+        values=np.where(is_leaf, condition.astype(np.float64) * weight, 0.0)[:, None],
+        native_leaf=np.arange(len(left)),
+        output=output,
+    )
