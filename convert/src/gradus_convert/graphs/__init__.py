@@ -1,0 +1,19 @@
+"""Forests to ONNX: one self-contained graph a level.
+
+`build_level` is the door. Beneath it: `tables` lays trees out for the walk, `compact` and `treeops` are the
+two encodings, `vote` joins the members, `fragments` brings in members that are no trees, `operators` says
+which operators a level's graph may hold.
+"""
+
+from gradus_convert.graphs.level import build_level
+from gradus_convert.graphs.members import LevelGraph, OnnxFragment, VotingMember
+from gradus_convert.graphs.operators import ALLOWED_OPERATORS, FRAGMENT_OPSETS
+
+__all__ = [
+    "ALLOWED_OPERATORS",
+    "FRAGMENT_OPSETS",
+    "LevelGraph",
+    "OnnxFragment",
+    "VotingMember",
+    "build_level",
+]

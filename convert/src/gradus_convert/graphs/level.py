@@ -1,0 +1,178 @@
+"""The assembly of a level: members in, one self-contained ONNX file out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from gradus_convert.graphs.auto import choose
+from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Graph
+from gradus_convert.graphs.compact import emit_sums
+from gradus_convert.graphs.fragments import emit_fragment
+from gradus_convert.graphs.members import Encoding, LevelGraph, OnnxFragment, Vote, VotingMember
+from gradus_convert.graphs.operators import FRAGMENT_OPSETS, check_operators, nodes_of
+from gradus_convert.graphs.plan import plan_sums
+from gradus_convert.graphs.vote import Ballot, emit_vote
+from gradus_convert.ir import Forest
+from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
+from gradus_runtime.errors import UsageError
+
+__all__ = ["LEAVES", "build_level", "finish"]
+
+LEAVES = "leaves"
+IR_VERSION = 8
+_Trees = tuple[VotingMember, Forest]
+_Fragments = tuple[VotingMember, OnnxFragment]
+
+
+def build_level(
+    members: Sequence[VotingMember],
+    feature_names: Sequence[str],
+    classes: Sequence[str],
+    *,
+    encoding: Encoding = "compact",
+    vote: Vote = "soft",
+    class_weights: Sequence[float] | None = None,
+    metadata: Mapping[str, str],
+    threads: int = 1,
+    leaves: bool = False,
+) -> LevelGraph:
+    """Compile the members of a level into one graph. The same arguments give the same bytes.
+
+    For every row of finite float32 each tree ends at the leaf that `ir.leaves` gives; `probabilities` and
+    `label` are those of `vote.emit_vote` on the members' probabilities, computed in float32.
+
+    Args:
+        members: At least one.
+        feature_names: The columns of a row.
+        classes: The level's classes.
+        encoding: Of the trees; "auto" chooses by their number, depth and `threads`.
+        vote: "soft" adds probabilities, "hard" adds decisions.
+        class_weights: Positive, one a class: multiplies the votes for it.
+        metadata: Goes into `metadata_props`, sorted by key.
+        threads: Intra-op threads the graph is meant for.
+        leaves: Output `leaves` as well: int32 [N, T], node indices as `ir.leaves` gives them, the forests'
+            trees side by side in the order of the members.
+
+    Raises:
+        UsageError: The arguments do not fit together.
+        InexactModelError: A member has no exact form.
+    """
+    _check(members, feature_names, classes, vote, class_weights, leaves)
+    trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
+    others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
+    order = _column_order(trees)
+    chosen = choose([f for _, f in trees], encoding=encoding, threads=threads)
+    graph, values, ballots = Graph(), [], []
+    if trees:
+        ballots += [_ballot(*trees[i]) for i in order]
+        values.append(_emit_trees(graph, trees, order, leaves=leaves, n_features=len(feature_names)))
+    for i, (member, fragment) in enumerate(others):
+        values.append(emit_fragment(graph, fragment, INPUT, prefix=f"member{i}."))
+        ballots.append(Ballot("identity", len(member.classes), member.weight, member.classes))
+    emit_vote(
+        graph,
+        values,
+        ballots,
+        len(classes),
+        vote=vote,
+        class_weights=class_weights,
+        output=PROBABILITIES,
+        label=LABEL,
+    )
+    outputs = [
+        helper.make_tensor_value_info(PROBABILITIES, FLOAT, ["N", len(classes)]),
+        helper.make_tensor_value_info(LABEL, INT64, ["N"]),
+    ]
+    if leaves:
+        total = sum(f.n_trees for _, f in trees)
+        outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
+    inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
+    return finish(graph.as_graph("level", inputs, outputs), metadata, chosen)
+
+
+def _emit_trees(
+    graph: Graph, trees: Sequence[_Trees], order: Sequence[int], *, leaves: bool, n_features: int
+) -> str:
+    """Write the sums of all forests, base included; `order` is that of their columns."""
+    forests = [trees[i][1] for i in order]
+    result = emit_sums(graph, INPUT, plan_sums(forests, n_features), leaves=leaves)
+    if result.leaves is not None:
+        graph.op("Gather", result.leaves, _member_order(graph, trees, order), axis=1, name=LEAVES)
+    base = np.concatenate([f.base for f in forests])
+    if not base.any():
+        return result.sums
+    return graph.op("Add", result.sums, graph.constant(base[None], np.float32, "base"))
+
+
+def _member_order(graph: Graph, trees: Sequence[_Trees], order: Sequence[int]) -> str:
+    """Where the trees of the members, in their order, stand among those of the forests in `order`."""
+    starts = np.cumsum([0, *(trees[i][1].n_trees for i in order)])
+    parts = {i: np.arange(starts[k], starts[k + 1]) for k, i in enumerate(order)}
+    return graph.constant(np.concatenate([parts[i] for i in range(len(trees))]), np.int64, "member_order")
+
+
+def _column_order(trees: Sequence[_Trees]) -> list[int]:
+    """Forests with one link and as many outputs stand together, so that one operator serves them."""
+    return sorted(range(len(trees)), key=lambda i: (trees[i][1].link, trees[i][1].n_outputs, i), reverse=True)
+
+
+def _ballot(member: VotingMember, forest: Forest) -> Ballot:
+    return Ballot(forest.link, forest.n_outputs, member.weight, member.classes)
+
+
+def finish(graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str) -> LevelGraph:
+    """Make a checked, deterministic file of a graph, with the lowest opsets its operators allow."""
+    nodes = list(nodes_of(graph))
+    check_operators(nodes, place="graphs.level")
+    domains = {"", *(n.domain for n in nodes)}
+    opsets = {d: v for d, v in FRAGMENT_OPSETS.items() if d in domains}
+    model = helper.make_model(
+        graph,
+        producer_name="gradus",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid(d, v) for d, v in opsets.items()],
+    )
+    helper.set_model_props(model, dict(sorted(metadata.items())))
+    onnx.checker.check_model(model, full_check=True)
+    return LevelGraph(
+        model.SerializeToString(deterministic=True), encoding, {d or "ai.onnx": v for d, v in opsets.items()}
+    )
+
+
+def _check(
+    members: Sequence[VotingMember],
+    feature_names: Sequence[str],
+    classes: Sequence[str],
+    vote: str,
+    class_weights: Sequence[float] | None,
+    leaves: bool,
+) -> None:
+    def require(ok: bool, rule: str, place: str, value: object) -> None:
+        if not ok:
+            raise UsageError(rule, place=place, value=value)
+
+    require(len(members) > 0, "a level must have a member", "build_level(members)", len(members))
+    require(vote in get_args(Vote), "vote must be known", "build_level(vote)", vote)
+    for m in members:
+        place = f"build_level(members): {m.name}"
+        require(math.isfinite(m.weight) and m.weight > 0, "a weight must be positive", place, m.weight)
+        known = len(set(m.classes)) == len(m.classes) > 0
+        inside = all(0 <= c < len(classes) for c in m.classes)
+        require(known and inside, "classes must name different columns", place, m.classes)
+        if isinstance(m.model, Forest):
+            wide, many = m.model.n_features, m.model.n_classes
+            require(wide == len(feature_names), "a member must read the level's features", place, wide)
+            require(many == len(m.classes), "a column must have a class", place, (many, m.classes))
+    if class_weights is not None:
+        good = len(class_weights) == len(classes) and all(math.isfinite(w) and w > 0 for w in class_weights)
+        require(
+            good, "class weights must be positive, one a class", "build_level(class_weights)", class_weights
+        )
+    if leaves and not any(isinstance(m.model, Forest) for m in members):
+        raise UsageError("leaves need a member with trees", place="build_level(leaves)")

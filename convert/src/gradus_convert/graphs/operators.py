@@ -1,0 +1,60 @@
+"""The operators that a level's graph may hold: a fixed list, which published files are checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import onnx
+
+from gradus_convert.errors import InexactModelError
+
+__all__ = ["ALLOWED_OPERATORS", "FRAGMENT_OPSETS", "ML", "check_operators", "nodes_of"]
+
+ML = "ai.onnx.ml"
+
+_TENSOR = """
+    Abs Add ArgMax ArgMin Cast Clip Concat ConstantOfShape Div Elu Equal Erf Exp Expand Flatten Gather
+    GatherElements Gemm Greater GreaterOrEqual HardSigmoid Identity If IsNaN LeakyRelu Less LessOrEqual Log
+    LogSoftmax MatMul Max Min Mul Neg Not Pad Pow Range ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu
+    Reshape Selu Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile Transpose
+    Unsqueeze Where
+"""
+_ML = """
+    ArrayFeatureExtractor Binarizer Imputer LinearClassifier LinearRegressor Normalizer SVMClassifier
+    SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor
+"""
+
+ALLOWED_OPERATORS: frozenset[tuple[str, str]] = frozenset(
+    [("", name) for name in _TENSOR.split()] + [(ML, name) for name in _ML.split()]
+)
+"""(domain, operator) of every node in a level's graph, in subgraphs too. The default domain is ""."""
+
+FRAGMENT_OPSETS = {"": 13, ML: 3}
+"""The opsets a fragment is exported with: the lowest that the encodings need, served by every runtime."""
+
+
+def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node of a graph and, after a node, those of its subgraphs."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            subgraphs = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else attribute.graphs
+            for subgraph in subgraphs:
+                yield from nodes_of(subgraph)
+
+
+def check_operators(nodes: Iterable[onnx.NodeProto], *, place: str) -> None:
+    """Refuse a node whose operator is not on the list.
+
+    Raises:
+        InexactModelError: It names the operator.
+    """
+    for node in nodes:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if (domain, node.op_type) not in ALLOWED_OPERATORS:
+            raise InexactModelError(
+                "every operator must be on the list of allowed operators",
+                place=place,
+                value=f"{domain or 'ai.onnx'}.{node.op_type}",
+                hint="Leave the member out, or express it with the operators of docs/encodings.md.",
+            )

@@ -1,0 +1,142 @@
+"""What the leaves of a forest answer during a walk, and how the answers become sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.errors import InexactModelError
+from gradus_convert.graphs.tables import EXACT_LIMIT, Walk, WalkTables, pack
+from gradus_convert.ir import Forest
+
+__all__ = ["Run", "SumPlan", "plan_sums"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Neighbouring trees of one stage that are summed by one operator.
+
+    Attributes:
+        first: The first column of the sums it fills.
+        outputs: How many columns.
+        trees: Trees of the run.
+        vectors: float32 [U, outputs], the distinct leaf vectors, where payloads are rows of it; None where
+            payloads are values, and each column sums `trees / outputs` neighbouring trees.
+    """
+
+    first: int
+    outputs: int
+    trees: int
+    vectors: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SumPlan:
+    """The tables, and for each of their stages its runs.
+
+    Attributes:
+        tables: As laid out.
+        runs: By stage.
+        leaf_order: int64 [T], where each tree of the forests, as given, stands in the order of the walk.
+    """
+
+    tables: WalkTables
+    runs: tuple[tuple[Run, ...], ...]
+    leaf_order: npt.NDArray[np.int64]
+
+
+def plan_sums(
+    forests: Sequence[Forest],
+    n_features: int,
+    *,
+    nan_right: Sequence[npt.NDArray[np.bool_] | None] | None = None,
+) -> SumPlan:
+    """Plan the sums of several forests.
+
+    The sums of a row are, forest after forest, `scale * sum over trees of values[leaf]`, each product
+    rounded to float32 once.
+
+    Args:
+        forests: At least one.
+        n_features: Columns of a row.
+        nan_right: See `Walk`, by forest.
+
+    Raises:
+        InexactModelError: There are more distinct leaf vectors than float32 can count.
+    """
+    rights = nan_right or [None] * len(forests)
+    payloads = [_payload(f) for f in forests]
+    walks = [
+        Walk(forest, payload, _walk_order(forest), right)
+        for forest, (_, payload), right in zip(forests, payloads, rights, strict=True)
+    ]
+    tables = pack(walks, n_features)
+    columns = np.cumsum([0, *(f.n_outputs for f in forests)])
+    runs = tuple(
+        _merge(
+            [
+                (i, Run(int(columns[i]), forests[i].n_outputs, len(walks[i].trees), payloads[i][0]))
+                for i in stage.walks
+            ]
+        )
+        for stage in tables.stages
+    )
+    return SumPlan(tables, runs, _leaf_order(walks, tables))
+
+
+def _merge(runs: Sequence[tuple[int, Run]]) -> tuple[Run, ...]:
+    """Join neighbouring forests of single values whose outputs have equally many trees."""
+    result: list[tuple[int, Run]] = []
+    for i, run in runs:
+        if result:
+            before, last = result[-1]
+            fits = last.vectors is None and run.vectors is None and before == i - 1
+            if fits and last.trees * run.outputs == run.trees * last.outputs:
+                joined = Run(last.first, last.outputs + run.outputs, last.trees + run.trees, None)
+                result[-1] = (i, joined)
+                continue
+        result.append((i, run))
+    return tuple(run for _, run in result)
+
+
+def _payload(forest: Forest) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32]]:
+    """The distinct leaf vectors (None for single values) and the payload of each row of `values`."""
+    scaled = (forest.values * forest.scale).astype(np.float32)
+    if scaled.shape[1] == 1:
+        return None, scaled[:, 0]
+    vectors, rows = np.unique(scaled, axis=0, return_inverse=True)
+    if len(vectors) > EXACT_LIMIT:
+        raise InexactModelError(
+            f"a forest must have at most {EXACT_LIMIT} distinct leaf vectors",
+            place="graphs.plan",
+            value=len(vectors),
+            hint='Use the encoding "treeops".',
+        )
+    return vectors, rows.reshape(-1).astype(np.float32)
+
+
+def _walk_order(forest: Forest) -> npt.NDArray[np.int64]:
+    """Trees by output, in their own order; every output gets as many trees as the one with the most."""
+    trees = np.arange(forest.n_trees)
+    if forest.values.shape[1] > 1 or forest.n_outputs == 1:
+        return trees
+    groups = [trees[forest.tree_output == k] for k in range(forest.n_outputs)]
+    most = max(len(g) for g in groups)
+    return np.concatenate([np.pad(g, (0, most - len(g)), constant_values=-1) for g in groups])
+
+
+def _leaf_order(walks: Sequence[Walk], tables: WalkTables) -> npt.NDArray[np.int64]:
+    offsets = np.cumsum([0, *(w.forest.n_trees for w in walks)])
+    sequence = np.concatenate(
+        [
+            np.where(walks[i].trees < 0, -1, walks[i].trees + offsets[i])
+            for s in tables.stages
+            for i in s.walks
+        ]
+    )
+    order = np.zeros(offsets[-1], np.int64)
+    order[sequence[sequence >= 0]] = np.flatnonzero(sequence >= 0)
+    return order

@@ -1,0 +1,197 @@
+"""A level's graph says what the interpreter and a plain vote say."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.convert.test_graph_tables import EDGES, rows_at
+from tests.support.forests import random_forest
+from tests.support.graphs import run, session
+
+from gradus_convert.graphs import ALLOWED_OPERATORS, VotingMember, build_level
+from gradus_convert.graphs.operators import nodes_of
+from gradus_convert.ir import Forest, interpret
+from gradus_runtime.errors import UsageError
+
+NAMES, CLASSES = ["a", "b", "c", "d"], ["SELL", "HOLD", "BUY"]
+
+
+def plain_vote(
+    members: list[VotingMember], rows: np.ndarray, *, hard: bool = False, weights: list[float] | None = None
+) -> np.ndarray:
+    """The vote, in plain numpy and float64."""
+    total = np.zeros((len(rows), len(CLASSES)))
+    for member in members:
+        assert isinstance(member.model, Forest)
+        p = interpret(member.model, rows).probabilities
+        if hard:
+            p = np.eye(p.shape[1])[p.argmax(axis=1)]
+        total[:, member.classes] += member.weight * p
+    total /= sum(m.weight for m in members)
+    if weights:
+        total = total * weights
+        total /= total.sum(axis=1, keepdims=True)
+    return total
+
+
+def three_members(seed: int, depths: tuple[int, int, int] = (5, 8, 6)) -> list[VotingMember]:
+    """Margins for three classes, vectors for three, and a sigmoid between the first and the last."""
+    return [
+        VotingMember("margins", 0.4, random_forest(seed, depth=depths[0], thresholds=EDGES[:5]), (0, 1, 2)),
+        VotingMember("vectors", 0.2, random_forest(seed + 1, depth=depths[1], vector=True), (0, 1, 2)),
+        VotingMember(
+            "binary", 0.3, random_forest(seed + 2, n_outputs=1, depth=depths[2], link="sigmoid"), (0, 2)
+        ),
+    ]
+
+
+def compile_(members: list[VotingMember], **options: object) -> bytes:
+    return build_level(members, NAMES, CLASSES, metadata={"gradus.level": "level1"}, **options).model_bytes  # type: ignore[arg-type]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 4),
+    depths=st.tuples(st.integers(0, 9), st.integers(0, 12), st.integers(0, 7)),
+    rows=st.sampled_from([1, 2, 33]),
+)
+def test_every_tree_ends_at_the_leaf_of_the_interpreter(
+    seed: int, depths: tuple[int, int, int], rows: int
+) -> None:
+    members = three_members(seed, depths)
+    X = rows_at(members[0].model, rows, seed)
+    result = run(compile_(members, leaves=True), X)
+    expected = [interpret(m.model, X).leaves for m in members]
+    assert (result["leaves"] == np.hstack(expected)).all()
+    probabilities = plain_vote(members, X)
+    assert np.abs(result["probabilities"] - probabilities).max() < 5e-7
+    assert (result["label"] == result["probabilities"].argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("depth", [0, 1, 4, 5, 40])
+@pytest.mark.parametrize("trees", [1, 2, 7])
+def test_few_trees_single_leaves_and_deep_trees_are_compiled(depth: int, trees: int) -> None:
+    if depth == 40:
+        members = [VotingMember("chain", 1.0, chain(depth), (0, 1, 2))]
+    else:
+        forest = random_forest(depth, trees=trees, depth=depth, n_features=1)
+        members = [VotingMember("one", 1.0, forest, (0, 1, 2))]
+    X = np.linspace(-50, 50, 101, dtype=np.float32)[:, None]
+    model = build_level(members, ["a"], CLASSES, metadata={}, leaves=True).model_bytes
+    for part in (X, X[:1]):
+        result = run(model, part)
+        assert (result["leaves"] == interpret(members[0].model, part).leaves).all()
+
+
+def chain(depth: int) -> Forest:
+    """One tree of which every split has a leaf on its left: the deepest tree there is."""
+    nodes = 2 * depth + 1
+    split = np.arange(nodes) % 2 == 0
+    split[-1] = False
+    place = np.arange(nodes)
+    leaf = np.full(nodes, -1)
+    leaf[~split] = np.arange((~split).sum())
+    rng = np.random.default_rng(depth)
+    return Forest(
+        roots=[0],
+        left=np.where(split, place + 1, place),
+        right=np.where(split, place + 2, place),
+        feature=np.where(split, 0, -1),
+        threshold=np.where(split, place - depth, 0),
+        leaf=leaf,
+        values=rng.dirichlet(np.ones(3), size=int((~split).sum())),
+        tree_output=[-1],
+        base=np.zeros(3),
+        n_features=1,
+        n_outputs=3,
+        link="identity",
+        scale=1.0,
+        native_leaf=leaf,
+    )  # type: ignore[arg-type]
+
+
+def test_more_than_255_features_are_compiled() -> None:
+    forest = random_forest(5, n_features=700, depth=7)
+    names = [f"f{i}" for i in range(700)]
+    model = build_level([VotingMember("m", 1, forest, (0, 1, 2))], names, CLASSES, metadata={}, leaves=True)
+    X = np.random.default_rng(1).normal(size=(9, 700)).astype(np.float32)
+    assert (run(model.model_bytes, X)["leaves"] == interpret(forest, X).leaves).all()
+
+
+def test_a_hard_vote_counts_decisions() -> None:
+    members = three_members(11)
+    X = np.random.default_rng(2).normal(size=(200, 4)).astype(np.float32)
+    result = run(compile_(members, vote="hard"), X)
+    expected = plain_vote(members, X, hard=True)
+    assert np.abs(result["probabilities"] - expected).max() < 1e-7
+    assert (result["label"] == expected.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+def test_class_weights_multiply_the_vote(vote: str) -> None:
+    members, weights = three_members(12), [2.0, 0.25, 1.0]
+    X = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
+    result = run(compile_(members, vote=vote, class_weights=weights), X)
+    expected = plain_vote(members, X, hard=vote == "hard", weights=weights)
+    assert np.abs(result["probabilities"] - expected).max() < 5e-7
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_tie_goes_to_the_first_class(rows: int) -> None:
+    even = random_forest(1, trees=3, depth=0)
+    even = Forest(
+        **{k: getattr(even, k) for k in Forest.__slots__} | {"values": np.ones((3, 1)), "base": [0, 0, 0]}
+    )
+    assert (
+        run(compile_([VotingMember("even", 1, even, (1, 0, 2))]), np.zeros((rows, 4), np.float32))[
+            "label"
+        ].tolist()
+        == [0] * rows
+    )
+
+
+def test_the_same_members_give_the_same_bytes() -> None:
+    assert compile_(three_members(4)) == compile_(three_members(4))
+    assert compile_(three_members(4)) != compile_(three_members(5))
+
+
+def test_the_file_says_what_it_is_and_holds_listed_operators_alone() -> None:
+    level = build_level(three_members(4), NAMES, CLASSES, metadata={"b": "2", "a": "1"})
+    model = onnx.load_model_from_string(level.model_bytes)
+    assert [(p.key, p.value) for p in model.metadata_props] == [("a", "1"), ("b", "2")]
+    assert {(n.domain, n.op_type) for n in nodes_of(model.graph)} <= ALLOWED_OPERATORS
+    assert level.opsets == {"ai.onnx": 13}
+    opened = session(level.model_bytes)
+    assert [(i.name, i.type, i.shape) for i in opened.get_inputs()] == [
+        ("features", "tensor(float)", ["N", 4])
+    ]
+    outputs = [(o.name, o.type, o.shape) for o in opened.get_outputs()]
+    assert outputs == [("probabilities", "tensor(float)", ["N", 3]), ("label", "tensor(int64)", ["N"])]
+
+
+def test_every_constant_is_used() -> None:
+    graph = onnx.load_model_from_string(compile_(three_members(4))).graph
+    used = {i for n in nodes_of(graph) for i in n.input}
+    assert {t.name for t in graph.initializer} <= used
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"members": []}, "a level must have a member"),
+        ({"vote": "loud"}, "vote must be known, but got 'loud'"),
+        ({"encoding": "zip"}, "encoding must be known, but got 'zip'"),
+        ({"class_weights": [1, 0, 1]}, "class weights must be positive, one a class"),
+        ({"feature_names": ["a"]}, "a member must read the level's features, but got 4"),
+        ({"classes": ["a", "b"]}, "classes must name different columns, but got (0, 1, 2)"),
+        ({"members": [VotingMember("x", 0, random_forest(1), (0, 1, 2))]}, "a weight must be positive"),
+        ({"members": [VotingMember("x", 1, random_forest(1), (0, 1))]}, "a column must have a class"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(change: dict[str, object], text: str) -> None:
+    arguments = {"members": three_members(1), "feature_names": NAMES, "classes": CLASSES, "metadata": {}}
+    with pytest.raises(UsageError, match=text.replace("(", r"\(").replace(")", r"\)")):
+        build_level(**(arguments | change))  # type: ignore[arg-type]
