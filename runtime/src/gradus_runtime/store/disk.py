@@ -209,9 +209,13 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def make_folder(name: str, parent: int) -> None:
-    """Create a folder."""
-    os.mkdir(name, 0o755, dir_fd=parent)
+def make_folder(name: str, parent: int, *, exist_ok: bool = False) -> None:
+    """Create a folder; `exist_ok` lets it be there already."""
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    except FileExistsError:
+        if not exist_ok:
+            raise
 
 
 def rename(old: str, new: str, folder: int) -> None:

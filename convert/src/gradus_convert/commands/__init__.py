@@ -1,0 +1,1 @@
+"""The commands that convert adds to `gradus`. One light module a command."""
