@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf has no types
+from google.protobuf.message import DecodeError
 from onnx import compose, helper, numpy_helper
 
 from gradus_convert.errors import InexactModelError
