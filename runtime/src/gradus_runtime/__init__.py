@@ -1,3 +1,45 @@
-"""gradus runtime: serves compiled tree ensembles with level fallback, on onnxruntime and numpy alone."""
+"""gradus runtime: serves compiled tree ensembles with level fallback, on onnxruntime and numpy alone.
+
+Example:
+    from gradus_runtime import Predictor
+
+    bot = Predictor.open("artifacts/btc-jpy")
+    decision = bot.decide({"close": 15_000_000.0, ...})
+    print(decision.action, decision.confidence, decision.level, decision.reasons)
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradus_runtime.decision import Decision, Predictions
+    from gradus_runtime.predictor import Predictor
+
+__all__ = ["Decision", "Predictions", "Predictor", "__version__"]
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_HOMES = {
+    "Decision": "gradus_runtime.decision",
+    "Predictions": "gradus_runtime.decision",
+    "Predictor": "gradus_runtime.predictor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what serves when it is first asked for: the contracts and the commands do without."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

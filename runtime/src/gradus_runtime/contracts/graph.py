@@ -1,8 +1,8 @@
 """The contract of a level's graph: its input, its outputs, and what `metadata_props` says of it.
 
-features       float32 [N, F]   the level's features, in the order of the manifest; no NaN, no infinity
-probabilities  float32 [N, C]   in the order of the classes
-label          int64 [N]        the index of the largest probability, the first one in a tie
+* `features`, float32 [N, F]: the level's features, in the order of the manifest; no NaN, no infinity.
+* `probabilities`, float32 [N, C]: in the order of the classes.
+* `label`, int64 [N]: the index of the largest probability, the first one in a tie.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""The answer for a table: routed row by row, scored in blocks, so that memory does not grow with the table.
+
+Beyond its result (some 40 bytes a row) a batch takes what a chunk of 2,048 rows and a block of scoring take.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus_runtime.decision import Predictions
+from gradus_runtime.explain import Trace
+from gradus_runtime.levels import LevelSlot
+from gradus_runtime.routing import FALLBACK, Request
+from gradus_runtime.rows.base import CHUNK_ROWS, Float32, Rows
+from gradus_runtime.serving import SUM_TOLERANCE, Serving
+
+__all__ = ["predict"]
+
+Mask = NDArray[np.bool_]
+
+
+def predict(serving: Serving, rows: Rows, request: Request) -> Predictions:
+    """Answer every row of a table; never raises for what the rows hold."""
+    job = _Job(serving, rows.count, request)
+    halted = serving.halted()
+    if halted is None:
+        for start in range(0, rows.count, CHUNK_ROWS):
+            stop = min(start + CHUNK_ROWS, rows.count)
+            job.chunk(rows.block(start, stop), start)
+    return job.result(rows, halted)
+
+
+class _Job:
+    """One batch under way: the arrays of its result, filled chunk by chunk."""
+
+    def __init__(self, serving: Serving, count: int, request: Request) -> None:
+        self._serving = serving
+        self._request = request
+        schema = serving.schema
+        self._bottom = len(schema.levels)
+        fallback = serving.manifest.decision.fallback_probabilities
+        self._probabilities = np.empty((count, len(schema.classes)), np.float32)
+        self._probabilities[:] = fallback
+        self._codes = np.full(count, self._bottom, np.uint8)
+        self._lacking = np.zeros((count, -(-len(schema.names) // 8)), np.uint8)
+        self._refused: NDArray[np.uint16] | None = None
+
+    def chunk(self, block: Float32, start: int) -> None:
+        """Serve the rows `block` [n, F], which stand at `start` in the table."""
+        schema, request = self._serving.schema, self._request
+        lacking = ~np.isfinite(block)
+        incomplete = bool(lacking.any())
+        if incomplete:
+            self._lacking[start : start + len(block)] = np.packbits(lacking, axis=1, bitorder="little")
+        if request.unavailable:
+            lacking[:, schema.columns_of(request.unavailable)] = True
+            incomplete = True
+        if incomplete and request.fillable:
+            block = block.copy()
+            for i, value in request.fill.items():
+                block[lacking[:, i], i] = value
+                lacking[:, i] = False
+        left = np.ones(len(block), bool)
+        for i, plan in enumerate(schema.levels[: request.last_level + 1]):
+            able = left & ~lacking[:, plan.columns].any(axis=1) if incomplete else left
+            if able.any():
+                left = left & ~self._serve(i, block, able, start)
+                if not left.any():
+                    break
+
+    def _serve(self, i: int, block: Float32, able: Mask, start: int) -> Mask:
+        """Score the rows `able` by level `i`; return those that it served."""
+        slot = self._serving.slots[i]
+        session = slot.session or slot.load()
+        if session is None:
+            return np.zeros_like(able)
+        columns = self._serving.schema.levels[i].columns
+        chosen = None if able.all() else np.flatnonzero(able)
+        features = block if chosen is None else block[chosen]
+        if len(columns) != block.shape[1]:
+            features = np.ascontiguousarray(features[:, columns])
+        out = np.empty((len(features), self._probabilities.shape[1]), np.float32)
+        try:
+            session.score(features, out)
+        except Exception as e:  # whatever fails in there, the next level serves
+            slot.fail(e)
+            return np.zeros_like(able)
+        slot.used = True
+        places = np.arange(len(block)) if chosen is None else chosen
+        with np.errstate(invalid="ignore", over="ignore"):
+            valid = (np.abs(out.sum(axis=1) - 1.0) <= SUM_TOLERANCE) & (out.min(axis=1) >= -SUM_TOLERANCE)
+        if not valid.all():
+            self._refuse(slot, i, start + places[~valid])
+            places, out = places[valid], out[valid]
+        np.clip(out, 0.0, 1.0, out=out)
+        self._probabilities[start + places] = out
+        self._codes[start + places] = i
+        served = np.zeros_like(able)
+        served[places] = True
+        return served
+
+    def _refuse(self, slot: LevelSlot, i: int, rows: NDArray[np.intp]) -> None:
+        if self._refused is None:
+            self._refused = np.zeros(len(self._codes), np.uint16)
+        self._refused[rows] |= np.uint16(1 << i)
+
+    def result(self, rows: Rows, halted: str | None) -> Predictions:
+        """Turn probabilities into actions."""
+        serving, request = self._serving, self._request
+        decision = serving.manifest.decision
+        schema = serving.schema
+        names = np.array([*schema.classes, decision.fallback_action], object)
+        fallback = self._codes == self._bottom
+        confidences = self._probabilities.max(axis=1)
+        choice = self._probabilities.argmax(axis=1)
+        if request.threshold is not None:
+            choice[confidences < np.float32(request.threshold)] = len(schema.classes)
+        choice[fallback] = len(schema.classes)
+        confidences[fallback] = decision.fallback_confidence
+        return Predictions(
+            actions=names[choice],
+            probabilities=self._probabilities,
+            levels=np.array([*schema.level_names, FALLBACK], object)[self._codes],
+            confidences=confidences,
+            classes=schema.classes,
+            version=serving.manifest.version,
+            ignored=rows.ignored,
+            _trace=Trace(serving.context(request, halted), self._codes, self._lacking, self._refused),
+        )

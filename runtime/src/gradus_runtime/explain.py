@@ -1,0 +1,95 @@
+"""Why a row was served as it was, in words; worded only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus_runtime.routing import Request, Schema
+
+__all__ = ["Context", "Trace", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What holds for every row of a call.
+
+    Attributes:
+        schema: Names, groups and levels.
+        request: What the caller asked for.
+        blocked: Levels out of service, by index, with the reason.
+        halted: Why no level serves at all, as when the artifact is too old; None if they do.
+        fallback_action: The action of a row that no level serves.
+    """
+
+    schema: Schema
+    request: Request
+    blocked: Mapping[int, str]
+    halted: str | None
+    fallback_action: str
+
+
+def explain(
+    context: Context, code: int, lacking: int, refused: int, weak: tuple[str, float] | None
+) -> tuple[str, ...]:
+    """Return the reasons of one row, the best level's first.
+
+    Args:
+        context: What holds for the whole call.
+        code: Index of the level that served; the number of levels for the fallback.
+        lacking: Mask of the features without a usable value, before filling.
+        refused: Mask of the levels whose graph gave no valid probabilities for this row.
+        weak: Class and confidence of a call that was held, else None.
+    """
+    if context.halted is not None:
+        return (context.halted,)
+    schema, request = context.schema, context.request
+    wanting = lacking | request.unavailable
+    short = wanting & ~request.fillable
+    reasons = []
+    for i, plan in enumerate(schema.levels[:code]):
+        if i > request.last_level:
+            reasons.append(f"{plan.name}: not tried, as min_level is {request.min_level}")
+            break
+        if short & plan.mask:
+            reasons.append(schema.explain_missing(i, short & plan.mask, request.unavailable))
+        elif refused >> i & 1:
+            reasons.append(f"{plan.name}: gave no valid probabilities for this row")
+        else:
+            reasons.append(f"{plan.name}: out of service: {context.blocked.get(i, 'it failed')}")
+    if code < len(schema.levels):
+        filled = wanting & request.fillable & schema.levels[code].mask
+        if filled:
+            reasons.append(f"filled by the caller: {schema.some_names(filled)}")
+    if weak is not None:
+        reasons.append(
+            f"{weak[0]} with confidence {weak[1]:.3f} is below {request.threshold:.3f}: "
+            f"{context.fallback_action}"
+        )
+    return tuple(reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a batch was served, in 10 bytes a row: enough to say the reasons later.
+
+    Attributes:
+        context: What holds for every row.
+        codes: uint8 [n], as `explain` takes them.
+        lacking: uint8 [n, ceil(F / 8)], bit i of a row (little-endian) stands for feature i.
+        refused: uint16 [n], masks of levels; None while no graph misbehaved.
+    """
+
+    context: Context
+    codes: NDArray[np.uint8]
+    lacking: NDArray[np.uint8]
+    refused: NDArray[np.uint16] | None
+
+    def reasons(self, row: int, weak: tuple[str, float] | None) -> tuple[str, ...]:
+        """Return the reasons of one row."""
+        lacking = int.from_bytes(self.lacking[row].tobytes(), "little")
+        refused = 0 if self.refused is None else int(self.refused[row])
+        return explain(self.context, int(self.codes[row]), lacking, refused, weak)

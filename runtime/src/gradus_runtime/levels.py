@@ -1,0 +1,97 @@
+"""A level in service: loaded when first needed, proved before it serves, out of service when it fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.opening import GoldenRows, prove_level
+from gradus_runtime.session import LevelSession, block_rows
+
+__all__ = ["LevelSlot"]
+
+
+class LevelSlot:
+    """A level of one artifact version.
+
+    Attributes:
+        session: What serves; None until it is loaded, after it is released, and when it is out of service.
+        problem: Why it is out of service; None if it is not.
+        used: Whether a row was served since the last look; see `release_if_idle`.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        level: Level,
+        *,
+        read: Callable[[str], bytes],
+        golden: Callable[[], GoldenRows],
+        threads: int,
+        memory_budget: int,
+        on_problem: Callable[[LevelSlot], None],
+    ) -> None:
+        self.manifest = manifest
+        self.level = level
+        self.session: LevelSession | None = None
+        self.problem: str | None = None
+        self.used = False
+        self._read = read
+        self._golden = golden
+        self._settings = (threads, memory_budget)
+        self._on_problem = on_problem
+        self._lock = threading.Lock()
+
+    def load(self) -> LevelSession | None:
+        """Return the session, loading and proving it if need be; None if the level is out of service."""
+        with self._lock:
+            if self.session is not None or self.problem is not None:
+                return self.session
+            try:
+                session = self._open()
+            except Exception as e:  # whatever fails, the next level serves; `problem` says what it was
+                self._fail(e)
+                return None
+            self.used = True
+            self.session = session
+            return session
+
+    def _open(self) -> LevelSession:
+        threads, budget = self._settings
+        width = len(self.manifest.level_features(self.level))
+        session = LevelSession(
+            self._read(self.level.file),
+            self.level,
+            width=width,
+            classes=len(self.manifest.classes),
+            threads=threads,
+            block=block_rows(self.level, width, budget),
+        )
+        prove_level(session, self.manifest, self.level, self._golden())
+        return session
+
+    def fail(self, error: Exception) -> None:
+        """Take the level out of service."""
+        with self._lock:
+            if self.problem is None:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.session = None
+        self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        self._on_problem(self)
+
+    def release(self) -> None:
+        """Give back the session's memory; it is loaded again when needed."""
+        with self._lock:
+            self.session = None
+
+    def release_if_idle(self) -> bool:
+        """Release the session if no row was served since the last call; whether it was."""
+        with self._lock:
+            idle = self.session is not None and not self.used
+            self.used = False
+            if idle:
+                self.session = None
+            return idle

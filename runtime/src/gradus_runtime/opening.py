@@ -1,0 +1,146 @@
+"""What must hold before a level serves: the version of onnxruntime, the graph, the golden rows."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from gradus_runtime.contracts import graph
+from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.errors import EnvironmentFailedError, IntegrityError
+from gradus_runtime.rows.base import Float32
+from gradus_runtime.session import LevelSession
+
+__all__ = ["GoldenRows", "check_onnxruntime", "prove_level", "read_golden"]
+
+SINGLE_ROWS = 8
+"""So many golden rows are also replayed one by one, as `decide` scores them."""
+
+_TYPES = {graph.INPUT: "tensor(float)", graph.PROBABILITIES: "tensor(float)", graph.LABEL: "tensor(int64)"}
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRows:
+    """Rows with known answers: `features` float32 [R, F], and per level float32 [R, C]."""
+
+    features: Float32
+    answers: Mapping[str, Float32]
+
+
+def check_onnxruntime(manifest: Manifest, installed: str = ort.__version__) -> None:
+    """Refuse an onnxruntime that is too old for an artifact or known to compute wrongly.
+
+    Raises:
+        EnvironmentFailedError: It is; the message says which to install.
+    """
+    need = manifest.runtime
+    place = f"artifact {manifest.name} {manifest.version}"
+    if _release(installed) < _release(need.minimum):
+        raise EnvironmentFailedError(
+            f"onnxruntime must be at least {need.minimum}",
+            place=place,
+            value=installed,
+            hint="pip install --upgrade onnxruntime.",
+        )
+    if _release(installed) in [_release(bad) for bad in need.known_bad]:
+        raise EnvironmentFailedError(
+            f"onnxruntime must be none of {', '.join(need.known_bad)}, which compute wrongly",
+            place=place,
+            value=installed,
+            hint="Install another version of onnxruntime.",
+        )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in found[0].split(".")] if found else [0]
+    return tuple((*numbers, 0, 0, 0)[:4])
+
+
+def read_golden(data: bytes, place: str) -> GoldenRows:
+    """Read `golden.npz`.
+
+    Raises:
+        IntegrityError: It is no such file.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays: dict[str, NDArray[np.float32]] = {
+                name: np.ascontiguousarray(archive[name], np.float32) for name in archive.files
+            }
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as e:
+        raise IntegrityError("golden rows must be an npz file", place=place, value=str(e)) from None
+    if "features" not in arrays:
+        raise IntegrityError("golden rows must hold `features`", place=place)
+    features = arrays.pop("features")
+    return GoldenRows(features, arrays)
+
+
+def prove_level(session: LevelSession, manifest: Manifest, level: Level, golden: GoldenRows) -> None:
+    """Replay the golden rows through the session that will serve, as batch and one by one.
+
+    Raises:
+        IntegrityError: The graph is of another artifact, or its answers differ from the golden ones.
+    """
+    place = f"{manifest.name} {manifest.version} {level.file}"
+    _check_graph(session, manifest, level, place)
+    names = manifest.feature_names
+    columns = [names.index(name) for name in manifest.level_features(level)]
+    expected = golden.answers.get(level.name)
+    shape = (len(golden.features), len(manifest.classes))
+    if expected is None or expected.shape != shape or golden.features.shape[1:] != (len(names),):
+        raise IntegrityError(
+            f"golden rows must hold answers of {level.name} of shape {shape}",
+            place=place,
+            value=None if expected is None else expected.shape,
+        )
+    features = np.ascontiguousarray(golden.features[:, columns])
+    usable = np.isfinite(features).all(axis=1)
+    features, expected = features[usable], expected[usable]
+    if not len(features):
+        raise IntegrityError("golden rows must have a row that the level can serve", place=place)
+    got = np.empty_like(expected)
+    session.score(features, got)
+    _check_answers(got, expected, manifest.golden.tolerance, place)
+    single = np.empty_like(expected[:SINGLE_ROWS])
+    cell = session.borrow()
+    for i in range(len(single)):
+        cell.features[:] = features[i]
+        single[i] = cell.run()
+    session.give_back(cell)
+    _check_answers(single, expected[:SINGLE_ROWS], manifest.golden.tolerance, place)
+    if (session.labels(features) != got.argmax(axis=1)).any():
+        raise IntegrityError("a label must be the class of the largest probability", place=place)
+
+
+def _check_graph(session: LevelSession, manifest: Manifest, level: Level, place: str) -> None:
+    for key, value in graph.expected_metadata(manifest, level).items():
+        found = session.metadata.get(key)
+        if found != value:
+            raise IntegrityError(
+                f"metadata_props[{key!r}] must be {value!r}", place=place, value=found or "nothing"
+            )
+    ends = session.ends()
+    for name, kind in _TYPES.items():
+        if ends.get(name) != kind:
+            raise IntegrityError(
+                f"the graph must have {name}, {kind}", place=place, value=ends.get(name, "nothing")
+            )
+
+
+def _check_answers(got: Float32, expected: Float32, tolerance: float, place: str) -> None:
+    difference = float(np.abs(got.astype(np.float64) - expected).max())
+    if not difference <= tolerance:
+        raise IntegrityError(
+            f"golden rows must come out within {tolerance:g}",
+            place=place,
+            value=difference,
+            hint="The graph, or this onnxruntime, does not compute what was proved at conversion.",
+        )
