@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,12 @@ NAMED_FEATURES = 5
 
 @dataclass(frozen=True, slots=True)
 class LevelPlan:
-    """A level as routing sees it: columns of the full vector, the same as bits, whether they come first."""
+    """A level as routing sees it: its columns of the full vector, the same as bits, and how to pick them."""
 
     name: str
     columns: NDArray[np.intp]
     mask: int
-    prefix: bool
+    pick: Callable[[list[float]], Sequence[float]]
 
 
 class Schema:
@@ -58,9 +59,7 @@ class Schema:
         for level in manifest.levels[first:]:
             columns = [place[name] for name in manifest.level_features(level)]
             mask = sum(1 << i for i in columns)
-            plans.append(
-                LevelPlan(level.name, np.array(columns, np.intp), mask, columns == list(range(len(columns))))
-            )
+            plans.append(LevelPlan(level.name, np.array(columns, np.intp), mask, _picker(columns)))
         self.levels = tuple(plans)
         self.level_names = tuple(plan.name for plan in plans)
         self.widths = {
@@ -90,6 +89,12 @@ class Schema:
         if groups:
             parts.append(f"{', '.join(groups)} declared unavailable")
         return f"{plan.name}: {'; '.join(parts)}"
+
+
+def _picker(columns: list[int]) -> Callable[[list[float]], Sequence[float]]:
+    if columns == list(range(len(columns))):
+        return itemgetter(slice(0, len(columns)))
+    return lambda values: [values[i] for i in columns]
 
 
 @dataclass(frozen=True, slots=True)

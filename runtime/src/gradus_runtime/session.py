@@ -111,7 +111,14 @@ class LevelSession:
 
 
 class _OneRow:
-    """Fixed buffers for one row, bound to the session: saves half of what `run` costs."""
+    """Fixed buffers for one row, bound to the session: saves half of what `run` costs.
+
+    Attributes:
+        features: float32 [F]: write the row here,
+        bytes: or here, as bytes;
+        floats: the same as a view whose items are floats.
+        probabilities: float32 [C], after `run`.
+    """
 
     __slots__ = ("_binding", "_run", "bytes", "features", "floats", "probabilities")
 
@@ -126,8 +133,8 @@ class _OneRow:
         self._run = session.run_with_iobinding
         self.features = features[0]
         self.probabilities = probabilities[0]
-        self.floats = memoryview(features).cast("B").cast("f")
-        self.bytes = memoryview(features).cast("B")
+        self.bytes = features.data.cast("B")
+        self.floats = self.bytes.cast("f")
 
     def run(self) -> list[float]:
         """Score what is in `features` and return the probabilities."""
