@@ -1,0 +1,6 @@
+"""Files of candles and daily series, read strictly: what breaks a rule is refused by file, line and value."""
+
+from gradus_train.ingest.candles import Candles, candles_from_table, load_candles
+from gradus_train.ingest.daily import Daily, daily_from_table, load_daily
+
+__all__ = ["Candles", "Daily", "candles_from_table", "daily_from_table", "load_candles", "load_daily"]

@@ -1,0 +1,147 @@
+"""Candles: read, checked, and resampled up to the configured bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gradus_runtime.errors import DataError
+from gradus_train.ingest.columns import ALIASES, CLOSE_STAMP_ALIASES, find_column, is_simulated_name
+from gradus_train.ingest.numbers import to_numbers
+from gradus_train.ingest.stamps import to_milliseconds
+from gradus_train.ingest.table import RawTable, read_table
+
+__all__ = ["Candles", "candles_from_table", "load_candles", "marked_simulated"]
+
+_FIELDS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Bars of one length, rising in time, each complete. Missing bars are absent.
+
+    Attributes:
+        frame: `timestamp` int64 (ms UTC of the bar's open), `open`, `high`, `low`, `close`, `volume` float64.
+        bar_ms: Length of a bar.
+        source_bar_ms: Length of the bars in the file.
+        partial_bars: Bars left out in resampling because a part of them was missing.
+        simulated: True where the file says so.
+    """
+
+    frame: pl.DataFrame
+    bar_ms: int
+    source_bar_ms: int
+    partial_bars: int
+    simulated: bool
+
+
+def load_candles(path: Path, *, bar_ms: int, timezone: str | None = None, stamps: str = "open") -> Candles:
+    """Read a file of candles.
+
+    Args:
+        path: CSV or Parquet, gzip too.
+        bar_ms: Length of a bar; shorter ones are resampled, only complete bars are kept.
+        timezone: IANA name of the zone of stamps that carry none.
+        stamps: "open" or "close": which end of a bar its stamp names.
+
+    Raises:
+        DataError: A rule is broken; the message names file, line and value.
+    """
+    return candles_from_table(read_table(path), bar_ms=bar_ms, timezone=timezone, stamps=stamps)
+
+
+def candles_from_table(
+    table: RawTable, *, bar_ms: int, timezone: str | None = None, stamps: str = "open"
+) -> Candles:
+    """As `load_candles`, from a table that was read already."""
+    aliases = CLOSE_STAMP_ALIASES if stamps == "close" else ALIASES["timestamp"]
+    column = find_column(table.columns, "timestamp", aliases, table.name)
+    found = {f: find_column(table.columns, f, ALIASES[f], table.name) for f in _FIELDS}
+    raw_stamp = table.frame[column]
+    time = to_milliseconds(table, column, timezone)
+    values = {f: to_numbers(table, name, f) for f, name in found.items()}
+    _check_order(table, time, raw_stamp)
+    _check_prices(table, values)
+    source_ms = _bar_length(table, time)
+    _check_grid(table, time, raw_stamp, source_ms, bar_ms)
+    if stamps == "close":
+        time = time - source_ms
+    frame = pl.DataFrame({"timestamp": time, **values})
+    partial = 0
+    if source_ms != bar_ms:
+        frame, partial = _resample(frame, source_ms, bar_ms)
+    return Candles(frame, bar_ms, source_ms, partial, marked_simulated(table))
+
+
+def marked_simulated(table: RawTable) -> bool:
+    """Tell whether a column `simulated` says that the data is not of a real market."""
+    marks = [c for c in table.columns if is_simulated_name(c)]
+    if not marks:
+        return False
+    text = table.frame[marks[0]].cast(pl.String).str.to_lowercase()
+    return bool((~text.is_in(["false", "0", "0.0", "no"])).any())
+
+
+def _check_order(table: RawTable, time: pl.Series, raw: pl.Series) -> None:
+    if len(time) < 2:
+        raise DataError("at least 2 candles are needed", place=table.name, value=len(time))
+    step = time.diff().fill_null(1)
+    table.refuse_first(step == 0, "a stamp must occur once", raw)
+    table.refuse_first(step < 0, "stamps must rise from line to line", raw, "Sort the file by time.")
+
+
+def _check_prices(table: RawTable, values: dict[str, pl.Series]) -> None:
+    for field in ("open", "high", "low", "close"):
+        table.refuse_first(values[field] <= 0, f"{field} must be above 0", values[field])
+    table.refuse_first(values["volume"] < 0, "volume must be at least 0", values["volume"])
+    for field in ("low", "open", "close"):
+        table.refuse_first(
+            values["high"] < values[field], f"high must be at least {field}", _pair(values, "high", field)
+        )
+    for field in ("open", "close"):
+        table.refuse_first(
+            values["low"] > values[field], f"low must be at most {field}", _pair(values, "low", field)
+        )
+
+
+def _pair(values: dict[str, pl.Series], a: str, b: str) -> pl.Series:
+    return pl.select(pl.format(f"{a}={{}}, {b}={{}}", values[a], values[b])).to_series()
+
+
+def _bar_length(table: RawTable, time: pl.Series) -> int:
+    """The most common step between stamps; the shortest of those, where several are."""
+    steps = time.diff().drop_nulls().value_counts()
+    steps = steps.sort(["count", steps.columns[0]], descending=[True, False])
+    return int(steps[steps.columns[0]][0])
+
+
+def _check_grid(table: RawTable, time: pl.Series, raw: pl.Series, source_ms: int, bar_ms: int) -> None:
+    if source_ms > bar_ms or bar_ms % source_ms:
+        raise DataError(
+            f"candles must be of {bar_ms // 60_000} minutes, or of a part of that",
+            place=table.name,
+            value=f"{source_ms / 60_000:g} minutes",
+            hint="Set the bar's length: --bar MINUTES.",
+        )
+    table.refuse_first(
+        time % source_ms != 0, f"a stamp must be a multiple of {source_ms // 1000} seconds in UTC", raw
+    )
+
+
+def _resample(frame: pl.DataFrame, source_ms: int, bar_ms: int) -> tuple[pl.DataFrame, int]:
+    bars = (
+        frame.with_columns(pl.col("timestamp") // bar_ms * bar_ms)
+        .group_by("timestamp", maintain_order=True)
+        .agg(
+            pl.col("open").first(),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("close").last(),
+            pl.col("volume").sum(),
+            pl.len().alias("parts"),
+        )
+    )
+    whole = bars.filter(pl.col("parts") == bar_ms // source_ms).drop("parts")
+    return whole, len(bars) - len(whole)

@@ -1,0 +1,108 @@
+"""A file as a table of raw columns, and how errors name its rows."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gradus_runtime.errors import DataError
+
+__all__ = ["RawTable", "read_table"]
+
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """Columns as they were found: text from CSV, typed from Parquet or from memory.
+
+    Attributes:
+        frame: The columns, and the row number of each row in the file as `number` (from 0).
+        number: Name of that column; no column of a file can have it.
+        name: How errors name the table.
+        lines: True where rows are lines of a text file, after one header line.
+    """
+
+    frame: pl.DataFrame
+    name: str
+    lines: bool
+    number: str = "\0row"
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, name: str, *, lines: bool) -> RawTable:
+        """Number the rows, then leave out those that are empty in every column."""
+        numbered = frame.with_row_index("\0row")
+        if frame.width:
+            numbered = numbered.filter(~pl.all_horizontal(pl.col(frame.columns).is_null()))
+        return cls(numbered, name, lines)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the file's columns."""
+        return [c for c in self.frame.columns if c != self.number]
+
+    def place(self, row: int) -> str:
+        """Name the row at this position of `frame`, as a person finds it in the file."""
+        number = int(self.frame[self.number][row])
+        return f"{self.name}:{number + 2}" if self.lines else f"{self.name}: row {number + 1}"
+
+    def refuse_first(self, bad: pl.Series, rule: str, value: pl.Series, hint: str | None = None) -> None:
+        """Raise for the first row where `bad` is true, if any.
+
+        Raises:
+            DataError: With the place, the rule and the value of that row.
+        """
+        row = bad.fill_null(True).arg_max()
+        if row is not None and bad.fill_null(True)[row]:
+            raise DataError(rule, place=self.place(row), value=_shown(value[row]), hint=hint)
+
+
+def _shown(value: object) -> object:
+    return "an empty cell" if value is None else value
+
+
+def read_table(path: Path) -> RawTable:
+    """Read a CSV or Parquet file; either may be compressed with gzip. The content decides, not the name.
+
+    Raises:
+        DataError: Missing, unreadable, empty, or not a table.
+    """
+    name = str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError("a data file must be readable", place=name, value=e.strerror) from None
+    if data.startswith(_GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as e:
+            raise DataError("a gzip file must be whole", place=name, value=str(e)) from None
+    try:
+        if data.startswith(_PARQUET):
+            return RawTable.of(pl.read_parquet(io.BytesIO(data)), name, lines=False)
+        return RawTable.of(_read_csv(data, name), name, lines=True)
+    except pl.exceptions.PolarsError as e:
+        raise DataError(
+            "a data file must be CSV or Parquet",
+            place=name,
+            value=str(e).splitlines()[0],
+            hint="CSV has one header line and as many fields on every line.",
+        ) from None
+
+
+def _read_csv(data: bytes, name: str) -> pl.DataFrame:
+    if not data.strip():
+        raise DataError("a data file must not be empty", place=name)
+    if b"\0" in data:
+        raise DataError("a CSV file must be text", place=name, value="a zero byte")
+    header = data.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    separator = max((",", ";", "\t"), key=lambda s: header.count(s.encode()))
+    frame = pl.read_csv(data, infer_schema=False, separator=separator)
+    text = frame.with_columns(pl.all().str.strip_chars())
+    return text.with_columns(pl.when(pl.all() == "").then(None).otherwise(pl.all()).name.keep())
