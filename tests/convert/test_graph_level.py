@@ -49,7 +49,8 @@ def three_members(seed: int, depths: tuple[int, int, int] = (5, 8, 6)) -> list[V
 
 
 def compile_(members: list[VotingMember], **options: object) -> bytes:
-    return build_level(members, NAMES, CLASSES, metadata={"gradus.level": "level1"}, **options).model_bytes  # type: ignore[arg-type]
+    return build_level(members, NAMES, CLASSES, metadata={"gradus.level": "level1"}, **options).model_bytes
+    # type: ignore[arg-type]
 
 
 @settings(max_examples=25, deadline=None)

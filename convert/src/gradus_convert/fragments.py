@@ -8,7 +8,10 @@ import onnx
 
 from gradus_convert.errors import InexactModelError
 
-__all__ = ["OnnxFragment", "check_fragment"]
+__all__ = ["OPSETS", "OnnxFragment", "check_fragment"]
+
+OPSETS = {"": 13, "ai.onnx.ml": 3}
+"""The opset of each domain, of fragments and of the graphs around them: the lowest their operators allow."""
 
 
 @dataclass(frozen=True, slots=True)

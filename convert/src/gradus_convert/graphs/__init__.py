@@ -6,14 +6,12 @@ which operators a level's graph may hold.
 """
 
 from gradus_convert.graphs.level import build_level
-from gradus_convert.graphs.members import LevelGraph, OnnxFragment, VotingMember
-from gradus_convert.graphs.operators import ALLOWED_OPERATORS, FRAGMENT_OPSETS
+from gradus_convert.graphs.members import LevelGraph, VotingMember
+from gradus_convert.graphs.operators import ALLOWED_OPERATORS
 
 __all__ = [
     "ALLOWED_OPERATORS",
-    "FRAGMENT_OPSETS",
     "LevelGraph",
-    "OnnxFragment",
     "VotingMember",
     "build_level",
 ]

@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from gradus_convert.fragments import OPSETS, OnnxFragment
 from gradus_convert.graphs.auto import choose
 from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.fragments import emit_fragment
-from gradus_convert.graphs.members import Encoding, LevelGraph, OnnxFragment, Vote, VotingMember
-from gradus_convert.graphs.operators import FRAGMENT_OPSETS, check_operators, nodes_of
+from gradus_convert.graphs.members import Encoding, LevelGraph, Vote, VotingMember
+from gradus_convert.graphs.operators import check_operators, nodes_of
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_convert.ir import Forest
@@ -73,7 +74,7 @@ def build_level(
         ballots += [_ballot(*trees[i]) for i in order]
         values.append(_emit_trees(graph, trees, order, leaves=leaves, n_features=len(feature_names)))
     for i, (member, fragment) in enumerate(others):
-        values.append(emit_fragment(graph, fragment, INPUT, prefix=f"member{i}."))
+        values.append(emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name))
         ballots.append(Ballot("identity", len(member.classes), member.weight, member.classes))
     emit_vote(
         graph,
@@ -131,7 +132,7 @@ def finish(graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str) -
     nodes = list(nodes_of(graph))
     check_operators(nodes, place="graphs.level")
     domains = {"", *(n.domain for n in nodes)}
-    opsets = {d: v for d, v in FRAGMENT_OPSETS.items() if d in domains}
+    opsets = {d: v for d, v in OPSETS.items() if d in domains}
     model = helper.make_model(
         graph,
         producer_name="gradus",

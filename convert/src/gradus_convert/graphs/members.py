@@ -6,27 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from gradus_convert.fragments import OnnxFragment
 from gradus_convert.ir import Forest
 
-__all__ = ["Encoding", "LevelGraph", "OnnxFragment", "Vote", "VotingMember"]
+__all__ = ["Encoding", "LevelGraph", "Vote", "VotingMember"]
 
 Encoding = Literal["compact", "treeops", "auto"]
 Vote = Literal["soft", "hard"]
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxFragment:
-    """A member that is no forest, as an ONNX model of its own.
-
-    Attributes:
-        model: The serialised model, with the opsets of `FRAGMENT_OPSETS`.
-        input: Its one input, float32 [N, F].
-        probabilities: Its output that counts, float32 [N, C].
-    """
-
-    model: bytes
-    input: str
-    probabilities: str
 
 
 @dataclass(frozen=True, slots=True)

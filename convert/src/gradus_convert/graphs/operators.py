@@ -8,16 +8,17 @@ import onnx
 
 from gradus_convert.errors import InexactModelError
 
-__all__ = ["ALLOWED_OPERATORS", "FRAGMENT_OPSETS", "ML", "check_operators", "nodes_of"]
+__all__ = ["ALLOWED_OPERATORS", "ML", "check_operators", "nodes_of"]
 
 ML = "ai.onnx.ml"
 
 _TENSOR = """
-    Abs Add ArgMax ArgMin Cast Clip Concat ConstantOfShape Div Elu Equal Erf Exp Expand Flatten Gather
-    GatherElements Gemm Greater GreaterOrEqual HardSigmoid Identity If IsNaN LeakyRelu Less LessOrEqual Log
-    LogSoftmax MatMul Max Min Mul Neg Not Pad Pow Range ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu
-    Reshape Selu Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile Transpose
-    Unsqueeze Where
+    Abs Add And ArgMax ArgMin Cast Ceil Clip Concat ConstantOfShape Div Elu Equal Erf Exp Expand Flatten
+    Floor Gather GatherElements Gemm Greater GreaterOrEqual HardSigmoid Identity If IsNaN LeakyRelu Less
+    LessOrEqual Log LogSoftmax MatMul Max Min Mul Neg Not Or Pad Pow Range Reciprocal ReduceL1 ReduceL2
+    ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape
+    Round Selu Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile TopK
+    Transpose Unsqueeze Where Xor
 """
 _ML = """
     ArrayFeatureExtractor Binarizer Imputer LinearClassifier LinearRegressor Normalizer SVMClassifier
@@ -28,9 +29,6 @@ ALLOWED_OPERATORS: frozenset[tuple[str, str]] = frozenset(
     [("", name) for name in _TENSOR.split()] + [(ML, name) for name in _ML.split()]
 )
 """(domain, operator) of every node in a level's graph, in subgraphs too. The default domain is ""."""
-
-FRAGMENT_OPSETS = {"": 13, ML: 3}
-"""The opsets a fragment is exported with: the lowest that the encodings need, served by every runtime."""
 
 
 def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

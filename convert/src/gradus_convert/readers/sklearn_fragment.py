@@ -9,14 +9,11 @@ import numpy.typing as npt
 from onnx import helper
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.fragments import OnnxFragment, check_fragment
+from gradus_convert.fragments import OPSETS, OnnxFragment, check_fragment
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import check_classes
 
-__all__ = ["OPSETS", "read"]
-
-# The lowest that the graphs around a fragment are written for.
-OPSETS = {"": 18, "ai.onnx.ml": 3}
+__all__ = ["read"]
 
 
 def read(model: Any, *, place: str = "model") -> NativeModel:
