@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from gradus_runtime.cli.command import ENTRY_POINT_GROUP, Command
@@ -15,14 +16,18 @@ from gradus_runtime.errors import ExitCode, GradusError
 __all__ = ["main"]
 
 
-def _own_commands() -> list[Command]:
-    return []
+_OWN = ("list", "verify", "pin", "rollback", "history")  # each a module beside this one, with its COMMAND
+
+
+def _own_command(name: str) -> Command:
+    command: Command = import_module(f"gradus_runtime.cli.{name}").COMMAND
+    return command
 
 
 def _find_commands(only: str | None) -> dict[str, Command]:
-    commands = {c.name: c for c in _own_commands()}
-    if only in commands:
-        return commands
+    if only in _OWN:
+        return {only: _own_command(only)}
+    commands = {name: _own_command(name) for name in _OWN}
     added: Sequence[EntryPoint] = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name)
     for entry in added:
         if only is None or entry.name == only:

@@ -89,17 +89,14 @@ class Artifact:
 
     def _check_names_and_sizes(self) -> None:
         present = self._sizes.keys() - {names.MANIFEST, names.SEAL}
-        for name in sorted(present - self._entries.keys()):
-            raise IntegrityError("a file must be in the manifest", place=self.origin, value=name)
-        for name in sorted(self._entries.keys() - present):
-            raise IntegrityError("every file of the manifest must be there", place=self.origin, value=name)
-        for name, entry in self._entries.items():
-            if self._sizes[name] != entry.size:
-                raise IntegrityError(
-                    f"a file must have its {entry.size} bytes",
-                    place=f"{self.origin}/{name}",
-                    value=self._sizes[name],
-                )
+        odd = [f"{name} is not in the manifest" for name in sorted(present - self._entries.keys())]
+        odd += [f"{name} is missing" for name in sorted(self._entries.keys() - present)]
+        for name in sorted(present & self._entries.keys()):
+            size, due = self._sizes[name], self._entries[name].size
+            if size != due:
+                odd.append(f"{name} has {size} bytes instead of {due}")
+        if odd:
+            raise IntegrityError(f"files must be as the manifest says: {'; '.join(odd)}", place=self.origin)
 
     def entry(self, name: str) -> FileEntry:
         """Return what the manifest says of a file.

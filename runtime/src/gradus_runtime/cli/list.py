@@ -1,0 +1,54 @@
+"""`gradus list`: the versions of a store."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from gradus_runtime.cli.command import Command
+
+if TYPE_CHECKING:
+    from gradus_runtime.store.listing import Listed
+
+__all__ = ["COMMAND"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import stores
+
+    stores.add_store(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.cli import stores
+    from gradus_runtime.store.listing import list_versions
+
+    listed = list_versions(stores.chosen_store(args))
+    if args.json:
+        stores.print_json(listed)
+        return 0
+
+    head = ("VERSION", "CREATED", "DATA", "METRICS OF THE FIRST LEVEL", "SIZE", "PINNED")
+    stores.print_table(head, [_row(v) for v in listed])
+    for v in listed:
+        if v.problem is not None:
+            print(f"{v.version} is damaged: {v.problem}")
+    return 0
+
+
+def _row(v: Listed) -> tuple[str, ...]:
+    pinned = "*" if v.pinned else ""
+    if v.problem is not None:
+        return (v.version, v.created or "", "damaged", "", "", pinned)
+    metrics = " ".join(f"{k}={x:.4g}" for k, x in sorted(next(iter(v.metrics.values())).items()))
+    data = f"{v.data_start[:10]} to {v.data_end[:10]}" + (" (simulated)" if v.simulated else "")
+    return (v.version, v.created or "", data, metrics, f"{v.size / 1e6:.2f} MB", pinned)
+
+
+COMMAND = Command(
+    "list",
+    "list the versions of a store, and which is pinned",
+    "gradus list --store artifacts/btc-jpy",
+    _configure,
+    _run,
+)

@@ -1,0 +1,87 @@
+"""What the commands about a store share: which store, who acts, and tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradus_runtime.contracts import codec
+from gradus_runtime.errors import IntegrityError, UsageError
+from gradus_runtime.store import Store
+from gradus_runtime.store.pins import Pin
+
+__all__ = ["add_actor", "add_store", "chosen_store", "pin_before", "print_json", "print_table", "report_pin"]
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add `--store`."""
+    parser.add_argument(
+        "--store", type=Path, help="the store; by default GRADUS_STORE, else the only one in ./artifacts"
+    )
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Add `--actor`."""
+    parser.add_argument("--actor", help="who does it; by default GRADUS_ACTOR, else the user")
+
+
+def chosen_store(args: argparse.Namespace) -> Store:
+    """Return the store that the arguments, the environment or the working folder name.
+
+    Raises:
+        UsageError: None of them names exactly one.
+    """
+    named = args.store or os.environ.get("GRADUS_STORE")
+    if named:
+        return Store(Path(named))
+    found = sorted(p.parent for p in Path("artifacts").glob("*/versions"))
+    if len(found) == 1:
+        return Store(found[0])
+    raise UsageError(
+        "a store must be named",
+        place="--store",
+        value=[str(p) for p in found] or None,
+        hint="Give --store artifacts/NAME, or set GRADUS_STORE.",
+    )
+
+
+def print_json(value: object) -> None:
+    """Write one JSON value to standard output."""
+    print(json.dumps(codec.encode(value)))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write rows in columns as wide as they need."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def pin_before(store: Store) -> Pin | None:
+    """The pin before a change; None where there is none, or a damaged one that the change is to replace."""
+    try:
+        return store.pin_state()
+    except IntegrityError:
+        return None
+
+
+def report_pin(store: Store, before: Pin | None, pin: Pin, as_json: bool) -> None:
+    """Say what is pinned now, and warn of models that were trained on a simulated market."""
+    with store.open(pin.version) as artifact:
+        simulated = artifact.manifest.provenance.simulated
+    if as_json:
+        print_json({"pin": codec.encode(pin), "changed": pin != before, "simulated": simulated})
+    elif pin == before:
+        print(f"{pin.version} was pinned already, generation {pin.generation}")
+    else:
+        former = f", {before.version} before" if before else ""
+        print(f"{pin.version} is pinned, generation {pin.generation}{former}")
+    if simulated:
+        print(
+            f"warning: {pin.version} was trained on a simulated market; do not trade real money on it",
+            file=sys.stderr,
+        )

@@ -1,0 +1,47 @@
+"""`gradus verify`: rehash everything in a store, or in one artifact, and say what differs."""
+
+from __future__ import annotations
+
+import argparse
+
+from gradus_runtime.cli.command import Command
+
+__all__ = ["COMMAND"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import stores
+
+    parser.add_argument(
+        "source",
+        nargs="?",
+        help="one version, folder, .zip or installed distribution; by default the store",
+    )
+    stores.add_store(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.cli import stores
+    from gradus_runtime.store.verify import verify_source, verify_store
+
+    if args.source is None:
+        report = verify_store(stores.chosen_store(args))
+    else:
+        report = verify_source(args.source, lambda: stores.chosen_store(args))
+    if args.json:
+        stores.print_json(report)
+    else:
+        for problem in report.problems:
+            print(problem)
+        found = f"{len(report.problems)} differ" if report.problems else "all as published"
+        print(f"{report.versions} versions, {report.files} files, {report.bytes} bytes: {found}")
+    return 1 if report.problems else 0
+
+
+COMMAND = Command(
+    "verify",
+    "rehash every file and say what differs",
+    "gradus verify --store artifacts/btc-jpy",
+    _configure,
+    _run,
+)

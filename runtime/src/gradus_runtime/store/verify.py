@@ -1,0 +1,117 @@
+"""Verify: rehash everything, and go on after what differs, so that all of it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from gradus_runtime.contracts import names
+from gradus_runtime.errors import GradusError
+from gradus_runtime.store import history
+from gradus_runtime.store.artifact import Artifact
+from gradus_runtime.store.source import open_artifact
+from gradus_runtime.store.store import VERSIONS, Store
+
+__all__ = ["Report", "verify_source", "verify_store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was rehashed, and a sentence for each thing that differs."""
+
+    versions: int
+    files: int
+    bytes: int
+    problems: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    versions: int = 0
+    files: int = 0
+    bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def rehash(self, open_: Callable[[], Artifact]) -> str | None:
+        """Rehash one artifact; return its digest if it could be opened."""
+        self.versions += 1
+        try:
+            artifact = open_()
+        except GradusError as e:
+            self.problems.append(str(e))
+            return None
+        with artifact:
+            for entry in artifact.manifest.files:
+                try:
+                    self.bytes += len(artifact.read(entry.name))
+                    self.files += 1
+                except GradusError as e:
+                    self.problems.append(str(e))
+            return artifact.digest
+
+    def report(self) -> Report:
+        return Report(self.versions, self.files, self.bytes, tuple(self.problems))
+
+
+def verify_source(source: str, store: Callable[[], Store]) -> Report:
+    """Rehash one artifact: a version of a store, or anything that `open_artifact` takes.
+
+    Args:
+        source: A version, or a source.
+        store: Gives the store of a version.
+    """
+    tally = _Tally()
+    try:
+        names.parse_version(source)
+    except GradusError:
+        tally.rehash(lambda: open_artifact(source))
+    else:
+        if Path(source).exists():
+            tally.rehash(lambda: open_artifact(source))
+        else:
+            chosen = store()
+            tally.rehash(lambda: chosen.open(source))
+    return tally.report()
+
+
+def verify_store(store: Store) -> Report:
+    """Rehash every version of a store, and hold them against its pin and its history.
+
+    Raises:
+        StoreError: There is no store.
+    """
+    tally = _Tally()
+    found = {v: tally.rehash(partial(store.open, v)) for v in store.versions()}
+    for entry in sorted((store.path / VERSIONS).iterdir()):
+        if entry.name not in found and not entry.name.startswith("."):
+            tally.problems.append(f"{entry}: a version must be named by its calendar version")
+    try:
+        pin = store.pin_state()
+    except GradusError as e:
+        pin = None
+        tally.problems.append(str(e))
+    if pin is not None and pin.version not in found:
+        tally.problems.append(f"{store.path}: the pinned version must be there, but got {pin.version!r}")
+    elif pin is not None and found[pin.version] not in (pin.digest, None):
+        tally.problems.append(
+            f"{store.path / VERSIONS / pin.version}: a version must have the pinned digest {pin.digest}"
+        )
+    tally.problems += _against_history(store, found)
+    return tally.report()
+
+
+def _against_history(store: Store, found: dict[str, str | None]) -> list[str]:
+    try:
+        recorded = history.published(store.history())
+    except GradusError as e:
+        return [str(e)]
+    problems = []
+    for version, digest in recorded.items():
+        place = store.path / VERSIONS / version
+        if version not in found:
+            problems.append(f"{place}: a published version must be there until it is collected")
+        elif found[version] not in (digest, None):
+            problems.append(f"{place}: a version must have the digest that was published, {digest}")
+    return problems
