@@ -75,7 +75,7 @@ class _Thaw:
     def __init__(self, place: str, any_version: bool) -> None:
         self.place = place
         self.any_version = any_version
-        self.done: dict[int, Any] = {}
+        self.done: dict[int, tuple[Any, Any]] = {}
 
     def broken(self, rule: str, value: object = None) -> BrokenPickleError:
         return BrokenPickleError(rule, place=self.place, value=value)
@@ -84,9 +84,9 @@ class _Thaw:
         if depth > _MAX_DEPTH:
             raise self.broken(f"an estimator's state must be nested at most {_MAX_DEPTH} deep")
         if id(value) in self.done:
-            return self.done[id(value)]
+            return self.done[id(value)][1]
         result = self._convert(value, depth + 1)
-        self.done[id(value)] = result
+        self.done[id(value)] = (value, result)  # the value is kept, so that its id stays its own
         return result
 
     def _convert(self, value: Any, depth: int) -> Any:

@@ -1,10 +1,10 @@
 """Rebuilds library objects from inert values: boosters from their own formats, scikit-learn by a list.
 
-What is trusted: LightGBM's and XGBoost's C libraries parse their own formats, and scikit-learn walks its own
-trees without looking at bounds. So every tree is checked first: LightGBM's text is lowered to a Forest before
-the library sees it (and without its `tree_sizes`, which the library would follow blindly), and the nodes of a
-scikit-learn tree must form a tree within its columns. XGBoost checks a buffer as it reads it; its trees are
-lowered, and so checked, before a row is predicted.
+What is trusted: LightGBM's and XGBoost's C libraries to parse their own formats; not their trees. A text
+model of LightGBM is checked for counts and control characters first, and handed over without `tree_sizes`,
+which the library would follow blindly. No row is predicted before a reader has lowered what the library says
+it holds, which refuses children and columns that do not exist. scikit-learn walks its trees without looking
+at bounds, so `estimators` checks their nodes before it builds them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from gradus_convert.errors import InexactModelError
 from gradus_convert.legacy import estimators
 from gradus_convert.legacy.values import BrokenPickleError, Global, Inert
-from gradus_convert.readers import lightgbm as lightgbm_reader
 from gradus_runtime.errors import EnvironmentFailedError
 
 __all__ = ["MODEL_KINDS", "Rebuilt", "label_values", "rebuild"]
@@ -30,6 +30,8 @@ MODEL_KINDS = frozenset(
 )
 """Kinds of `Inert` that are models."""
 
+_MAX_CLASSES = 64
+_MAX_COLUMNS = 1 << 20
 _XGBOOST_VERSION = re.compile(rb'version"?\[?[^0-9]{0,8}(\d{1,3}),(\d{1,3}),(\d{1,3})')
 
 
@@ -125,9 +127,9 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
     if not isinstance(text, str):
         raise BrokenPickleError("a LightGBM booster must hold its text model", place=place)
     text = re.sub(r"(?m)^tree_sizes=.*\n", "", text)
-    lightgbm_reader.check_text(text, place=place)
+    _check_text(text, place)
     try:
-        booster = lightgbm.Booster(model_str=text, params={"verbosity": -1})
+        booster = lightgbm.Booster(model_str=text)
     except (lightgbm.basic.LightGBMError, ValueError) as e:
         raise BrokenPickleError(
             "LightGBM must be able to read its model", place=place, value=str(e)
@@ -135,6 +137,34 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
     best = state.get("best_iteration")
     booster.best_iteration = best if type(best) is int and best > 0 else -1
     return booster
+
+
+def _check_text(text: str, place: str) -> None:
+    """Hold the counts that LightGBM's parser trusts to what is there."""
+    head, *trees = text.split("\nTree=")
+    header = _fields(head, place)
+    if int(header["num_class"]) > _MAX_CLASSES or int(header["max_feature_idx"]) > _MAX_COLUMNS:
+        raise BrokenPickleError("a LightGBM model must be of at most 64 classes", place=place)
+    for number, block in enumerate(trees):
+        where = f"{place}: tree {number}"
+        fields = _fields(block.split("\nend of trees")[0], where)
+        leaves = int(fields["num_leaves"])
+        splits = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+        counts = {"leaf_value": leaves} | (dict.fromkeys(splits, leaves - 1) if leaves > 1 else {})
+        for key, count in counts.items():
+            found = len(fields[key].split())
+            if found != count:
+                raise BrokenPickleError(f"{count} values are needed", place=f"{where}: {key}", value=found)
+
+
+def _fields(block: str, place: str) -> dict[str, str]:
+    if any(ord(c) < 32 and c not in "\n\t" for c in block):
+        raise BrokenPickleError("a LightGBM model must be plain text", place=place)
+    pairs = [line.partition("=")[::2] for line in block.split("\n") if "=" in line]
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BrokenPickleError("a key of a LightGBM model must occur once", place=place)
+    return fields
 
 
 def _xgboost(state: dict[str, Any], place: str) -> Any:
@@ -166,8 +196,6 @@ def _with(package: str, version: str) -> str:
 
 
 def _check_missing(missing: Any, place: str) -> None:
-    from gradus_convert.errors import InexactModelError
-
     if missing is None or (isinstance(missing, float) and math.isnan(missing)):
         return
     raise InexactModelError(

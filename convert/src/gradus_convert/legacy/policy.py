@@ -88,7 +88,7 @@ _OBJECTS: frozenset[tuple[str, str]] = frozenset(
     }
     | {("logging", "Logger"), ("logging", "RootLogger"), ("logging", "getLogger")}
     | {("joblib.numpy_pickle", "NumpyArrayWrapper")}
-    | {("pandas.core.indexes.base", "Index"), ("pandas.core.indexes.base", "_new_Index")}
+    | {("pandas", "Index"), ("pandas.core.indexes.base", "Index"), ("pandas.core.indexes.base", "_new_Index")}
 )
 
 _OLD_NAMES = {
