@@ -55,7 +55,9 @@ def model(kind: str, classes: int = 3) -> Any:
             )
         if kind == "lightgbm, named, stopped early, text labels":
             stop = [lgb.early_stopping(2, verbose=False)]
-            fit = lgb.LGBMClassifier(n_estimators=60, verbose=-1, class_weight="balanced", random_state=1)
+            fit = lgb.LGBMClassifier(
+                n_estimators=60, verbose=-1, class_weight="balanced", random_state=1, n_jobs=1
+            )
             return fit.fit(table(X), words, eval_set=[(table(X[::2]), words[::-2])], callbacks=stop)
         if kind == "lightgbm booster":
             params = {"objective": "multiclass", "num_class": 3} if classes == 3 else {"objective": "binary"}
