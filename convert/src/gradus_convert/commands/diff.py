@@ -1,0 +1,116 @@
+"""`gradus diff`: what changes from one version to another."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradus_runtime.cli.command import Command
+
+if TYPE_CHECKING:
+    from gradus_convert.store.compare import Answers, Difference
+
+__all__ = ["COMMAND"]
+
+Source = tuple[str, str | None]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import stores
+
+    what = "a version of the store, or a folder, .zip or installed distribution"
+    parser.add_argument("before", help=what)
+    parser.add_argument("after", help=what)
+    parser.add_argument(
+        "--rows", type=Path, help="rows to compare their answers on: a .csv, or a holdout.npz"
+    )
+    parser.add_argument(
+        "--schema", action="store_true", help="compare the schemas only; exit with 1 where they differ"
+    )
+    stores.add_store(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_convert.store.compare import compare
+    from gradus_runtime.cli import stores
+    from gradus_runtime.store import open_artifact
+
+    sources = _source(args.before, args), _source(args.after, args)
+    with open_artifact(*sources[0]) as before, open_artifact(*sources[1]) as after:
+        found = compare(before.manifest, after.manifest)
+    if args.schema:
+        found = tuple(d for d in found if d.section == "schema")
+    answers = _answers(sources, args.rows) if args.rows else None
+    if args.json:
+        stores.print_json({"differences": [*map(_encode, found)], "answers": _encode(answers)})
+    else:
+        _print(found, answers)
+    return 1 if args.schema and found else 0
+
+
+def _source(text: str, args: argparse.Namespace) -> Source:
+    """What an argument names: a source, and a version where the source is a store."""
+    from gradus_runtime.cli import stores
+    from gradus_runtime.contracts import names
+    from gradus_runtime.errors import UsageError
+
+    try:
+        names.parse_version(text)
+    except UsageError:
+        return text, None
+    return (text, None) if Path(text).exists() else (str(stores.chosen_store(args).path), text)
+
+
+def _answers(sources: tuple[Source, Source], rows: Path) -> Answers:
+    from gradus_convert.store.compare import compare_answers
+    from gradus_convert.store.rows import read_rows
+    from gradus_runtime import Predictor
+
+    table = read_rows(rows)
+    predictions = []
+    for source, version in sources:
+        with Predictor.open(source, version, max_age_days=1e9, drift=False) as bot:
+            predictions.append(bot.predict(table.features, names=table.names, ordered=table.names is None))
+    return compare_answers(*predictions)
+
+
+def _encode(value: Difference | Answers | None) -> object:
+    from gradus_runtime.contracts import codec
+
+    return codec.encode(value)
+
+
+def _print(found: Sequence[Difference], answers: Answers | None) -> None:
+    section = None
+    for d in found:
+        if d.section != section:
+            section = d.section
+            print(section)
+        if d.before is None or d.after is None:
+            print(f"  {d.place}: {'added' if d.before is None else 'removed'}, {d.after or d.before}")
+        else:
+            print(f"  {d.place}: {d.before} -> {d.after}")
+    if not found:
+        print("no difference")
+    if answers is None:
+        return
+    share = 100 * answers.changed / answers.rows if answers.rows else 0.0
+    print(f"decisions differ on {answers.changed} of {answers.rows} rows ({share:.2f} %)")
+    for move, count in answers.moves.items():
+        print(f"  {move}: {count}")
+    print(f"levels differ on {answers.levels_changed} rows")
+    print(
+        f"confidences move by {answers.mean_move:.4g} on average, {answers.largest_move:.4g} at most; "
+        f"the mean changes by {answers.mean_change:+.4g}"
+    )
+
+
+COMMAND = Command(
+    "diff",
+    "show what changes from one version to another, and on which decisions",
+    "gradus diff 2026.11.14 2026.11.21 --rows rows.csv --store artifacts/btc-jpy",
+    _configure,
+    _run,
+)
