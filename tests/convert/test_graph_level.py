@@ -55,16 +55,17 @@ def compile_(members: list[VotingMember], **options: object) -> bytes:
 
 @settings(max_examples=25, deadline=None)
 @given(
+    encoding=st.sampled_from(["compact", "compact", "treeops", "treeops5"]),
     seed=st.integers(0, 2**32 - 4),
     depths=st.tuples(st.integers(0, 9), st.integers(0, 12), st.integers(0, 7)),
     rows=st.sampled_from([1, 2, 33]),
 )
 def test_every_tree_ends_at_the_leaf_of_the_interpreter(
-    seed: int, depths: tuple[int, int, int], rows: int
+    encoding: str, seed: int, depths: tuple[int, int, int], rows: int
 ) -> None:
     members = three_members(seed, depths)
     X = rows_at(members[0].model, rows, seed)
-    result = run(compile_(members, leaves=True), X)
+    result = run(compile_(members, encoding=encoding, leaves=True), X)
     expected = [interpret(m.model, X).leaves for m in members]
     assert (result["leaves"] == np.hstack(expected)).all()
     probabilities = plain_vote(members, X)

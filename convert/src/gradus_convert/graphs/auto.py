@@ -18,4 +18,4 @@ def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int) -> st
         raise UsageError("encoding must be known", place="build_level(encoding)", value=encoding)
     if not forests:
         return "none"
-    return "compact"
+    return "compact" if encoding == "auto" else encoding

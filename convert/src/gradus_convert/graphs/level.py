@@ -16,8 +16,9 @@ from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.members import Encoding, LevelGraph, Vote, VotingMember
-from gradus_convert.graphs.operators import check_operators, nodes_of
+from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import plan_sums
+from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_convert.ir import Forest
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
@@ -72,7 +73,7 @@ def build_level(
     graph, values, ballots = Graph(), [], []
     if trees:
         ballots += [_ballot(*trees[i]) for i in order]
-        values.append(_emit_trees(graph, trees, order, leaves=leaves, n_features=len(feature_names)))
+        values.append(_emit_trees(graph, trees, order, chosen, leaves=leaves, n_features=len(feature_names)))
     for i, (member, fragment) in enumerate(others):
         values.append(emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name))
         ballots.append(Ballot("identity", len(member.classes), member.weight, member.classes))
@@ -98,11 +99,20 @@ def build_level(
 
 
 def _emit_trees(
-    graph: Graph, trees: Sequence[_Trees], order: Sequence[int], *, leaves: bool, n_features: int
+    graph: Graph,
+    trees: Sequence[_Trees],
+    order: Sequence[int],
+    encoding: str,
+    *,
+    leaves: bool,
+    n_features: int,
 ) -> str:
     """Write the sums of all forests, base included; `order` is that of their columns."""
     forests = [trees[i][1] for i in order]
-    result = emit_sums(graph, INPUT, plan_sums(forests, n_features), leaves=leaves)
+    if encoding == "compact":
+        result = emit_sums(graph, INPUT, plan_sums(forests, n_features), leaves=leaves)
+    else:
+        result = emit_tree_operators(graph, INPUT, forests, encoding=encoding, leaves=leaves)
     if result.leaves is not None:
         graph.op("Gather", result.leaves, _member_order(graph, trees, order), axis=1, name=LEAVES)
     base = np.concatenate([f.base for f in forests])
@@ -133,6 +143,8 @@ def finish(graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str) -
     check_operators(nodes, place="graphs.level")
     domains = {"", *(n.domain for n in nodes)}
     opsets = {d: v for d, v in OPSETS.items() if d in domains}
+    if ML in opsets:
+        opsets[ML] = ML_OPSETS.get(encoding, opsets[ML])
     model = helper.make_model(
         graph,
         producer_name="gradus",

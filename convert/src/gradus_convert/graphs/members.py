@@ -11,7 +11,7 @@ from gradus_convert.ir import Forest
 
 __all__ = ["Encoding", "LevelGraph", "Vote", "VotingMember"]
 
-Encoding = Literal["compact", "treeops", "auto"]
+Encoding = Literal["compact", "treeops", "treeops5", "auto"]
 Vote = Literal["soft", "hard"]
 
 

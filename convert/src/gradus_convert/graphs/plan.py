@@ -12,7 +12,7 @@ from gradus_convert.errors import InexactModelError
 from gradus_convert.graphs.tables import EXACT_LIMIT, Walk, WalkTables, pack
 from gradus_convert.ir import Forest
 
-__all__ = ["Run", "SumPlan", "plan_sums"]
+__all__ = ["Run", "SumPlan", "leaf_payload", "plan_sums"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,7 @@ def plan_sums(
         InexactModelError: There are more distinct leaf vectors than float32 can count.
     """
     rights = nan_right or [None] * len(forests)
-    payloads = [_payload(f) for f in forests]
+    payloads = [leaf_payload(f) for f in forests]
     walks = [
         Walk(forest, payload, _walk_order(forest), right)
         for forest, (_, payload), right in zip(forests, payloads, rights, strict=True)
@@ -102,8 +102,12 @@ def _merge(runs: Sequence[tuple[int, Run]]) -> tuple[Run, ...]:
     return tuple(run for _, run in result)
 
 
-def _payload(forest: Forest) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32]]:
-    """The distinct leaf vectors (None for single values) and the payload of each row of `values`."""
+def leaf_payload(forest: Forest) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32]]:
+    """Return the distinct leaf vectors (None for single values) and the payload of each row of `values`.
+
+    Raises:
+        InexactModelError: There are more distinct vectors than float32 can count.
+    """
     scaled = (forest.values * forest.scale).astype(np.float32)
     if scaled.shape[1] == 1:
         return None, scaled[:, 0]
