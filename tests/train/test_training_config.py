@@ -1,0 +1,110 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gradus_runtime.errors import ConfigError
+from gradus_train import config as configuration
+from gradus_train.config import KINDS, load, parameters_of, parse
+from gradus_train.training.kinds import KINDS_WITH_TRAINER
+from tests.support.training import config_table, quick_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_shipped_configuration_is_what_practitioners_use():
+    config = load(ROOT / "config/training.toml")
+    assert [(m.name, m.weight) for m in config.members] == [
+        ("lightgbm", 0.4),
+        ("xgboost", 0.4),
+        ("random_forest", 0.2),
+    ]
+    assert config.members[0].parameters["n_estimators"] == 200
+    assert config.members[2].parameters["max_depth"] == 12
+    assert (config.split.folds, config.early_stopping.rounds) == (5, 20)
+    assert config.split.gap >= config.labels.horizon
+
+
+def test_every_kind_that_may_be_configured_has_a_trainer():
+    assert KINDS == KINDS_WITH_TRAINER
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"split": {"gap": 3}}, "split.gap must be at least labels.horizon"),
+        ({"split": {"folds": 1}}, "split.folds must be at least 2"),
+        ({"split": {"holdout": 0.6}}, r"split.holdout must lie in \(0, 0.5\)"),
+        ({"split": {"fold": 3}}, "a key must be known"),
+        ({"seed": -1}, "seed must lie in"),
+        ({"seed": "one"}, "an integer is needed"),
+        ({"vote": {"kind": "loud"}}, "vote.kind must be 'soft' or 'hard'"),
+        ({"vote": {"weights": "guess"}}, "vote.weights must be 'fixed' or 'optimise'"),
+        ({"early_stopping": {"tail": 0.0}}, "early_stopping.tail must lie in"),
+        ({"early_stopping": {"rounds": -1}}, "early_stopping.rounds must be at least 0"),
+        ({"labels": {"horizon": 0}}, "a horizon must be at least 1 bar"),
+        ({"members": []}, "at least one member"),
+        ({"members": ["lightgbm"]}, "a member must be a table"),
+        ({"format": "gradus-training/9"}, "format must be 'gradus-training/1'"),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_place(changes, text):
+    with pytest.raises(ConfigError, match=text):
+        parse(config_table(**changes), place="training.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"kind": "perceptron"}, "a kind must be known.*Choose from lightgbm"),
+        ({"name": "../x"}, "a member's name must be an identifier"),
+        ({"weight": 0.0}, "weight must be above 0"),
+        ({"class_weight": 2.0}, "class_weight must lie in"),
+        ({"parameters": {"num_threads": 8}}, "must not be one that gradus sets itself.*remove the line"),
+        ({"parameters": {"max_depth": [1, 2]}}, "a parameter must be text, a number or true/false"),
+        ({"parameters": 3}, "a table of parameters is needed"),
+    ],
+)
+def test_a_broken_member_is_named_with_its_place(change, text):
+    table = config_table()
+    table["members"][1] = {**table["members"][1], **change}
+    with pytest.raises(ConfigError, match=text) as caught:
+        parse(table, place="training.toml")
+    assert "members[1]" in str(caught.value) or "training.toml" in str(caught.value)
+
+
+def test_members_must_have_different_names():
+    table = config_table()
+    table["members"][1]["name"] = table["members"][0]["name"]
+    with pytest.raises(ConfigError, match="a member's name must occur once"):
+        parse(table, place="training.toml")
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_wrong_use(tmp_path):
+    with pytest.raises(ConfigError, match="must be readable"):
+        load(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("seed = = 1")
+    with pytest.raises(ConfigError, match="must be TOML"):
+        load(tmp_path / "bad.toml")
+
+
+def test_the_digest_follows_every_setting():
+    base = quick_config()
+    assert base.sha256() == quick_config().sha256()
+    assert base.sha256() != quick_config(seed=4).sha256()
+    assert base.with_seed(4).sha256() == quick_config(seed=4).sha256()
+    assert base.with_seed(None) is base
+
+
+def test_tuned_parameters_win_over_the_files():
+    table = config_table()
+    config = parse(table, place="training.toml")
+    member = config.members[0]
+    tuned = configuration.replace(config, tuned={"level1": {"lightgbm": {"max_depth": 9}}})
+    assert parameters_of(tuned, "level1", member)["max_depth"] == 9
+    assert parameters_of(tuned, "level2", member)["max_depth"] == 3
+    assert tuned.sha256() != config.sha256()
+
+
+def test_the_shipped_configuration_comments_are_valid_toml():
+    assert tomllib.loads((ROOT / "config/training.toml").read_text())["format"] == configuration.FORMAT

@@ -1,0 +1,103 @@
+"""Options that `train` and `tune` share: data, configuration, levels, seed; and the plan that they make."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradus_runtime.errors import UsageError
+from gradus_train.source import add_source_arguments, source_from_arguments
+
+if TYPE_CHECKING:
+    from gradus_train.dataset import Dataset
+    from gradus_train.training.prepare import Plan
+    from gradus_train.training.progress import Progress
+
+__all__ = ["add_input_arguments", "jobs_of", "read_plan"]
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `read_plan` reads."""
+    add_source_arguments(parser)
+    parser.add_argument("--config", type=Path, default=Path("config/training.toml"), help="how to train")
+    parser.add_argument(
+        "--feature-order", type=Path, default=Path("config/feature_order.json"), help="features and levels"
+    )
+    parser.add_argument(
+        "--level", default="all", metavar="1|2|3|all", help="which levels: numbers, names, or all"
+    )
+    parser.add_argument("--days", type=int, metavar="N", help="use the latest N days only")
+    parser.add_argument("--seed", type=int, help="instead of the configuration's")
+    parser.add_argument("--jobs", type=int, metavar="N", help="parts in work at a time; default: the cores")
+
+
+def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
+    """Read configuration and data, and plan the run.
+
+    Raises:
+        GradusError: A file, an option or the data breaks a rule.
+    """
+    from gradus_runtime.contracts import feature_order
+    from gradus_train import config as configuration
+    from gradus_train.dataset import load_dataset
+    from gradus_train.training.prepare import prepare
+
+    config = configuration.load(args.config).with_seed(args.seed)
+    order = feature_order.load(args.feature_order)
+    levels = chosen_levels(args.level, [s.name for s in order.levels])
+    progress.say("Reading the data and computing features, once for all levels")
+    dataset = load_dataset(source_from_arguments(args), order, config.labels)
+    if args.days is not None:
+        dataset = _latest(dataset, args.days)
+    return prepare(dataset, order, config, levels)
+
+
+def chosen_levels(text: str, known: list[str]) -> list[str]:
+    """Return level names for "all", numbers from 1, or names, with commas between; in the order of `known`.
+
+    Raises:
+        UsageError: One is not known.
+    """
+    if text == "all":
+        return known
+    chosen = set()
+    for item in text.split(","):
+        name = known[int(item) - 1] if item.isdigit() and 1 <= int(item) <= len(known) else item
+        if name not in known:
+            raise UsageError(
+                "a level must be a number from 1, a name, or all",
+                place="--level",
+                value=item,
+                hint=f"Levels here: {', '.join(known)}.",
+            )
+        chosen.add(name)
+    return [name for name in known if name in chosen]
+
+
+def jobs_of(args: argparse.Namespace) -> int:
+    """Return --jobs, or the number of cores that this process may use.
+
+    Raises:
+        UsageError: It is not positive.
+    """
+    if args.jobs is None:
+        return len(os.sched_getaffinity(0))
+    if args.jobs < 1:
+        raise UsageError("jobs must be at least 1", place="--jobs", value=args.jobs)
+    return int(args.jobs)
+
+
+def _latest(dataset: Dataset, days: int) -> Dataset:
+    from gradus_train.training.prepare import latest_days
+
+    keep = latest_days(dataset, days)
+    return replace(
+        dataset,
+        features=dataset.features[keep],
+        labels=dataset.labels[keep],
+        timestamps=dataset.timestamps[keep],
+        close=dataset.close[keep],
+    )

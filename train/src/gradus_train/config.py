@@ -1,0 +1,253 @@
+"""`training.toml`: labels, split, imbalance, vote and members of a training run.
+
+Every key of every section must be present, so that a run says all that it depends on. Parameters of members
+are passed on to their libraries by the names these libraries use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.errors import ConfigError
+from gradus_train.labels import LabelSpec
+
+__all__ = [
+    "FORMAT",
+    "KINDS",
+    "EarlyStopping",
+    "Imbalance",
+    "MemberConfig",
+    "Parameters",
+    "Scalar",
+    "Split",
+    "TrainingConfig",
+    "Vote",
+    "check_parameters",
+    "load",
+    "parameters_of",
+    "parse",
+]
+
+FORMAT = "gradus-training/1"
+KINDS = (
+    "lightgbm",
+    "xgboost",
+    "random_forest",
+    "extra_trees",
+    "hist_gradient_boosting",
+    "logistic_regression",
+)
+RESERVED = frozenset(
+    {
+        "seed",
+        "random_state",
+        "n_jobs",
+        "nthread",
+        "num_threads",
+        "num_class",
+        "objective",
+        "verbosity",
+        "verbose",
+    }
+)
+
+Scalar = str | int | float | bool
+Parameters = Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Walk-forward `folds`; `gap` bars between training and test rows; `holdout`, the latest share."""
+
+    folds: int
+    gap: int
+    holdout: float
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """Boosting stops after `rounds` rounds without progress on the latest share `tail` of the training rows.
+
+    With `refit` the model is then trained again on all training rows, for the number of rounds found.
+    `rounds` of 0 turns it off.
+    """
+
+    rounds: int
+    tail: float
+    refit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """`smote`: synthetic rows for the rarer classes, made from training rows alone."""
+
+    smote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """`kind` "soft" (mean of probabilities) or "hard"; `weights` "fixed" or "optimise" (out of fold)."""
+
+    kind: str
+    weights: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberConfig:
+    """A member of the vote.
+
+    `class_weight` lies in [0, 1]: a class of n of N rows weighs (N / (C n)) ** class_weight; 1 is "balanced",
+    0 leaves all rows alike.
+    """
+
+    name: str
+    kind: str
+    weight: float
+    class_weight: float
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """The whole file; `tuned` holds parameters by level and member, from `gradus tune`, over the file's."""
+
+    seed: int
+    labels: LabelSpec
+    split: Split
+    early_stopping: EarlyStopping
+    imbalance: Imbalance
+    vote: Vote
+    members: tuple[MemberConfig, ...]
+    tuned: Mapping[str, Mapping[str, Parameters]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as a JSON value."""
+        value = codec.encode(self)
+        if not isinstance(value, dict):
+            raise TypeError("a training configuration encodes to an object")
+        return value
+
+    def sha256(self) -> str:
+        """SHA-256 over the canonical JSON: what the models depend on besides data and feature order."""
+        return hashlib.sha256(strict_json.canonical_bytes(self.to_json())).hexdigest()
+
+    def with_seed(self, seed: int | None) -> TrainingConfig:
+        """Return it with another seed; itself for None."""
+        return self if seed is None else replace(self, seed=seed)
+
+
+def parameters_of(config: TrainingConfig, level: str, member: MemberConfig) -> dict[str, Scalar]:
+    """Parameters of a member on a level: the file's, and over them the tuned ones."""
+    return {**member.parameters, **config.tuned.get(level, {}).get(member.name, {})}
+
+
+def load(path: Path) -> TrainingConfig:
+    """Read and check a `training.toml`.
+
+    Raises:
+        ConfigError: The file is missing, is not TOML, or breaks a rule; the message names the key.
+    """
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(
+            "a training configuration must be readable", place=str(path), value=e.strerror
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError("a training configuration must be TOML", place=str(path), value=str(e)) from None
+    return parse(value, place=str(path))
+
+
+def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
+    """Check a parsed configuration.
+
+    Raises:
+        ConfigError: A rule is broken.
+    """
+    if value.get("format") != FORMAT:
+        raise ConfigError(f"format must be {FORMAT!r}", place=f"{place}: format", value=value.get("format"))
+    body = {key: item for key, item in value.items() if key != "format"}
+    members = body.pop("members", None)
+    if not isinstance(members, list) or not members:
+        raise ConfigError(
+            "a list with at least one member is needed", place=f"{place}: members", value=members
+        )
+    config = codec.decode(
+        TrainingConfig, {**body, "members": [], "tuned": {}}, place=place, error=ConfigError
+    )
+    config = replace(
+        config, members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members))
+    )
+    _check(config, place)
+    return config
+
+
+def check_parameters(value: Any, place: str) -> Parameters:
+    """Check that a mapping holds parameters that a member may be given.
+
+    Raises:
+        ConfigError: Not names to scalars, or a name that gradus sets itself.
+    """
+    if not isinstance(value, dict):
+        raise ConfigError("a table of parameters is needed", place=place, value=value)
+    for key, item in value.items():
+        if type(item) not in (str, int, float, bool):
+            raise ConfigError(
+                "a parameter must be text, a number or true/false", place=f"{place}.{key}", value=item
+            )
+        if key in RESERVED:
+            raise ConfigError(
+                "a parameter must not be one that gradus sets itself",
+                place=f"{place}.{key}",
+                value=item,
+                hint="Seed, threads and objective follow from the run: remove the line.",
+            )
+    return dict(value)
+
+
+def _member(value: Any, place: str) -> MemberConfig:
+    if not isinstance(value, dict):
+        raise ConfigError("a member must be a table", place=place, value=value)
+    parameters = check_parameters(value.get("parameters", {}), f"{place}.parameters")
+    member = codec.decode(MemberConfig, {**value, "parameters": {}}, place=place, error=ConfigError)
+    if member.kind not in KINDS:
+        raise ConfigError(
+            "a kind must be known",
+            place=f"{place}.kind",
+            value=member.kind,
+            hint=f"Choose from {', '.join(KINDS)}.",
+        )
+    if not member.name.isidentifier():
+        raise ConfigError("a member's name must be an identifier", place=f"{place}.name", value=member.name)
+    _range(0 <= member.class_weight <= 1, "class_weight must lie in [0, 1]", place, member.class_weight)
+    _range(member.weight > 0, "weight must be above 0", place, member.weight)
+    return replace(member, parameters=parameters)
+
+
+def _check(config: TrainingConfig, place: str) -> None:
+    labels, split, stopping = config.labels, config.split, config.early_stopping
+    _range(0 <= config.seed < 2**31, "seed must lie in [0, 2**31)", place, config.seed)
+    _range(split.folds >= 2, "split.folds must be at least 2", place, split.folds)
+    _range(split.gap >= labels.horizon, "split.gap must be at least labels.horizon (else labels of training "
+           "rows reach into test rows)", place, split.gap)  # fmt: skip
+    _range(0 < split.holdout < 0.5, "split.holdout must lie in (0, 0.5)", place, split.holdout)
+    _range(stopping.rounds >= 0, "early_stopping.rounds must be at least 0", place, stopping.rounds)
+    _range(0 < stopping.tail < 0.5, "early_stopping.tail must lie in (0, 0.5)", place, stopping.tail)
+    _range(
+        config.vote.kind in ("soft", "hard"), "vote.kind must be 'soft' or 'hard'", place, config.vote.kind
+    )
+    _range(config.vote.weights in ("fixed", "optimise"), "vote.weights must be 'fixed' or 'optimise'", place,
+           config.vote.weights)  # fmt: skip
+    names = [m.name for m in config.members]
+    _range(len(set(names)) == len(names), "a member's name must occur once", place, names)
+
+
+def _range(holds: bool, rule: str, place: str, value: object) -> None:
+    if not holds:
+        raise ConfigError(rule, place=place, value=value)

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, baselines, the price of stepping down, gates."""

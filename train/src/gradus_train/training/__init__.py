@@ -1,0 +1,1 @@
+"""Training: splits, members, parts, and the run folder that they become."""

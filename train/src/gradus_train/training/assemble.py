@@ -1,0 +1,88 @@
+"""From trained parts to what each level says of the rows that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradus_train.training.execute import Executed
+from gradus_train.training.fitting import FittedPart
+from gradus_train.training.member import Probabilities
+from gradus_train.training.prepare import LevelPlan, Plan
+from gradus_train.training.vote import combine, optimal_weights
+
+__all__ = ["FoldVote", "LevelResult", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldVote:
+    """A walk-forward fold: which rows, what the members and their vote said of them."""
+
+    number: int
+    train_rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    test_rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    members: Mapping[str, Probabilities]
+    vote: Probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """A trained level.
+
+    Attributes:
+        plan: What was planned.
+        final: The final part of each member.
+        weights: Of the members, as configured or fitted.
+        folds: Walk-forward folds that were trained.
+        holdout: What the members say of the level's holdout rows.
+        holdout_vote: And their vote.
+    """
+
+    plan: LevelPlan
+    final: Mapping[str, FittedPart]
+    weights: Mapping[str, float]
+    folds: tuple[FoldVote, ...]
+    holdout: Mapping[str, Probabilities]
+    holdout_vote: Probabilities
+
+
+def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
+    """Put the parts of a level together.
+
+    With `weights = "optimise"` the final weights are fitted to the out-of-fold probabilities of all folds.
+    The vote of a fold uses weights fitted to the folds before it (the first: the configured ones), so that no
+    fold is measured with weights that have seen it.
+    """
+    config = plan.config
+    names = [m.name for m in config.members]
+    fixed = tuple(m.weight for m in config.members)
+    fit_weights = config.vote.weights == "optimise" and config.vote.kind == "soft"
+    parts: dict[str, dict[str, FittedPart]] = {}
+    for task in level.tasks:
+        parts.setdefault(task.key.fold, {})[task.key.member] = executed.parts[task.key]
+    rows = {t.key.fold: (t.train, t.measure) for t in level.tasks}
+
+    folds: list[FoldVote] = []
+    for fold in [f for f in parts if f != "final"]:
+        weights = _fitted(plan, folds, names) if fit_weights and folds else fixed
+        said = {name: parts[fold][name].probabilities for name in names}
+        vote = combine([said[n] for n in names], weights, config.vote.kind)
+        folds.append(FoldVote(int(fold.removeprefix("fold")), rows[fold][0], rows[fold][1], said, vote))
+    weights = _fitted(plan, folds, names) if fit_weights and folds else fixed
+    final = {name: parts["final"][name] for name in names}
+    held = {name: final[name].probabilities for name in names}
+    return LevelResult(
+        plan=level,
+        final=final,
+        weights=dict(zip(names, weights, strict=True)),
+        folds=tuple(folds),
+        holdout=held,
+        holdout_vote=combine([held[n] for n in names], weights, config.vote.kind),
+    )
+
+
+def _fitted(plan: Plan, folds: list[FoldVote], names: list[str]) -> tuple[float, ...]:
+    labels = np.concatenate([plan.dataset.labels[f.test_rows] for f in folds])
+    return optimal_weights([np.concatenate([f.members[n] for f in folds]) for n in names], labels)

@@ -1,0 +1,175 @@
+"""Writing the run folder. Its files are put in place one by one; the metadata, which makes it a run, last."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_runtime.contracts import codec, run_folder, strict_json
+from gradus_runtime.contracts.manifest import Provenance
+from gradus_runtime.contracts.run_folder import METADATA, Run, RunLevel, RunMember
+from gradus_runtime.errors import UsageError
+from gradus_train.evaluation.details import Details
+from gradus_train.evaluation.scoreboard import flat_metrics, spread
+from gradus_train.evaluation.summary import iso
+from gradus_train.training.assemble import LevelResult
+from gradus_train.training.kinds import kind_of
+from gradus_train.training.parts import write_atomically
+from gradus_train.training.prepare import Plan, library_versions
+from gradus_train.training.statistics import feature_statistics
+
+__all__ = ["check_target", "write_run"]
+
+_KNOWN = frozenset({METADATA, "feature_order.json", "holdout.npz", "oof.npz", "levels", "parts", "tuning"})
+
+
+def check_target(out: Path) -> None:
+    """Refuse to write a run into a folder that holds something else.
+
+    Raises:
+        UsageError: It does.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError("--out must be a folder", place=str(out))
+    if out.is_dir() and not (out / METADATA).exists():
+        others = sorted(p.name for p in out.iterdir() if p.name not in _KNOWN)
+        if others:
+            raise UsageError(
+                "--out must be new, empty, or a run folder",
+                place=str(out),
+                value=others[:5],
+                hint="Name another folder.",
+            )
+
+
+def write_run(
+    plan: Plan,
+    results: Sequence[LevelResult],
+    details: Details,
+    out: Path,
+    *,
+    gate_passed: bool | None,
+    git_commit: str | None,
+    timings: Mapping[str, float],
+) -> Run:
+    """Write models, holdout, out-of-fold probabilities and metadata; replaces the run that was there.
+
+    Args:
+        plan: The run.
+        results: Its levels.
+        details: What was measured.
+        out: The folder.
+        gate_passed: None where gates were not asked.
+        git_commit: Of the configuration's repository.
+        timings: Seconds by part; the only thing in the folder that differs between two equal runs.
+
+    Returns:
+        The contract part of the metadata.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / METADATA).unlink(missing_ok=True)
+    (out / "report.html").unlink(missing_ok=True)
+    if (out / "levels").exists():
+        shutil.rmtree(out / "levels")
+    holdout = _holdout(plan)
+    write_atomically(out / "holdout.npz", holdout)
+    write_atomically(out / "oof.npz", _out_of_fold(plan, results))
+    write_atomically(out / "feature_order.json", strict_json.canonical_bytes(plan.order.to_json()))
+    levels = tuple(
+        _write_level(plan, result, flat_metrics(d), out)
+        for result, d in zip(results, details.levels, strict=True)
+    )
+    development = np.unique(np.concatenate([r.plan.tasks[-1].train for r in results]))
+    run = Run(
+        classes=plan.dataset.classes,
+        levels=levels,
+        features=feature_statistics(plan.dataset.names, plan.dataset.features[development]),
+        holdout_rows=len(plan.timeline.holdout),
+        holdout_sha256=hashlib.sha256(holdout).hexdigest(),
+        gate_passed=gate_passed,
+        provenance=_provenance(plan, len(development), git_commit),
+    )
+    training = {
+        "details": codec.encode(details),
+        "config": plan.config.to_json(),
+        "timings": dict(timings),
+    }
+    write_atomically(out / METADATA, run_folder.dump(run, training))
+    return run
+
+
+def _write_level(plan: Plan, result: LevelResult, metrics: Mapping[str, float], out: Path) -> RunLevel:
+    folder = out / "levels" / result.plan.name
+    folder.mkdir(parents=True)
+    members = []
+    for member in plan.config.members:
+        kind, part = kind_of(member.kind), result.final[member.name]
+        file = f"levels/{result.plan.name}/{member.name}{kind.suffix}"
+        write_atomically(out / file, part.model)
+        members.append(
+            RunMember(
+                name=member.name,
+                library=kind.library,
+                file=file,
+                sha256=hashlib.sha256(part.model).hexdigest(),
+                weight=float(result.weights[member.name]),
+                classes=part.classes,
+            )
+        )
+    return RunLevel(result.plan.name, tuple(members), plan.config.vote.kind, metrics)
+
+
+def _holdout(plan: Plan) -> bytes:
+    rows = plan.timeline.holdout
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        features=plan.dataset.features[rows],
+        labels=plan.dataset.labels[rows],
+        timestamps=plan.dataset.timestamps[rows],
+    )
+    return buffer.getvalue()
+
+
+def _out_of_fold(plan: Plan, results: Sequence[LevelResult]) -> bytes:
+    """For the development rows: labels, timestamps, and LEVEL and LEVEL.MEMBER float64 [N, C] (NaN: none)."""
+    rows, n = plan.timeline.development, len(plan.dataset.labels)
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "labels": plan.dataset.labels[rows],
+        "timestamps": plan.dataset.timestamps[rows],
+    }
+    for result in results:
+        if result.folds:
+            tested = np.concatenate([f.test_rows for f in result.folds])
+            votes = np.concatenate([f.vote for f in result.folds])
+            arrays[result.plan.name] = spread(n, tested, votes)[rows]
+            for name in result.final:
+                said = np.concatenate([f.members[name] for f in result.folds])
+                arrays[f"{result.plan.name}.{name}"] = spread(n, tested, said)[rows]
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes the names for its own options
+    return buffer.getvalue()
+
+
+def _provenance(plan: Plan, rows: int, git_commit: str | None) -> Provenance:
+    both = (
+        plan.config.sha256() + hashlib.sha256(strict_json.canonical_bytes(plan.order.to_json())).hexdigest()
+    )
+    stamps = plan.dataset.timestamps
+    return Provenance(
+        simulated=plan.dataset.simulated,
+        data_sha256=plan.dataset.data_sha256,
+        data_start=iso(stamps[0]),
+        data_end=iso(stamps[-1]),
+        rows=rows,
+        config_sha256=hashlib.sha256(both.encode()).hexdigest(),
+        git_commit=git_commit,
+        libraries=library_versions(),
+        seed=plan.config.seed,
+    )

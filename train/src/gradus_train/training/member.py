@@ -1,0 +1,87 @@
+"""What a member library must offer to be trained here, and the trained model as bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_train.config import Parameters
+
+__all__ = ["Features", "Fitted", "Kind", "Probabilities", "Rows", "Weights", "Work"]
+
+Features = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Rows to fit on.
+
+    Attributes:
+        X: Features, float32 [N, F], all finite.
+        y: Class codes, int64 [N], 0 to `n_classes` - 1, each of them present.
+        weights: Weight of each row, float64 [N].
+        n_classes: 2 or more.
+    """
+
+    X: Features
+    y: Rows
+    weights: Weights
+    n_classes: int
+
+
+class Fitted(Protocol):
+    """A trained model."""
+
+    def predict_proba(self, X: Features) -> Probabilities:
+        """Return probabilities, float64 [N, n_classes], of rows float32 [N, F]."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return the model in its library's portable format; the same model gives the same bytes."""
+        ...
+
+    def importances(self) -> npt.NDArray[np.float64]:
+        """Return the importance of each feature, float64 [F], summing to 1 (or all 0: it has none)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of member.
+
+    Attributes:
+        library: As the run folder names it: "lightgbm", "xgboost" or "sklearn".
+        suffix: Of its file.
+        rounds_parameter: The parameter that counts boosting rounds; None for what does not stop early.
+        default_rounds: Rounds when the parameter is not given.
+        trainer: Fits it.
+    """
+
+    library: str
+    suffix: str
+    rounds_parameter: str | None
+    default_rounds: int
+    trainer: Trainer
+
+
+class Trainer(Protocol):
+    """Fits models of one kind."""
+
+    def fit(self, work: Work, parameters: Parameters, *, rounds: int, seed: int) -> Fitted:
+        """Fit for exactly `rounds` rounds (ignored by what has none), with one thread."""
+        ...
+
+    def best_rounds(
+        self, work: Work, tail: Work, parameters: Parameters, *, rounds: int, patience: int, seed: int
+    ) -> int:
+        """Return after how many of at most `rounds` rounds the weighted log loss of `tail` is least.
+
+        Stops looking after `patience` rounds without progress.
+        """
+        ...

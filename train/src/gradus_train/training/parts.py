@@ -1,0 +1,103 @@
+"""Finished parts of a run on disk, so that an interrupted run goes on where it stopped.
+
+A part file is named by level, member, fold and the digest of all that the part depends on, and starts with
+the SHA-256 of its payload. It is written beside its place, synced and renamed: a part is whole or absent. One
+that is not whole all the same (a failed disk) does not verify and is trained again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gradus_train.training.fitting import FittedPart
+
+__all__ = ["PartKey", "PartStore", "write_atomically"]
+
+_MAGIC = b"gradus-part/1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class PartKey:
+    """A part: level, member, fold ("fold1" ..., or "final"), and the digest of its inputs."""
+
+    level: str
+    member: str
+    fold: str
+    digest: str
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        return f"{self.level}.{self.member}.{self.fold}.{self.digest[:32]}.part"
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.member} {self.fold}"
+
+
+class PartStore:
+    """The folder of part files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, key: PartKey, part: FittedPart) -> None:
+        """Write a part; it is on disk when this returns."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            model=np.frombuffer(part.model, dtype=np.uint8),
+            classes=np.array(part.classes, dtype=np.int64),
+            rounds=np.int64(part.rounds),
+            probabilities=part.probabilities,
+            importances=part.importances,
+        )
+        payload = buffer.getvalue()
+        head = _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
+        write_atomically(self.folder / key.file, head + payload)
+
+    def load(self, key: PartKey) -> FittedPart | None:
+        """Return a part, or None where it is absent or does not verify."""
+        try:
+            data = (self.folder / key.file).read_bytes()
+        except FileNotFoundError:
+            return None
+        start = len(_MAGIC) + 65
+        payload = data[start:]
+        if data[:start] != _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n":
+            return None
+        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+            return FittedPart(
+                model=arrays["model"].tobytes(),
+                classes=tuple(int(c) for c in arrays["classes"]),
+                rounds=int(arrays["rounds"]),
+                probabilities=arrays["probabilities"],
+                importances=arrays["importances"],
+            )
+
+    def clear(self) -> None:
+        """Remove all parts, and what an interrupted write left."""
+        if self.folder.is_dir():
+            for path in self.folder.iterdir():
+                if path.suffix in (".part", ".tmp"):
+                    path.unlink()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, and a machine that stops, sees all of it or what was there before."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

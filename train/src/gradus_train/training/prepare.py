@@ -1,0 +1,214 @@
+"""From a dataset and a configuration to the list of parts to train. No model is fitted here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.contracts.feature_order import FeatureOrder
+from gradus_runtime.errors import DataError, UsageError
+from gradus_train.config import MemberConfig, TrainingConfig, parameters_of
+from gradus_train.dataset import Dataset
+from gradus_train.training.fitting import Recipe
+from gradus_train.training.member import Rows
+from gradus_train.training.parts import PartKey
+from gradus_train.training.splits import Timeline, timeline
+
+__all__ = ["LIBRARIES", "LevelPlan", "Plan", "Task", "latest_days", "library_versions", "prepare"]
+
+LIBRARIES = ("lightgbm", "xgboost", "scikit-learn", "imbalanced-learn", "skops", "numpy")
+MINIMUM_ROWS = 100
+MINIMUM_FOLD_ROWS = 30
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One part to train: fit `recipe` on `train`, give probabilities of `measure` (rows of the dataset)."""
+
+    key: PartKey
+    recipe: Recipe
+    columns: Rows
+    train: Rows
+    measure: Rows
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPlan:
+    """A level to train.
+
+    Attributes:
+        name: Of the level.
+        features: Its feature names, in order.
+        usable: Rows of the dataset with a label and all these features, bool [N].
+        columns: Their places in the full vector, int64 [F_level].
+        skipped: Folds without enough rows of this level, by number from 1, with the reason.
+        tasks: Its parts, fold by fold, the final ones last.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    usable: npt.NDArray[np.bool_]
+    columns: Rows
+    skipped: dict[int, str]
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run is made of before anything is fitted."""
+
+    dataset: Dataset
+    order: FeatureOrder
+    config: TrainingConfig
+    timeline: Timeline
+    levels: tuple[LevelPlan, ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The parts of all levels; the final models, which take longest, first."""
+        tasks = [t for level in self.levels for t in level.tasks]
+        return tuple(sorted(tasks, key=lambda t: -len(t.train)))
+
+
+def prepare(
+    dataset: Dataset, order: FeatureOrder, config: TrainingConfig, levels: Sequence[str] | None = None
+) -> Plan:
+    """Split the rows by time and list the parts.
+
+    Args:
+        dataset: Rows; those without a label, or that no level has features for, are left out.
+        order: Features and levels.
+        config: How to train.
+        levels: Names of the levels to train; all of them by default. The split does not depend on it.
+
+    Raises:
+        UsageError: A level is not known.
+        DataError: Too few rows, or fewer than two classes.
+    """
+    chosen = [s.name for s in order.levels] if levels is None else list(levels)
+    for name in chosen:
+        order.level(name)
+    finite = np.isfinite(dataset.features)
+    labelled = dataset.labels >= 0
+    columns = {s.name: _columns(order, dataset, s.name) for s in order.levels}
+    usable = {name: labelled & finite[:, c].all(axis=1) for name, c in columns.items()}
+    line = timeline(np.logical_or.reduce(list(usable.values())), config.split)
+    inputs = _inputs_digest(dataset)
+    plans = []
+    for spec in order.levels:
+        if spec.name in chosen:
+            plans.append(
+                _level(spec.name, order, dataset, config, line, columns[spec.name], usable[spec.name], inputs)
+            )
+    return Plan(dataset, order, config, line, tuple(plans))
+
+
+def latest_days(dataset: Dataset, days: int) -> npt.NDArray[np.bool_]:
+    """Return which rows lie within `days` days of the last bar, bool [N].
+
+    Raises:
+        UsageError: `days` is not positive.
+    """
+    if days < 1:
+        raise UsageError("days must be at least 1", place="--days", value=days)
+    return np.asarray(dataset.timestamps > dataset.timestamps[-1] - days * _DAY_MS)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that models depend on."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def _columns(order: FeatureOrder, dataset: Dataset, level: str) -> Rows:
+    place = {name: i for i, name in enumerate(dataset.names)}
+    return np.array([place[name] for name in order.level_features(level)], dtype=np.int64)
+
+
+def _level(
+    name: str,
+    order: FeatureOrder,
+    dataset: Dataset,
+    config: TrainingConfig,
+    line: Timeline,
+    columns: Rows,
+    usable: npt.NDArray[np.bool_],
+    inputs: str,
+) -> LevelPlan:
+    development = line.development[usable[line.development]]
+    _check_rows(name, dataset, development, int(usable[line.holdout].sum()))
+    skipped: dict[int, str] = {}
+    pieces: list[tuple[str, Rows, Rows]] = []
+    for number, fold in enumerate(line.folds, start=1):
+        train, test = fold.train[usable[fold.train]], fold.test[usable[fold.test]]
+        if min(len(train), len(test)) < MINIMUM_FOLD_ROWS:
+            skipped[number] = f"{len(train)} training and {len(test)} test rows have all features of {name}"
+        else:
+            pieces.append((f"fold{number}", train, test))
+    pieces.append(("final", development, line.holdout[usable[line.holdout]]))
+    tasks = tuple(
+        _task(name, member, piece, config, columns, inputs) for piece in pieces for member in config.members
+    )
+    return LevelPlan(name, order.level_features(name), usable, columns, skipped, tasks)
+
+
+def _check_rows(name: str, dataset: Dataset, development: Rows, held: int) -> None:
+    if len(development) < MINIMUM_ROWS or held < 1:
+        raise DataError(
+            f"{name} needs at least {MINIMUM_ROWS} rows with its features before the holdout, and one in it",
+            value=(len(development), held),
+            hint="Give the files that its features come from, more candles, or train other levels: --level.",
+        )
+    found = np.unique(dataset.labels[development])
+    if len(found) < 2:
+        raise DataError(
+            "training rows must hold at least two classes",
+            place=name,
+            value=[dataset.classes[c] for c in found],
+            hint="Lower labels.threshold, or give more candles.",
+        )
+
+
+def _task(
+    level: str,
+    member: MemberConfig,
+    piece: tuple[str, Rows, Rows],
+    config: TrainingConfig,
+    columns: Rows,
+    inputs: str,
+) -> Task:
+    fold, train, measure = piece
+    recipe = Recipe(
+        kind=member.kind,
+        parameters=parameters_of(config, level, member),
+        class_weight=member.class_weight,
+        smote=config.imbalance.smote,
+        early_stopping=config.early_stopping,
+        gap=config.split.gap,
+        seed=config.seed,
+    )
+    facts = {
+        "recipe": codec.encode(recipe),
+        "inputs": inputs,
+        "rows": hashlib.sha256(columns.tobytes() + train.tobytes() + b"|" + measure.tobytes()).hexdigest(),
+        "libraries": library_versions(),
+        "final": fold == "final",
+    }
+    digest = hashlib.sha256(strict_json.canonical_bytes(facts)).hexdigest()
+    return Task(PartKey(level, member.name, fold, digest), recipe, columns, train, measure, fold == "final")
+
+
+def _inputs_digest(dataset: Dataset) -> str:
+    sha = hashlib.sha256()
+    for array in (dataset.features, dataset.labels, dataset.timestamps):
+        sha.update(str((array.dtype, array.shape)).encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    sha.update("\n".join(dataset.classes).encode())
+    return sha.hexdigest()
