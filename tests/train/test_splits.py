@@ -8,9 +8,9 @@ from gradus_train.config import Split
 from gradus_train.training.splits import tail_start, timeline
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    n=st.integers(120, 600),
+    n=st.integers(250, 600),
     folds=st.integers(2, 6),
     gap=st.integers(1, 9),
     holdout=st.floats(0.05, 0.4),

@@ -2,12 +2,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.support.training import config_table, quick_config
 
 from gradus_runtime.errors import ConfigError
 from gradus_train import config as configuration
 from gradus_train.config import KINDS, load, parameters_of, parse
 from gradus_train.training.kinds import KINDS_WITH_TRAINER
-from tests.support.training import config_table, quick_config
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,17 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.training import ORDER, make_dataset, quick_config, without_class
 
 from gradus_runtime.contracts import feature_order, run_folder
 from gradus_runtime.errors import DataError, UsageError
 from gradus_train.training.prepare import latest_days, prepare
 from gradus_train.training.progress import Silent
 from gradus_train.training.run import train
-from tests.support.training import ORDER, make_dataset, quick_config, without_class
 
-ALL_KINDS = (
-    "lightgbm", "xgboost", "random_forest", "extra_trees", "hist_gradient_boosting", "logistic_regression",
-)  # fmt: skip
+USUAL = ("lightgbm", "xgboost", "random_forest")
+OTHERS = ("extra_trees", "hist_gradient_boosting", "logistic_regression")
 
 
 def digests(folder):
@@ -28,9 +27,9 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run with every kind of member, and where it is."""
+    """A run with the usual members, and where it is."""
     out = tmp_path_factory.mktemp("run") / "current"
-    plan = prepare(make_dataset(), ORDER, quick_config(ALL_KINDS))
+    plan = prepare(make_dataset(), ORDER, quick_config(USUAL))
     return plan, out, train(plan, out, jobs=2, progress=Silent())
 
 
@@ -40,7 +39,7 @@ def test_a_run_folder_holds_what_the_contract_says(finished):
     assert run == outcome.run
     assert [level.name for level in run.levels] == ["level1", "level2", "level3"]
     for level in run.levels:
-        assert [m.name for m in level.members] == list(ALL_KINDS)
+        assert [m.name for m in level.members] == list(USUAL)
         for member in level.members:
             data = (out / member.file).read_bytes()
             assert hashlib.sha256(data).hexdigest() == member.sha256
@@ -109,8 +108,19 @@ def test_the_same_run_gives_the_same_bytes_whatever_the_number_of_jobs(finished,
     assert digests(tmp_path / "again") == digests(out)
 
 
+def test_other_members_are_a_matter_of_configuration_and_as_repeatable(tmp_path):
+    plan = prepare(make_dataset(), ORDER, quick_config(OTHERS), ["level3"])
+    outcome = train(plan, tmp_path / "one", jobs=2, progress=Silent())
+    assert [m.file.rpartition(".")[2] for m in outcome.run.levels[0].members] == ["skops"] * 3
+    assert (
+        outcome.run.levels[0].metrics["log_loss"] < outcome.run.levels[0].metrics["baseline_priors_log_loss"]
+    )
+    train(plan, tmp_path / "two", jobs=1, progress=Silent())
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
 def test_another_seed_gives_other_models(finished, tmp_path):
-    plan, out, _ = finished
+    plan, _, _ = finished
     small = quick_config(("random_forest",))
     for seed in (1, 2):
         other = prepare(plan.dataset, ORDER, small.with_seed(seed), ["level3"])
@@ -152,7 +162,7 @@ def test_a_final_model_without_a_class_names_the_classes_it_has(tmp_path):
 def test_one_class_alone_is_refused():
     dataset = without_class(without_class(make_dataset(), 0, slice(None)), 2, slice(None))
     with pytest.raises(
-        DataError, match="training rows must hold at least two classes.*Lower labels.threshold"
+        DataError, match=r"training rows must hold at least two classes.*Lower labels.threshold"
     ):
         prepare(dataset, ORDER, quick_config())
 
@@ -162,7 +172,7 @@ def test_a_level_whose_features_are_absent_is_refused_with_a_way_out():
     features = dataset.features.copy()
     features[:, 3] = np.nan
     gone = replace(dataset, features=features)
-    with pytest.raises(DataError, match="level1 needs at least 100 rows.*train other levels: --level"):
+    with pytest.raises(DataError, match=r"level1 needs at least 100 rows.*train other levels: --level"):
         prepare(gone, ORDER, quick_config())
     assert [p.name for p in prepare(gone, ORDER, quick_config(), ["level2", "level3"]).levels] == [
         "level2",
@@ -192,7 +202,7 @@ def test_the_latest_days_are_counted_from_the_last_bar():
 def test_a_folder_that_is_no_run_is_not_written_to(finished, tmp_path):
     plan, _, _ = finished
     (tmp_path / "letters.txt").write_text("mine")
-    with pytest.raises(UsageError, match="--out must be new, empty, or a run folder.*letters.txt"):
+    with pytest.raises(UsageError, match=r"--out must be new, empty, or a run folder.*letters.txt"):
         train(plan, tmp_path, jobs=1, progress=Silent())
     with pytest.raises(UsageError, match="--out must be a folder"):
         train(plan, tmp_path / "letters.txt", jobs=1, progress=Silent())

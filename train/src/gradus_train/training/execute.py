@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from gradus_train.training.fitting import FittedPart, fit
 from gradus_train.training.parts import PartKey, PartStore
@@ -49,7 +50,7 @@ def execute(plan: Plan, store: PartStore, *, jobs: int, progress: Progress) -> E
         else:
             parts[task.key] = kept
     progress.start([t.key for t in plan.tasks], done=list(parts))
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(jobs, initializer=threadpool_limits, initargs=(1,)) as pool:
         futures: dict[Future[tuple[FittedPart, float]], PartKey] = {}
         try:
             for task in todo:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from imblearn.over_sampling import SMOTE
 
 from gradus_train.training.member import Features, Rows, Weights
 
@@ -29,6 +28,8 @@ def oversample(X: Features, y: Rows, seed: int) -> tuple[Features, Rows]:
     A class of fewer than 2 rows has no neighbours to interpolate with and stays as it is; one of 2 to 5 rows
     uses all its neighbours.
     """
+    from imblearn.over_sampling import SMOTE  # slow to import, and most runs do without
+
     classes, counts = np.unique(y, return_counts=True)
     target = int(counts.max())
     grow = {int(c): target for c, n in zip(classes, counts, strict=True) if 2 <= n < target}
