@@ -23,12 +23,26 @@ Mask = NDArray[np.bool_]
 def predict(serving: Serving, rows: Rows, request: Request) -> Predictions:
     """Answer every row of a table; never raises for what the rows hold."""
     job = _Job(serving, rows.count, request)
-    halted = serving.halted()
+    halted = serving.begin()
     if halted is None:
         for start in range(0, rows.count, CHUNK_ROWS):
             stop = min(start + CHUNK_ROWS, rows.count)
             job.chunk(rows.block(start, stop), start)
-    return job.result(rows, halted)
+    predictions = job.result(rows, halted)
+    if rows.count:
+        _say_level(serving, predictions)
+    return predictions
+
+
+def _say_level(serving: Serving, predictions: Predictions) -> None:
+    """Say a change of the level that served most rows of the batch."""
+    codes = predictions._trace.codes
+    code = int(np.bincount(codes).argmax())
+    if code != serving.last:
+        serving.last = code
+        names = (*serving.schema.level_names, FALLBACK)
+        row = int((codes == code).argmax())
+        serving.changes.level(names[code], predictions.reasons[row] if code else ())
 
 
 class _Job:
@@ -56,6 +70,7 @@ class _Job:
         if request.unavailable:
             lacking[:, schema.columns_of(request.unavailable)] = True
             incomplete = True
+        given = np.where(lacking, np.float32(np.nan), block) if request.unavailable else block
         if incomplete and request.fillable:
             block = block.copy()
             for i, value in request.fill.items():
@@ -68,6 +83,12 @@ class _Job:
                 left = left & ~self._serve(i, block, able, start)
                 if not left.any():
                     break
+        counts = self._serving.counts
+        if counts is not None:
+            part = self._probabilities[start : start + len(given)]
+            counts.block(
+                given, self._codes[start : start + len(given)], part.argmax(axis=1), part.max(axis=1)
+            )
 
     def _serve(self, i: int, block: Float32, able: Mask, start: int) -> Mask:
         """Score the rows `able` by level `i`; return those that it served."""

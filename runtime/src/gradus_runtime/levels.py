@@ -15,6 +15,15 @@ __all__ = ["LevelSlot"]
 class LevelSlot:
     """A level of one artifact version.
 
+    Args:
+        manifest: Of the version.
+        level: Which level.
+        read: Gives the verified bytes of a file.
+        golden: Gives the golden rows.
+        threads: As `Predictor.open` takes them.
+        memory_budget: As `Predictor.open` takes it.
+        troubles: Gets a line when the level goes out of service.
+
     Attributes:
         session: What serves; None until it is loaded, after it is released, and when it is out of service.
         problem: Why it is out of service; None if it is not.
@@ -30,7 +39,7 @@ class LevelSlot:
         golden: Callable[[], GoldenRows],
         threads: int,
         memory_budget: int,
-        on_problem: Callable[[LevelSlot], None],
+        troubles: list[str],
     ) -> None:
         self.manifest = manifest
         self.level = level
@@ -40,7 +49,7 @@ class LevelSlot:
         self._read = read
         self._golden = golden
         self._settings = (threads, memory_budget)
-        self._on_problem = on_problem
+        self._troubles = troubles
         self._lock = threading.Lock()
 
     def load(self) -> LevelSession | None:
@@ -66,7 +75,7 @@ class LevelSlot:
             width=width,
             classes=len(self.manifest.classes),
             threads=threads,
-            block=block_rows(self.level, width, budget),
+            block=block_rows(self.level, width, budget // threads),
         )
         prove_level(session, self.manifest, self.level, self._golden())
         return session
@@ -80,7 +89,7 @@ class LevelSlot:
     def _fail(self, error: Exception) -> None:
         self.session = None
         self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        self._on_problem(self)
+        self._troubles.append(f"{self.level.name}: {self.problem}")
 
     def release(self) -> None:
         """Give back the session's memory; it is loaded again when needed."""

@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime import batch
+from gradus_runtime.changes import Changes
 from gradus_runtime.decision import Decision, Predictions
+from gradus_runtime.drift import DriftReport, report
+from gradus_runtime.errors import UsageError
 from gradus_runtime.health import Health, Info, examine
+from gradus_runtime.model_info import ModelInfo, PredictionSummary, model_info, summarise
+from gradus_runtime.one_row import Decider
+from gradus_runtime.reload import Source
 from gradus_runtime.routing import Request
-from gradus_runtime.rows import Rows, adapt
+from gradus_runtime.rows import adapt, is_mapping
 from gradus_runtime.serving import Serving
 from gradus_runtime.session import DEFAULT_MEMORY_BUDGET
 from gradus_runtime.settings import Settings
-from gradus_runtime.store import open_artifact
 
 __all__ = ["Predictor"]
 
@@ -34,10 +39,14 @@ class Predictor:
         feature_names_in_: Names of the features of the full vector, in order: text [F].
     """
 
-    def __init__(self, source: str, settings: Settings, serving: Serving) -> None:
+    def __init__(self, source: Source, serving: Serving, changes: Changes) -> None:
         self._source = source
-        self._settings = settings
-        self._serving = serving
+        self._changes = changes
+        self._serve(serving)
+
+    def _serve(self, serving: Serving) -> None:
+        self._active = (serving, Decider(serving))
+        self._troubles = 0
 
     @classmethod
     def open(
@@ -80,11 +89,15 @@ class Predictor:
         settings = Settings(
             preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift
         )
-        serving = Serving(open_artifact(source, version), settings, clock=clock)
+        changes = Changes()
+        origin = Source(source, version, settings, clock, changes)
+        serving = origin.open()
+        predictor = cls(origin, serving, changes)
         if preload:
             for slot in serving.slots:
                 slot.load()
-        return cls(str(source), settings, serving)
+        predictor._look(serving)
+        return predictor
 
     def decide(
         self,
@@ -111,11 +124,19 @@ class Predictor:
             The decision. What the row holds never raises.
 
         Raises:
-            UsageError: An unknown group, feature or level.
+            UsageError: The row is no mapping; an unknown group, feature or level.
         """
-        serving = self._serving
-        request = self._request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
-        return serving.decide(row, request)
+        serving, decider = self._active
+        request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
+        if type(row) is dict:
+            if len(row) > len(serving.schema.names):
+                self._say_ignored(serving, row)
+        elif not is_mapping(row):
+            raise UsageError("a row must be a mapping of names to values", value=type(row).__name__)
+        decision = decider.decide(row, request)
+        if len(serving.troubles) != self._troubles:
+            self._look(serving)
+        return decision
 
     def predict(
         self,
@@ -146,9 +167,15 @@ class Predictor:
         Raises:
             UsageError: The table is of no such kind or has no names; an unknown group, feature or level.
         """
-        serving = self._serving
-        request = self._request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
-        return batch.predict(serving, self._rows(serving, table, names, ordered), request)
+        serving, _ = self._active
+        request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
+        schema = serving.schema
+        rows = adapt(table, schema.names, names=names, ordered=ordered, widths=schema.widths)
+        self._changes.ignored(rows.ignored, len(rows.ignored))
+        predictions = batch.predict(serving, rows, request)
+        if len(serving.troubles) != self._troubles:
+            self._look(serving)
+        return predictions
 
     def predict_proba(
         self, table: Any, *, names: Sequence[str] | None = None, ordered: bool = False
@@ -161,32 +188,98 @@ class Predictor:
 
     def info(self) -> Info:
         """Describe the artifact that serves."""
-        return self._serving.info()
+        return self._active[0].info()
 
     def health(self) -> Health:
         """Say what serves, what does not, and why. Cheap; loads nothing."""
-        serving = self._serving
-        return examine(
+        return self._health(self._active[0])
+
+    def drift(self, *, alpha: float = 0.01, rows_per_observation: float = 1.0) -> DriftReport:
+        """Compare the rows served by this version with those it was trained on; see docs/drift.md.
+
+        Args:
+            alpha: The chance of a false alarm, for all features together.
+            rows_per_observation: How many successive rows carry the information of one independent row: 1 if
+                rows are independent; more for bars whose features move slowly.
+
+        Raises:
+            UsageError: Counting was switched off, or an argument is out of range.
+        """
+        serving, _ = self._active
+        if serving.counts is None:
+            raise UsageError("drift must be counted", hint="Open with drift=True.")
+        return report(
             serving.manifest,
-            serving.slots,
-            halted=serving.halted(),
-            reload_problem=None,
-            expires=serving.expires,
+            serving.schema,
+            serving.counts,
+            alpha=alpha,
+            rows_per_observation=rows_per_observation,
         )
+
+    def reload_if_changed(self) -> bool:
+        """Serve the version that is pinned now; cheap enough for every bar: one look at the pin's file.
+
+        A new version is opened and every level of it proved beside the old one, which serves meanwhile; then
+        they are exchanged. A call that is under way ends with the version it began with. If the new version
+        fails, the old one keeps serving, `health()` says why, and it is tried again after a minute. While
+        another thread reloads, this returns at once.
+
+        Returns:
+            Whether another version serves now.
+        """
+        source = self._source
+        if not source.changed() or not source.lock.acquire(blocking=False):
+            return False
+        try:
+            old, _ = self._active
+            new = source.next(old.digest, old.loaded())
+            if new is not None:
+                self._serve(new)
+                self._changes.version(old.manifest.version, new.manifest.version)
+            return new is not None
+        except Exception:  # the old version serves on: `health()` says what went wrong
+            return False
+        finally:
+            source.lock.release()
+            self._look(self._active[0])
+
+    def get_model_info(self, level: str | None = None) -> ModelInfo:
+        """Summarise the model, as ensemble objects do; by default its best level.
+
+        Raises:
+            UsageError: There is no such level.
+        """
+        serving, _ = self._active
+        names = serving.schema.level_names
+        if level is not None and level not in names:
+            raise UsageError(
+                "a level must be known", place="level", value=level, hint=f"Levels: {', '.join(names)}."
+            )
+        slot = serving.slots[0 if level is None else names.index(level)]
+        return model_info(serving.manifest, slot.level)
+
+    def validate_predictions(
+        self, table: Any, *, names: Sequence[str] | None = None, ordered: bool = False
+    ) -> PredictionSummary:
+        """Predict a table and summarise: ranges, shares of actions, mean confidence.
+
+        Arguments and errors are those of `predict`.
+        """
+        return summarise(self.predict(table, names=names, ordered=ordered))
 
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Names of the classes, in the order of the probabilities."""
-        return np.array(self._serving.manifest.classes)
+        return np.array(self._active[0].manifest.classes)
 
     @property
     def feature_names_in_(self) -> NDArray[np.str_]:
         """Names of the features of the full vector, in order."""
-        return np.array(self._serving.schema.names)
+        return np.array(self._active[0].schema.names)
 
     def close(self) -> None:
         """Release sessions and files; calls that are under way end well."""
-        self._serving.close()
+        self._active[0].close()
 
     def __enter__(self) -> Self:
         return self
@@ -197,22 +290,37 @@ class Predictor:
         self.close()
 
     def __repr__(self) -> str:
-        manifest = self._serving.manifest
-        return f"<Predictor {manifest.name} {manifest.version} from {self._source!r}>"
+        manifest = self._active[0].manifest
+        return f"<Predictor {manifest.name} {manifest.version} from {self._source.source!r}>"
 
-    @staticmethod
-    def _rows(serving: Serving, table: Any, names: Sequence[str] | None, ordered: bool) -> Rows:
-        return adapt(table, serving.schema.names, names=names, ordered=ordered, widths=serving.schema.widths)
+    def _health(self, serving: Serving) -> Health:
+        return examine(
+            serving.manifest,
+            serving.slots,
+            halted=serving.halted(),
+            reload_problem=self._source.problem,
+            expires=serving.expires,
+        )
 
-    @staticmethod
-    def _request(
-        serving: Serving,
-        fill: Mapping[str, float] | None,
-        unavailable: Iterable[str],
-        min_level: str | None,
-        use_confidence: bool,
-        threshold: float | None,
-    ) -> Request:
-        if not fill and not unavailable and min_level is None and use_confidence and threshold is None:
-            return serving.default
-        return serving.request(fill, unavailable, min_level, threshold, use_confidence)
+    def _look(self, serving: Serving) -> None:
+        """Say in the log what changed in health."""
+        self._troubles = len(serving.troubles)
+        self._changes.health(self._health(serving))
+
+    def _say_ignored(self, serving: Serving, row: Mapping[str, Any]) -> None:
+        known = set(serving.schema.names)
+        others = [name for name in row if name not in known]
+        self._changes.ignored(others, len(others))
+
+
+def _request(
+    serving: Serving,
+    fill: Mapping[str, float] | None,
+    unavailable: Iterable[str],
+    min_level: str | None,
+    use_confidence: bool,
+    threshold: float | None,
+) -> Request:
+    if not fill and not unavailable and min_level is None and use_confidence and threshold is None:
+        return serving.default
+    return serving.request(fill, unavailable, min_level, threshold, use_confidence)

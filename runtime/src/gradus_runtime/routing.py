@@ -6,7 +6,6 @@ mask has none of the level's bits. Batches use the same masks as packed bits, 9 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +65,6 @@ class Schema:
             len(plan.columns): tuple(self.names[i] for i in plan.columns.tolist()) for plan in plans
         }
         self.widths[len(self.names)] = self.names
-        self.explain_missing = functools.lru_cache(maxsize=256)(self._explain_missing)
 
     def some_names(self, mask: int) -> str:
         """Name the features in a mask: the first few, then a count."""
@@ -79,7 +77,8 @@ class Schema:
         """Return the columns of the features in a mask, in order."""
         return [i for i in range(len(self.names)) if mask >> i & 1]
 
-    def _explain_missing(self, level: int, lacking: int, declared: int) -> str:
+    def explain_missing(self, level: int, lacking: int, declared: int) -> str:
+        """Say what a level lacks: the features `lacking`, of which the caller declared some unavailable."""
         plan = self.levels[level]
         absent = lacking & ~declared
         parts = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
 from gradus_runtime.rows.base import Float32
 
-__all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "block_rows"]
+__all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "OneRow", "block_rows"]
 
 DEFAULT_MEMORY_BUDGET = 3 << 20
 """Bytes that scoring a batch may take for intermediate tensors: 88 rows of 1,400 trees at a time."""
@@ -58,7 +60,7 @@ class LevelSession:
         level: The level, as the manifest has it.
         width: F, the number of its features.
         classes: C, the number of classes.
-        threads: Threads of onnxruntime within an operator; the compact encoding does not use them.
+        threads: For a batch: they share its blocks (compact encoding), or the work of an operator (others).
         block: Rows scored at once.
     """
 
@@ -72,7 +74,8 @@ class LevelSession:
         self._width = width
         self._classes = classes
         self.block = block
-        self._idle: list[_OneRow] = []
+        self._workers = threads if level.encoding == "compact" else 1
+        self._idle: list[OneRow] = []
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -83,21 +86,43 @@ class LevelSession:
         """Return the graph's inputs and outputs by name, with their types."""
         return {end.name: end.type for end in (*self._session.get_inputs(), *self._session.get_outputs())}
 
-    def borrow(self) -> _OneRow:
+    def borrow(self) -> OneRow:
         """Return buffers for one row, nobody else's until `give_back`."""
         try:
             return self._idle.pop()
         except IndexError:
-            return _OneRow(self._session, self._width, self._classes)
+            return OneRow(self._session, self._width, self._classes)
 
-    def give_back(self, cell: _OneRow) -> None:
+    def give_back(self, cell: OneRow) -> None:
         """Return what was borrowed."""
         self._idle.append(cell)
 
     def score(self, features: Float32, out: Float32) -> None:
         """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time."""
+        starts = iter(range(0, len(features), self.block))
+        if self._workers == 1 or len(features) <= self.block:
+            self._score_blocks(starts, features, out)
+            return
+        failures: list[Exception] = []
+
+        def work() -> None:
+            try:
+                self._score_blocks(starts, features, out)
+            except Exception as e:  # raised in the caller's thread, below
+                failures.append(e)
+
+        helpers = [threading.Thread(target=work, daemon=True) for _ in range(self._workers - 1)]
+        for helper in helpers:
+            helper.start()
+        work()
+        for helper in helpers:
+            helper.join()
+        if failures:
+            raise failures[0]
+
+    def _score_blocks(self, starts: Iterator[int], features: Float32, out: Float32) -> None:
         run = self._session.run
-        for start in range(0, len(features), self.block):
+        for start in starts:
             stop = min(start + self.block, len(features))
             (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})
 
@@ -110,7 +135,7 @@ class LevelSession:
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
-class _OneRow:
+class OneRow:
     """Fixed buffers for one row, bound to the session: saves half of what `run` costs.
 
     Attributes:

@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from gradus_runtime.rows.base import Float32
 
-__all__ = ["FLOAT32_BOUND", "read_column", "read_mapping", "read_value"]
+__all__ = ["FLOAT32_BOUND", "PLAIN_NUMBERS", "read_column", "read_mapping", "read_value"]
 
 FLOAT32_BOUND = 2.0**128 - 2.0**103
 """From this magnitude on, a float64 rounds to infinity as float32 (IEEE 754, ties to even)."""
 
+_INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
+PLAIN_NUMBERS = frozenset((float, int, bool, np.bool_, np.float16, np.float32, np.float64, *_INTEGERS))
+"""Types whose values `struct` turns into float32 as `read_value` does, or refuses."""
+
 _NAN = math.nan
-_ABSENT = object()
 _NUMERIC_KINDS = "biuf"
 
 
@@ -50,14 +53,11 @@ def read_mapping(row: Any, names: Sequence[str]) -> list[float]:
     if type(row) is not dict:
         row = _plain(row)
     get = row.get
-    values = []
-    for name in names:
-        value = get(name, _ABSENT)
-        if type(value) is float and -FLOAT32_BOUND < value < FLOAT32_BOUND:
-            values.append(value)
-        else:
-            values.append(_NAN if value is _ABSENT else read_value(value))
-    return values
+    bound = FLOAT32_BOUND
+    return [
+        value if type(value := get(name)) is float and -bound < value < bound else read_value(value)
+        for name in names
+    ]
 
 
 def _plain(row: Any) -> Mapping[Any, Any]:

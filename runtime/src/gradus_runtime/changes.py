@@ -1,0 +1,100 @@
+"""One log line for each change: of the level that serves, of the version, of health. Never one per row.
+
+The logger is `gradus_runtime`. What a line says is also in its record, as `gradus_event` and other `gradus_`
+fields, for handlers that write structured logs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradus_runtime.health import Health
+
+__all__ = ["LEVEL_LINES_SECONDS", "Changes"]
+
+LEVEL_LINES_SECONDS = 60.0
+"""Changes of level are said at most so often; those between are counted in the next line."""
+
+_logger = logging.getLogger("gradus_runtime")
+
+
+class Changes:
+    """Remembers what was last said, and says what is new."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._level: str | None = None
+        self._next_line = 0.0
+        self._unsaid = 0
+        self._health = "ok"
+        self._problems: tuple[str, ...] = ()
+        self._ignored_said = False
+
+    def level(self, level: str, reasons: Sequence[str]) -> None:
+        """Say that another level serves now."""
+        before, self._level = self._level, level
+        if before == level or (before is None and not reasons):
+            return
+        now = self._monotonic()
+        if now < self._next_line:
+            self._unsaid += 1
+            return
+        between = f" ({self._unsaid} changes between)" if self._unsaid else ""
+        self._next_line, self._unsaid = now + LEVEL_LINES_SECONDS, 0
+        why = f": {'; '.join(reasons)}" if reasons else ""
+        _say(
+            logging.WARNING if reasons else logging.INFO,
+            f"level changed from {before or 'none'} to {level}{between}{why}",
+            event="level",
+            before=before,
+            now=level,
+        )
+
+    def version(self, before: str, now: str) -> None:
+        """Say that another version serves now."""
+        _say(logging.INFO, f"version changed from {before} to {now}", event="version", before=before, now=now)
+
+    def health(self, health: Health) -> None:
+        """Say that health is another than before, or for other reasons."""
+        problems = tuple(
+            text
+            for text in (
+                *(f"{level.name}: {level.problem}" for level in health.levels if level.problem),
+                health.halted,
+                health.reload_problem and f"reload: {health.reload_problem}",
+            )
+            if text
+        )
+        if (health.status, problems) == (self._health, self._problems):
+            return
+        before, self._health, self._problems = self._health, health.status, problems
+        why = f": {'; '.join(problems)}" if problems else ""
+        _say(
+            logging.INFO if health.status == "ok" else logging.WARNING,
+            f"health changed from {before} to {health.status}{why}",
+            event="health",
+            before=before,
+            now=health.status,
+        )
+
+    def ignored(self, names: Sequence[Any], count: int) -> None:
+        """Say once that rows hold columns that are no feature."""
+        if count and not self._ignored_said:
+            self._ignored_said = True
+            some = ", ".join(str(name) for name in names[:5])
+            _say(
+                logging.INFO,
+                f"{count} columns are no feature of the artifact and are ignored: {some}"
+                f"{' ...' if count > 5 else ''}",
+                event="ignored",
+                count=count,
+            )
+
+
+def _say(level: int, text: str, *, event: str, **fields: object) -> None:
+    _logger.log(
+        level, "%s", text, extra={"gradus_event": event} | {f"gradus_{k}": v for k, v in fields.items()}
+    )
