@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,30 +53,22 @@ class DriftCounts:
         self.confidences = np.zeros(CONFIDENCE_BINS, np.int64)
         self.confidence_sum = 0.0
         self._lock = threading.Lock()
-        self._held = 0
-        self._values = np.zeros((BUFFER_ROWS, len(manifest.features)), np.float32)
-        self._codes = np.zeros(BUFFER_ROWS, np.intp)
-        self._labels = np.zeros(BUFFER_ROWS, np.intp)
-        self._confidences = np.zeros(BUFFER_ROWS, np.float32)
+        self._held: list[tuple[bytes, int, int, float]] = []
 
-    def row(self, values: Sequence[float] | NDArray[Any], code: int, label: int, confidence: float) -> None:
+    def row(self, values: bytes, code: int, label: int, confidence: float) -> None:
         """Count one row.
 
         Args:
-            values: The full vector; NaN where a value was missing.
+            values: The full vector as float32 bytes; NaN where a value was missing.
             code: Index of the level that served; the number of levels for the fallback.
             label: Index of the most probable class; ignored for the fallback.
             confidence: Its probability.
         """
         with self._lock:
-            i = self._held
-            self._values[i] = values
-            self._codes[i] = code
-            self._labels[i] = label
-            self._confidences[i] = confidence
-            self._held = i + 1
-            if self._held == BUFFER_ROWS:
-                self._fold()
+            self._held.append((values, code, label, confidence))
+            full = len(self._held) >= BUFFER_ROWS
+        if full:
+            self.settle()
 
     def block(
         self,
@@ -93,12 +84,16 @@ class DriftCounts:
     def settle(self) -> None:
         """Count what is still held back, so that the counts are complete."""
         with self._lock:
-            self._fold()
-
-    def _fold(self) -> None:
-        n, self._held = self._held, 0
-        if n:
-            self._count(self._values[:n], self._codes[:n], self._labels[:n], self._confidences[:n])
+            held, self._held = self._held, []
+            if not held:
+                return
+            values, codes, labels, confidences = zip(*held, strict=True)
+            self._count(
+                np.frombuffer(b"".join(values), np.float32).reshape(len(values), -1),
+                np.array(codes, np.intp),
+                np.array(labels, np.intp),
+                np.array(confidences, np.float32),
+            )
 
     def _count(
         self,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
-
-import numpy as np
 
 from gradus_runtime.decision import Decision
 from gradus_runtime.explain import explain
 from gradus_runtime.levels import LevelSlot
-from gradus_runtime.routing import FALLBACK, Request
+from gradus_runtime.routing import FALLBACK, LevelPlan, Request, Schema
 from gradus_runtime.rows import read_mapping
-from gradus_runtime.rows.values import PLAIN_NUMBERS
+from gradus_runtime.rows.values import PLAIN_NUMBERS, read_value
 from gradus_runtime.serving import SUM_TOLERANCE, Serving
 from gradus_runtime.session import OneRow
 
 __all__ = ["Decider"]
+
+_FLOAT = {float}
 
 
 class Decider:
@@ -28,13 +29,10 @@ class Decider:
         self._serving = serving
         schema = serving.schema
         self._slots = serving.slots
-        self._columns = schema.levels[0].columns
-        self._whole = len(self._columns) == len(schema.names)
-        best = [schema.names[i] for i in self._columns.tolist()]
-        pick = itemgetter(*best)
-        self._getter = pick if len(best) > 1 else lambda row: (pick(row),)
         self._packers = tuple(struct.Struct(f"{len(plan.columns)}f").pack_into for plan in schema.levels)
-        self._hopeful = True
+        self._pack_all = struct.Struct(f"{len(schema.names)}f").pack
+        self._quick = tuple(_QuickLevel(schema, plan) if plan.leading else None for plan in schema.levels)
+        self._expected = 0
         self._remembered: tuple[object, tuple[str, ...]] = (None, ())
 
     def decide(self, row: Any, request: Request) -> Decision:
@@ -42,50 +40,50 @@ class Decider:
         halted = self._serving.begin()
         if halted is not None:
             return self._fallback(request, 0, 0, halted)
-        if self._hopeful and type(row) is dict and not request.unavailable:
-            decision = self._full_row(row, request)
+        if type(row) is dict and request is self._serving.default:
+            decision = self._as_before(row, request)
             if decision is not None:
                 return decision
         return self._step_down(row, request)
 
-    def _full_row(self, row: dict[Any, Any], request: Request) -> Decision | None:
-        """The quick way: the best level is there, and every feature of it is, and is a plain number."""
-        slot = self._slots[0]
+    def _as_before(self, row: dict[Any, Any], request: Request) -> Decision | None:
+        """The quick way: the level of the last row serves this one too, and its values are plain numbers."""
+        code = self._expected
+        quick, slot = self._quick[code], self._slots[code]
         session = slot.session or slot.load()
-        if session is None:
+        if quick is None or session is None:
             return None
         cell = session.borrow()
         try:
-            values = self._getter(row)
-            if PLAIN_NUMBERS.issuperset(map(type, values)):
-                self._packers[0](cell.bytes, 0, *values)
-                if math.isfinite(sum(cell.floats)):
-                    probabilities = _run(slot, cell)
-                    if probabilities is not None:
-                        return self._decision(request, 0, probabilities, 0, 0, self._vector(cell))
+            values = quick.values_of(row)
+            kinds = set(map(type, values))
+            if not PLAIN_NUMBERS.issuperset(kinds):
+                return None
+            self._packers[code](cell.bytes, 0, *values)
+            if not math.isfinite(sum(values if kinds == _FLOAT else cell.floats)):
+                return None
+            lacking, others = quick.others_of(row) if quick.others else (0, b"")
+            for i in range(code):
+                if not lacking & self._serving.schema.levels[i].mask and self._slots[i].problem is None:
+                    return None
+            probabilities = _run(slot, cell)
+            if probabilities is None:
+                return None
+            given = cell.bytes.tobytes() + others
+            return self._decision(request, code, probabilities, lacking, 0, given)
         except (KeyError, struct.error, OverflowError):  # absent, or too large for float32
-            pass
+            return None
         finally:
             session.give_back(cell)
-        return None
-
-    def _vector(self, cell: OneRow) -> Any:
-        """The full vector of a row that the best level took."""
-        if self._whole:
-            return cell.features
-        vector = np.full(len(self._serving.schema.names), np.nan, np.float32)
-        vector[self._columns] = cell.features
-        return vector
 
     def _step_down(self, row: Any, request: Request) -> Decision:
         """The careful way: find what is missing, and the best level that can do without it."""
         schema = self._serving.schema
-        values = read_mapping(row, schema.names)
+        given = values = read_mapping(row, schema.names)
         lacking = 0
         if math.isnan(sum(values)):
             lacking = sum([1 << i for i, value in enumerate(values) if value != value])
         wanting = lacking | request.unavailable
-        given = values
         if request.unavailable:
             given = [math.nan if wanting >> i & 1 else value for i, value in enumerate(values)]
         if wanting & request.fillable:
@@ -107,10 +105,11 @@ class Decider:
             probabilities = _run(slot, cell)
             session.give_back(cell)
             if probabilities is not None:
-                return self._decision(request, i, probabilities, lacking, refused, given)
+                vector = self._pack_all(*given)
+                return self._decision(request, i, probabilities, lacking, refused, vector)
             refused |= (slot.problem is None) << i
         if self._serving.counts is not None:
-            self._serving.counts.row(given, len(self._slots), 0, 0.0)
+            self._serving.counts.row(self._pack_all(*given), len(self._slots), 0, 0.0)
         return self._fallback(request, lacking, refused, None)
 
     def _decision(
@@ -120,7 +119,7 @@ class Decider:
         probabilities: list[float],
         lacking: int,
         refused: int,
-        given: Any,
+        given: bytes,
     ) -> Decision:
         serving = self._serving
         schema = serving.schema
@@ -131,7 +130,7 @@ class Decider:
         if request.threshold is not None and confidence < request.threshold:
             weak = (action, confidence)
             action = serving.manifest.decision.fallback_action
-        self._hopeful = code == 0
+        self._expected = code
         reasons: tuple[str, ...] = ()
         if code or lacking or weak or request.unavailable:
             reasons = self._reasons(request, code, lacking, refused, weak)
@@ -180,6 +179,29 @@ class Decider:
             dict(zip(serving.schema.classes, decision.fallback_probabilities, strict=True)),
             serving.manifest.version,
         )
+
+
+class _QuickLevel:
+    """A level whose features lead the full vector: how to take them, and the others, from a plain dict."""
+
+    def __init__(self, schema: Schema, plan: LevelPlan) -> None:
+        width = len(plan.columns)
+        pick = itemgetter(*schema.names[:width])
+        self.values_of: Callable[[dict[Any, Any]], tuple[Any, ...]] = (
+            pick if width > 1 else lambda row: (pick(row),)
+        )
+        self.others = [(1 << i, name) for i, name in enumerate(schema.names) if i >= width]
+        self._pack = struct.Struct(f"{len(self.others)}f").pack
+
+    def others_of(self, row: dict[Any, Any]) -> tuple[int, bytes]:
+        """Return which other features are lacking, as a mask, and their values as float32 bytes."""
+        lacking, values = 0, []
+        for bit, name in self.others:
+            value = read_value(row.get(name))
+            if value != value:
+                lacking |= bit
+            values.append(value)
+        return lacking, self._pack(*values)
 
 
 def _run(slot: LevelSlot, cell: OneRow) -> list[float] | None:

@@ -19,7 +19,7 @@ from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.values import read_value
 
-__all__ = ["FALLBACK", "Request", "Schema", "resolve"]
+__all__ = ["FALLBACK", "LevelPlan", "Request", "Schema", "resolve"]
 
 FALLBACK = "fallback"
 """The level of a row that no level served."""
@@ -30,12 +30,16 @@ NAMED_FEATURES = 5
 
 @dataclass(frozen=True, slots=True)
 class LevelPlan:
-    """A level as routing sees it: its columns of the full vector, the same as bits, and how to pick them."""
+    """A level as routing sees it: its columns of the full vector, the same as bits, and how to pick them.
+
+    `leading` says that they are the first columns of the full vector.
+    """
 
     name: str
     columns: NDArray[np.intp]
     mask: int
     pick: Callable[[list[float]], Sequence[float]]
+    leading: bool
 
 
 class Schema:
@@ -58,7 +62,7 @@ class Schema:
         for level in manifest.levels[first:]:
             columns = [place[name] for name in manifest.level_features(level)]
             mask = sum(1 << i for i in columns)
-            plans.append(LevelPlan(level.name, np.array(columns, np.intp), mask, _picker(columns)))
+            plans.append(LevelPlan(level.name, np.array(columns, np.intp), mask, *_picker(columns)))
         self.levels = tuple(plans)
         self.level_names = tuple(plan.name for plan in plans)
         self.widths = {
@@ -90,10 +94,10 @@ class Schema:
         return f"{plan.name}: {'; '.join(parts)}"
 
 
-def _picker(columns: list[int]) -> Callable[[list[float]], Sequence[float]]:
+def _picker(columns: list[int]) -> tuple[Callable[[list[float]], Sequence[float]], bool]:
     if columns == list(range(len(columns))):
-        return itemgetter(slice(0, len(columns)))
-    return lambda values: [values[i] for i in columns]
+        return itemgetter(slice(0, len(columns))), True
+    return lambda values: [values[i] for i in columns], False
 
 
 @dataclass(frozen=True, slots=True)
