@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +11,19 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder, LevelSpec
+from gradus_train.dataset import DataSource, LabelSpec, load_dataset
+from gradus_train.labels import NO_LABEL
+from gradus_train.market import simulate
 
 __all__ = ["SOURCE", "Table", "order", "table"]
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = "synthetic-1"
-"""Names how the table is made: part of the cache key."""
+SOURCE = "market-1"
+"""Names how the table is made: part of the cache key. Raise it when the market or the features change."""
+
+_SPARE = 1.25
+_WARM_UP = 6_000
+"""Bars beyond the rows asked for: some have no label or no features, the first have no history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +53,15 @@ def order(extra_levels: int = 0) -> FeatureOrder:
 
 
 def table(rows: int, seed: int) -> Table:
-    """Return exactly `rows` complete, labelled rows."""
-    width = len(order().names)
-    random = np.random.default_rng(seed)
-    walk = random.normal(size=(rows, width)).cumsum(axis=0) * 0.1
-    features = (walk + random.normal(size=(rows, width))).astype(np.float32)
-    score = features[:, :5].sum(axis=1) + random.normal(size=rows) * 3
-    labels = np.digitize(score, np.quantile(score, [0.27, 0.73])).astype(np.int64)
-    start, step = 1_700_000_000_000, 900_000
-    timestamps = start + step * np.arange(rows, dtype=np.int64)
-    return Table(features, labels, timestamps, ("SELL", "HOLD", "BUY"))
+    """Return exactly `rows` complete, labelled rows of the simulated market.
+
+    Raises:
+        ValueError: The market gave fewer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = simulate(Path(folder), bars=int(rows * _SPARE) + _WARM_UP, seed=seed)
+        data = load_dataset(DataSource(files.candles, files.macro), order(), LabelSpec())
+    complete = np.flatnonzero(np.isfinite(data.features).all(axis=1) & (data.labels != NO_LABEL))[:rows]
+    if len(complete) < rows:
+        raise ValueError(f"{rows} complete rows are needed, but the market gave {len(complete)}")
+    return Table(data.features[complete], data.labels[complete], data.timestamps[complete], data.classes)

@@ -1,11 +1,24 @@
 import dataclasses
 
 import numpy as np
-from benchmarks.market import order, table
+import pytest
+from benchmarks.market import Table, order, table
 from benchmarks.recipes import RECIPES
 from benchmarks.reference import reference
 
 from gradus_runtime.contracts import run_folder
+
+
+@pytest.fixture
+def random_table(monkeypatch):
+    """Random rows with every class, instead of the market's."""
+
+    def table(rows: int, seed: int) -> Table:
+        random = np.random.default_rng(seed)
+        features = random.normal(size=(rows, 70)).astype(np.float32)
+        return Table(features, np.arange(rows) % 3, 1000 * np.arange(rows), ("SELL", "HOLD", "BUY"))
+
+    monkeypatch.setattr("benchmarks.reference.table", table)
 
 
 def test_a_recipe_has_the_same_digest_until_something_in_it_changes():
@@ -29,7 +42,7 @@ def test_extra_levels_each_lack_one_more_group():
     assert levels[-1].groups == levels[-2].groups[:-1]
 
 
-def test_a_reference_is_a_run_folder_and_is_trained_once(tmp_path, monkeypatch):
+def test_a_reference_is_a_run_folder_and_is_trained_once(tmp_path, monkeypatch, random_table):
     tiny = dataclasses.replace(RECIPES["small"], rows=200, holdout=20, estimators=2, levels=("level3",))
     monkeypatch.setitem(RECIPES, "small", tiny)
     folder = reference("small", tmp_path)
@@ -41,7 +54,7 @@ def test_a_reference_is_a_run_folder_and_is_trained_once(tmp_path, monkeypatch):
     assert (folder / run_folder.METADATA).stat().st_mtime_ns == written
 
 
-def test_slices_are_the_first_trees_of_their_source(tmp_path, monkeypatch):
+def test_slices_are_the_first_trees_of_their_source(tmp_path, monkeypatch, random_table):
     from lightgbm import Booster
 
     tiny = dataclasses.replace(RECIPES["trees4"], rows=200, holdout=20, estimators=4, levels=("level3",))

@@ -1,0 +1,46 @@
+"""Who is measured: the peers, where each runs, and what it needs to serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PEERS", "Peer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A way to serve the models.
+
+    Attributes:
+        name: Of its module in `benchmarks.peers`.
+        title: For people.
+        prepares: Environment that makes its files: "workspace" or "peers".
+        serves: Environment that serves: "runtime", "workspace" or "peers".
+        needs: Distributions that serving needs; what these require counts too.
+        alone: Whether it takes one LightGBM member only.
+        threads: Whether it is measured with two threads as well.
+    """
+
+    name: str
+    title: str
+    prepares: str
+    serves: str
+    needs: tuple[str, ...]
+    alone: bool = False
+    threads: bool = True
+
+
+_NATIVE = ("lightgbm", "xgboost", "scikit-learn", "joblib")
+_ONNX = ("onnxruntime", "numpy")
+
+PEERS = (
+    Peer("gradus", "gradus", "workspace", "runtime", ("gradus-runtime",)),
+    Peer("gradus_graph", "gradus, the bare graph", "workspace", "runtime", _ONNX, threads=False),
+    Peer("native", "native libraries", "workspace", "workspace", _NATIVE),
+    Peer("native_tuned", "native, hand-tuned calls", "workspace", "workspace", _NATIVE, threads=False),
+    Peer("stock", "stock ONNX, a session a member", "workspace", "runtime", _ONNX),
+    Peer("tl2cgen", "TL2cgen", "peers", "peers", ("tl2cgen",)),
+    Peer("treelite_gtil", "treelite GTIL", "peers", "peers", ("treelite",)),
+    Peer("lleaves", "lleaves", "peers", "peers", ("lleaves",), alone=True),
+    Peer("floor", "floor: one Identity node", "workspace", "runtime", _ONNX, threads=False),
+)

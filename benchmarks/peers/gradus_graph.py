@@ -1,0 +1,78 @@
+"""The graph that gradus compiles, in a bare onnxruntime session with the options the runtime gives it.
+
+It shows what is the encoding's and what is the runtime's; and its preparation is compilation alone, no proof.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from benchmarks.peers.scorer import Rows, Scorer
+
+__all__ = ["load", "one_row", "prepare", "session"]
+
+_FILE = "level.onnx"
+_BLOCK = 88
+"""Rows scored at once: larger blocks fall out of the processor's cache."""
+
+
+def prepare(run: Path, folder: Path) -> None:
+    """Read the members and compile them."""
+    from benchmarks.peers import source
+    from gradus_convert.graphs import VotingMember, build_level
+    from gradus_convert.ir import Forest
+    from gradus_convert.readers import read_file
+
+    members = []
+    for member in source.members(run):
+        forest = read_file(member.path, member.library).lowered
+        if not isinstance(forest, Forest):
+            raise TypeError(f"{member.name} is not a forest")
+        members.append(VotingMember(member.name, member.weight, forest, (0, 1, 2)))
+    names = [f"feature_{i}" for i in range(forest.n_features)]
+    graph = build_level(members, names, ("SELL", "HOLD", "BUY"), metadata={})
+    (folder / _FILE).write_bytes(graph.model_bytes)
+
+
+def load(folder: Path, threads: int) -> Scorer:
+    """Open the session."""
+    del threads  # the compact encoding does not use them
+    opened = session((folder / _FILE).read_bytes())
+    width, classes = opened.get_inputs()[0].shape[1], opened.get_outputs()[0].shape[1]
+
+    def batch(rows: Rows) -> NDArray[np.float32]:
+        out = np.empty((len(rows), classes), np.float32)
+        for start in range(0, len(rows), _BLOCK):
+            part = rows[start : start + _BLOCK]
+            (out[start : start + _BLOCK],) = opened.run(["probabilities"], {"features": part})
+        return out
+
+    return Scorer(batch=batch, row=lambda row: row, one=one_row(opened, width, classes))
+
+
+def session(model: bytes) -> Any:
+    """Open a session with the options of the runtime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def one_row(opened: Any, width: int, classes: int) -> Any:
+    """Return a function of one row, float32 [1, F], that only runs the session, on fixed buffers."""
+    row, out = np.zeros((1, width), np.float32), np.zeros((1, classes), np.float32)
+    binding = opened.io_binding()
+    binding.bind_ortvalue_input("features", onnxruntime.OrtValue.ortvalue_from_numpy(row))
+    binding.bind_ortvalue_output("probabilities", onnxruntime.OrtValue.ortvalue_from_numpy(out))
+
+    def run(given: Rows) -> NDArray[np.float32]:
+        row[:] = given
+        opened.run_with_iobinding(binding)
+        return out
+
+    return run

@@ -1,0 +1,181 @@
+"""Results as people read them: tables of figures with ratios, what must be reached, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.results import Check, Results, Series, Subject
+from benchmarks.summary import ratio
+
+__all__ = ["checks", "markdown", "problems"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A figure in a table: its name, heading, and format; `compared` for one that is shown as ratios too."""
+
+    figure: str
+    heading: str
+    form: str
+    compared: bool = True
+
+
+_TABLES = (
+    (
+        "One row, memory, start",
+        (
+            _Column("first_peak_mib", "peak memory to the first answer, MiB", ".0f"),
+            _Column("peak_mib", "after serving, MiB", ".0f"),
+            _Column("cold_start_ms", "process start to first answer, ms", ".0f"),
+            _Column("load_ms", "load, ms", ".1f"),
+            _Column("p50_us", "one row p50, us", ".0f"),
+            _Column("p99_us", "p99, us", ".0f"),
+        ),
+    ),
+    (
+        "Batches, us a row",
+        tuple(_Column(f"us_per_row_{n}", f"{n:,} rows", ".1f") for n in (100, 1_000, 10_000, 100_000)),
+    ),
+    (
+        "Files, preparation, exactness",
+        (
+            _Column("artifact_mib", "artifact, MiB", ".2f"),
+            _Column("installed_mib", "installed to serve, MiB", ".0f"),
+            _Column("prepare_s", "preparation, s", ".1f"),
+            _Column("prepare_peak_mib", "its peak memory, MiB", ".0f"),
+            _Column("wrong_rows", "rows on the wrong side", ".0f", compared=False),
+            _Column("boundary_rows", "of boundary rows", ".0f", compared=False),
+        ),
+    ),
+)
+
+_BASES = (("native", "native"), ("stock", "stock ONNX"))
+
+
+def markdown(results: Results) -> str:
+    """Return the report."""
+    machine = results.machine
+    lines = [
+        "# Benchmark results",
+        "",
+        f"Profile `{results.profile}`. {machine['cores']} cores, {machine['memory']}, "
+        f"{machine['processor']}, {machine['system']}, Python {machine['python']}.",
+        "Versions: " + ", ".join(f"{k} {v}" for k, v in results.versions.items()) + ".",
+        "Each cell: the figure, then its ratio to native / to stock ONNX in the run (below 1 is better).",
+    ]
+    for subject in results.subjects:
+        lines += _subject(subject)
+    lines += _checks(results.checks)
+    return "\n".join(lines) + "\n"
+
+
+def _subject(subject: Subject) -> list[str]:
+    known = ", ".join(f"{value:,.0f} {name.replace('_', ' ')}" for name, value in subject.facts.items())
+    lines = ["", f"## {subject.title} (`{subject.name}`)", "", known + "."]
+    for threads in sorted({s.threads for s in subject.series}):
+        series = [s for s in subject.series if s.threads == threads]
+        for title, columns in _TABLES:
+            shown = [c for c in columns if any(c.figure in s.figures for s in series)]
+            if shown and (threads == 1 or "preparation" not in title):
+                heading = f"{title}, {threads} thread{'s' if threads > 1 else ''}"
+                lines += ["", f"### {heading}", "", *_table(series, shown)]
+    own = [s.figures["own_us"] for s in subject.series if "own_us" in s.figures and s.threads == 1]
+    if own:
+        lines += ["", f"Of gradus' one row, {own[0]:.0f} us are its own, the rest is onnxruntime's."]
+    lines += [f"\nAbsent: `{a.peer}`: {a.reason}" for a in subject.absent]
+    return lines
+
+
+def _table(series: list[Series], columns: list[_Column]) -> list[str]:
+    by_peer = {s.peer: s for s in series}
+    bases = [by_peer[peer].figures for peer, _ in _BASES if peer in by_peer]
+    lines = ["| | " + " | ".join(c.heading for c in columns) + " |", "| --- |" + " ---: |" * len(columns)]
+    for one in series:
+        cells = [_cell(one, column, bases) for column in columns]
+        lines.append(f"| {one.title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cell(series: Series, column: _Column, bases: list[Mapping[str, float]]) -> str:
+    value = series.figures.get(column.figure)
+    if value is None:
+        return ""
+    text = f"{value:,{column.form}}"
+    if not column.compared:
+        return text
+    ratios = [ratio(value, base.get(column.figure)) for base in bases]
+    return f"{text} ({' / '.join('' if r is None else f'{r:.2g}' for r in ratios)})" if bases else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    name: str
+    figure: str
+    base: str
+    target: float
+    peer: str = "gradus_graph"
+
+
+_RULES = (
+    _Rule("peak memory against a session with one Identity node", "peak_mib", "floor", 1.15),
+    _Rule("peak memory against stock", "peak_mib", "stock", 0.25),
+    _Rule("load against stock", "load_ms", "stock", 0.05),
+    _Rule("one row against stock", "p50_us", "stock", 0.5),
+    _Rule("one row against native", "p50_us", "native", 0.01),
+    _Rule("a row of 1,000 against stock", "us_per_row_1000", "stock", 1.0),
+    _Rule("file against stock", "artifact_mib", "stock", 0.25),
+    _Rule("aim: a row of 10,000 against stock", "us_per_row_10000", "stock", 0.5),
+)
+
+
+def checks(subjects: tuple[Subject, ...]) -> tuple[Check, ...]:
+    """Return what gradus must reach on the reference ensemble, and whether it did."""
+    found = []
+    for subject in subjects:
+        if subject.name != "large":
+            continue
+        figures = {s.peer: s.figures for s in subject.series if s.threads == 1}
+        for rule in _RULES:
+            value = ratio(
+                figures.get(rule.peer, {}).get(rule.figure), figures.get(rule.base, {}).get(rule.figure)
+            )
+            reached = value is not None and value <= rule.target
+            found.append(Check(rule.name, rule.target, value, reached))
+        own = figures.get("gradus", {}).get("own_us")
+        found.append(Check("gradus' own share of one row, us", 20.0, own, own is not None and own <= 20.0))
+        wrong = figures.get("gradus", {}).get("wrong_rows")
+        found.append(Check("boundary rows on the wrong side", 0.0, wrong, wrong == 0.0))
+    return tuple(found)
+
+
+def _checks(found: tuple[Check, ...]) -> list[str]:
+    if not found:
+        return []
+    lines = ["", "## Must reach", "", "| | at most | measured | |", "| --- | ---: | ---: | --- |"]
+    for check in found:
+        value = "" if check.value is None else f"{check.value:.3g}"
+        lines.append(
+            f"| {check.name} | {check.target:g} | {value} | {'reached' if check.reached else 'not reached'} |"
+        )
+    return lines
+
+
+_EXACT = ("gradus", "gradus_graph")
+
+
+def problems(results: Results) -> list[str]:
+    """Return what is wrong with the answers, whatever the times: an empty list if all is well."""
+    found = []
+    for subject in results.subjects:
+        present = {s.peer: s.figures for s in subject.series if s.threads == 1}
+        for peer in _EXACT:
+            if peer not in present:
+                found.append(f"{subject.name}: {peer} was not measured")
+                continue
+            for figure in ("wrong_rows", "label_changes"):
+                if present[peer].get(figure) != 0:
+                    found.append(f"{subject.name}: {peer} has {present[peer].get(figure)} {figure}")
+            if not present[peer].get("largest_difference", 1.0) <= 1e-6:
+                found.append(f"{subject.name}: {peer} differs by {present[peer].get('largest_difference')}")
+    return found

@@ -1,0 +1,93 @@
+"""The benchmarks, from the command line.
+
+    python -m benchmarks.run full     # what `make bench` runs; writes benchmarks/results/latest.json and .md
+    python -m benchmarks.run quick    # what `make bench-quick` runs; checks correctness, never times
+
+An interrupted run goes on where it stopped; `--fresh` starts anew. Exit code 1: an answer was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import machine, report
+from benchmarks.measures import Bench, measure_subject
+from benchmarks.profiles import PROFILES, Profile
+from benchmarks.progress import Progress, say
+from benchmarks.reference import CACHE, reference
+from benchmarks.results import FORMAT, Results
+from benchmarks.subjects import SUBJECTS
+from gradus_runtime.contracts import codec
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure, write the results, say what was reached."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("profile", choices=tuple(PROFILES))
+    parser.add_argument("--fresh", action="store_true", help="forget what an interrupted run has measured")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where what can be made again is kept")
+    parser.add_argument("--out", type=Path, help="folder of the results")
+    args = parser.parse_args(words)
+    profile = PROFILES[args.profile]
+    results = measure(profile, args.cache, fresh=args.fresh)
+    out = args.out or (RESULTS if profile.name == "full" else RESULTS / "local")
+    write(results, out)
+    print(report.markdown(results))
+    problems = report.problems(results)
+    for problem in problems:
+        say(f"WRONG: {problem}")
+    return 1 if problems else 0
+
+
+def measure(profile: Profile, cache: Path, *, fresh: bool = False) -> Results:
+    """Measure everything that a profile names."""
+    for name in dict.fromkeys(SUBJECTS[s].recipe for s in profile.subjects):
+        reference(name, cache)
+    progress = Progress(cache / f"progress-{profile.name}.json", _key(profile, cache))
+    if fresh:
+        progress.clear()
+    bench = Bench(profile, cache, progress)
+    bench.install()
+    subjects = tuple(measure_subject(bench, SUBJECTS[name]) for name in profile.subjects)
+    results = Results(
+        format=FORMAT,
+        profile=profile.name,
+        machine=machine.describe(),
+        versions=machine.versions(list(bench.pythons.values())),
+        subjects=subjects,
+        growth=(),
+        checks=report.checks(subjects),
+    )
+    progress.clear()
+    return results
+
+
+def write(results: Results, out: Path) -> None:
+    """Write `latest.json` and `latest.md`."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(codec.encode(results), indent=1, sort_keys=True)
+    (out / "latest.json").write_text(text + "\n")
+    (out / "latest.md").write_text(report.markdown(results))
+    say(f"wrote {out / 'latest.json'} and latest.md")
+
+
+def _key(profile: Profile, cache: Path) -> str:
+    """Digest of what the figures depend on: the profile, the models, the source that is measured."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256(
+        repr((profile, [reference(SUBJECTS[s].recipe, cache) for s in profile.subjects])).encode()
+    )
+    for folder in ("benchmarks", "runtime/src", "convert/src"):
+        for path in sorted((root / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

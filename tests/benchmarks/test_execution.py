@@ -1,0 +1,55 @@
+import sys
+
+import pytest
+from benchmarks.execution import WorkerFailedError, in_turns, work
+
+
+def test_peers_take_turns_and_the_first_round_is_thrown_away():
+    calls: list[str] = []
+
+    def sample(name):
+        calls.append(name)
+        return {"call": float(len(calls))}
+
+    samples, failed = in_turns(["a", "b"], 2, sample)
+    assert calls == ["a", "b"] * 3
+    assert samples == {"a": [{"call": 3.0}, {"call": 5.0}], "b": [{"call": 4.0}, {"call": 6.0}]}
+    assert failed == {}
+
+
+def test_a_peer_that_fails_is_named_with_its_reason_and_asked_no_more():
+    asked: list[str] = []
+
+    def sample(name):
+        asked.append(name)
+        if name == "b":
+            raise WorkerFailedError("no compiler")
+        return {"x": 1.0}
+
+    samples, failed = in_turns(["a", "b"], 3, sample)
+    assert (list(samples), failed) == (["a"], {"b": "no compiler"})
+    assert asked.count("b") == 1
+
+
+def test_a_worker_in_a_fresh_process_measures_a_peer(tmp_path):
+    from pathlib import Path
+
+    import numpy as np
+
+    python = Path(sys.executable)
+    rows = tmp_path / "rows.npy"
+    np.save(rows, np.ones((3, 2), np.float32))
+    prepared = work(python, "prepare", "floor", tmp_path)
+    assert prepared["prepare_peak_mib"] > 10
+    single = work(python, "single", "floor", tmp_path, rows=rows, threads=1, limit=5)
+    assert single["answers"] == 5
+    assert 0 < single["p50_us"] <= single["p99_us"]
+    assert single["load_ms"] < single["cold_start_ms"]
+    assert 20 < single["first_peak_mib"] <= single["peak_mib"]
+
+
+def test_a_worker_that_fails_gives_its_last_line(tmp_path):
+    from pathlib import Path
+
+    with pytest.raises(WorkerFailedError, match=r"No module named 'benchmarks\.peers\.nobody'"):
+        work(Path(sys.executable), "single", "nobody", tmp_path, rows=tmp_path)
