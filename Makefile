@@ -55,6 +55,9 @@ lock: $(STAMP) ## Resolve the dependencies anew into requirements/dev.txt
 	  --no-emit-index-url --no-emit-package gradus-runtime --custom-compile-command 'make lock' --all-extras \
 	  runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml --group pyproject.toml:dev \
 	  -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-emit-index-url --custom-compile-command 'make lock' -c requirements/dev.txt requirements/bench.in \
+	  -o requirements/bench.txt
 
 # ---------------------------------------------------------------- the way of the data
 
@@ -115,6 +118,15 @@ test: $(STAMP) ## The test suite, with its coverage
 	$(BIN)/pytest -n $(WORKERS) -m 'not long' --cov --cov-report=
 	@$(BIN)/coverage report --include='*/gradus_runtime/*' --fail-under=95 | tail -1 | sed 's/^/runtime  /'
 	@$(BIN)/coverage report --fail-under=90 | tail -1 | sed 's/^/all      /'
+
+# ---------------------------------------------------------------- benchmarks
+
+.PHONY: bench bench-quick
+bench: $(STAMP) ## Side by side with native libraries, stock ONNX and compilers; a quarter of an hour
+	$(BIN)/python -m benchmarks.run full
+
+bench-quick: $(STAMP) ## The same on small models, for the answers and not for the times
+	$(BIN)/python -m benchmarks.run quick --fresh
 
 .PHONY: clean
 clean: ## Remove what the targets made, but no artifact and no run
