@@ -14,7 +14,7 @@ from gradus_runtime.errors import ManifestError
 if TYPE_CHECKING:
     from gradus_runtime.contracts.manifest import FeatureSpec, Level, Manifest
 
-__all__ = ["MAX_FEATURES", "MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "SUM_TOLERANCE", "check"]
+__all__ = ["MAX_FEATURES", "MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "SUM_TOLERANCE", "check", "problems"]
 
 MAX_FEATURES = 4096
 MAX_CLASSES = 64
@@ -38,8 +38,28 @@ def check(manifest: Manifest, place: str) -> None:
     Raises:
         ManifestError: A rule is broken; the message names rule, key path and value.
     """
-    for part in (_identity, _decision, _features, _levels, _golden, _files, _provenance, _runtime, _aliases):
+    for part in _parts():
         part(manifest, _Need(place))
+
+
+def problems(manifest: Manifest, place: str) -> tuple[ManifestError, ...]:
+    """Return what breaks a rule: the first of each part of the manifest, so that one run shows most.
+
+    Args:
+        manifest: As decoded; its types hold.
+        place: How errors name the file.
+    """
+    found = []
+    for part in _parts():
+        try:
+            part(manifest, _Need(place))
+        except ManifestError as e:
+            found.append(e)
+    return tuple(found)
+
+
+def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
+    return (_identity, _decision, _features, _levels, _golden, _files, _provenance, _runtime, _aliases)
 
 
 class _Need:

@@ -1,1 +1,0 @@
-"""The commands that convert adds to `gradus`. One light module a command."""
