@@ -67,18 +67,19 @@ class SchemaDiff:
         return _RANK[self.verdict] >= _RANK[limit]
 
 
-def load_schema_view(source: str) -> SchemaView:
+def load_schema_view(source: str, version: str | None = None) -> SchemaView:
     """Read the schema of a feature order, a manifest, or any artifact.
 
     Args:
         source: A `feature_order.json`, a `manifest.json`, or what `open_artifact` takes.
+        version: Which version of a store.
 
     Raises:
         GradusError: It cannot be read, or breaks its contract.
     """
     path = Path(source)
     if not path.is_file() or path.suffix != ".json":
-        with open_artifact(source) as artifact:
+        with open_artifact(source, version) as artifact:
             return _of_manifest(artifact.manifest)
     data = path.read_bytes()
     value = strict_json.parse(data, place=source, error=ConfigError)
@@ -142,13 +143,13 @@ def _features(old: SchemaView, new: SchemaView) -> Iterator[Change]:
 def _renamed(
     old: SchemaView, new: SchemaView, removed: Sequence[str], added: Sequence[str]
 ) -> dict[str, str]:
-    """A removed and an added feature at the same place of the same group, with the same definition if known."""
+    """A removed and an added feature at one place of one group, with one definition if known."""
 
     def place(view: SchemaView, name: str) -> tuple[str, str, int]:
         group, dtype = view.features[name]
         return group, dtype, [n for n, (g, _) in view.features.items() if g == group].index(name)
 
-    pairs = {}
+    pairs: dict[str, str] = {}
     for before in removed:
         for after in added:
             same = old.definitions is None or new.definitions is None

@@ -27,12 +27,21 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--rows", type=Path, help="rows to compare their answers on: a .csv, or a holdout.npz"
     )
     parser.add_argument(
-        "--schema", action="store_true", help="compare the schemas only; exit with 1 where they differ"
+        "--schema",
+        action="store_true",
+        help="compare the schemas only; feature_order.json and manifest.json files will do as well",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("extended", "breaking"),
+        help="compare the schemas, and exit with 1 at this verdict or a graver one",
     )
     stores.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.schema or args.fail_on:
+        return _run_schema(args)
     from gradus_convert.store.compare import compare
     from gradus_runtime.cli import stores
     from gradus_runtime.store import open_artifact
@@ -40,14 +49,27 @@ def _run(args: argparse.Namespace) -> int:
     sources = _source(args.before, args), _source(args.after, args)
     with open_artifact(*sources[0]) as before, open_artifact(*sources[1]) as after:
         found = compare(before.manifest, after.manifest)
-    if args.schema:
-        found = tuple(d for d in found if d.section == "schema")
     answers = _answers(sources, args.rows) if args.rows else None
     if args.json:
         stores.print_json({"differences": [*map(_encode, found)], "answers": _encode(answers)})
     else:
         _print(found, answers)
-    return 1 if args.schema and found else 0
+    return 0
+
+
+def _run_schema(args: argparse.Namespace) -> int:
+    from gradus_convert.schema_diff import compare, load_schema_view
+    from gradus_runtime.cli import stores
+
+    views = [load_schema_view(*_source(text, args)) for text in (args.before, args.after)]
+    found = compare(*views)
+    if args.json:
+        stores.print_json(found)
+    else:
+        print(found.verdict)
+        for change in found.changes:
+            print(f"  {change.verdict}: {change.kind}: {change.message}")
+    return 1 if args.fail_on and found.fails(args.fail_on) else 0
 
 
 def _source(text: str, args: argparse.Namespace) -> Source:

@@ -75,7 +75,7 @@ def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], Ro
         limits: What makes the sample fail.
 
     Raises:
-        GradusError: The artifact cannot be opened, the rows cannot be read, or a limit names what is not there.
+        GradusError: The artifact cannot be opened, the rows cannot be read, or a limit names what is unknown.
     """
     with open_artifact(source) as artifact:
         manifest = artifact.manifest
@@ -153,11 +153,8 @@ def _names(
     for group in dict.fromkeys(f.group for f in features):
         absent = [f.name for f in features if f.group == group and f.name not in rows.columns]
         if absent:
-            found.append(
-                Finding(
-                    "error", f"{place}: columns of group {group} must be there: {_some(absent)}", place, 1
-                )
-            )
+            text = f"{place}: columns of group {group} must be there: {_some(absent)}"
+            found.append(Finding("error", f"{text}. If the bot never has them: --without {group}.", place, 1))
     extra = sorted(rows.columns.keys() - set(manifest.feature_names))
     if extra:
         found.append(

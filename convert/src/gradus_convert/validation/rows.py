@@ -27,8 +27,8 @@ class SampleRows:
 def read_rows(path: Path) -> SampleRows:
     """Read all rows of a file, told by its ending: .csv, .jsonl, .ndjson, .parquet.
 
-    In a CSV file an empty cell, `na`, `nan`, `null` and `none` are missing; other text is a number if it reads
-    as one.
+    In a CSV file an empty cell, `na`, `nan`, `null` and `none` are missing; other text is a number if it
+    can be read as one.
 
     Raises:
         DataError: It cannot be read, or has no rows; the message names the line.
