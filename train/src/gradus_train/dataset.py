@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import polars as pl
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import DataError
 from gradus_train.features import FeatureSettings, compute_features
-from gradus_train.ingest import Candles, Daily, load_candles, load_daily
+from gradus_train.ingest import feature_table, load_candles, load_daily, read_table
 from gradus_train.labels import NO_LABEL, LabelSpec, make_labels
 from gradus_train.source import DataSettings, DataSource
 
@@ -37,6 +38,8 @@ class Dataset:
         data_end: Open of the last bar, ISO 8601 UTC.
         simulated: True where the data says that it is not of a real market.
         close: float64 [N], close of the bar; NaN where the source has none.
+        source_bar_ms: Length of the bars in the file, before resampling.
+        partial_bars: Bars left out in resampling because a part of them was missing.
     """
 
     names: tuple[str, ...]
@@ -51,6 +54,8 @@ class Dataset:
     data_end: str
     simulated: bool
     close: npt.NDArray[np.float64]
+    source_bar_ms: int = 0
+    partial_bars: int = 0
 
 
 def load_dataset(source: DataSource, order: FeatureOrder, labels: LabelSpec) -> Dataset:
@@ -65,43 +70,9 @@ def load_dataset(source: DataSource, order: FeatureOrder, labels: LabelSpec) -> 
         DataError: The data breaks a rule, or has too few labelled rows.
         ConfigError: The order names a feature that the source cannot give.
     """
-    if source.candles is None:
-        raise NotImplementedError
-    s = source.settings
-    candles = load_candles(source.candles, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
-    daily = load_daily(source.macro) if source.macro is not None else None
-    return _from_candles(source, candles, daily, order, labels)
-
-
-def _from_candles(
-    source: DataSource, candles: Candles, daily: Daily | None, order: FeatureOrder, spec: LabelSpec
-) -> Dataset:
-    settings = FeatureSettings(
-        source.settings.bar_ms, source.settings.market_timezone, source.settings.carry_days
-    )
-    table = compute_features(candles.frame, daily.frame if daily else None, order.names, settings)
-    timestamps = candles.frame["timestamp"].to_numpy()
-    close = candles.frame["close"].to_numpy()
-    labels = make_labels(timestamps, close, source.settings.bar_ms, spec)
-    _check_count(source, labels)
-    return Dataset(
-        names=order.names,
-        features=_as_float32(table),
-        labels=labels,
-        timestamps=timestamps,
-        classes=spec.classes,
-        horizon=spec.horizon,
-        bar_ms=source.settings.bar_ms,
-        data_sha256=_digest([candles.frame] + ([daily.frame] if daily else [])),
-        data_start=_iso(timestamps[0]),
-        data_end=_iso(timestamps[-1]),
-        simulated=candles.simulated or (daily is not None and daily.simulated),
-        close=close,
-    )
-
-
-def _check_count(source: DataSource, labels: npt.NDArray[np.int64]) -> None:
-    count = int((labels != NO_LABEL).sum())
+    read = _from_table if source.candles is None else _from_candles
+    result = read(Path(source.name), source, order, labels)
+    count = int((result.labels != NO_LABEL).sum())
     if count < source.settings.minimum_rows:
         raise DataError(
             f"at least {source.settings.minimum_rows} labelled rows are needed",
@@ -109,6 +80,61 @@ def _check_count(source: DataSource, labels: npt.NDArray[np.int64]) -> None:
             value=count,
             hint="Bring a longer history, or lower the bar: --minimum-rows N.",
         )
+    return result
+
+
+def _from_candles(path: Path, source: DataSource, order: FeatureOrder, spec: LabelSpec) -> Dataset:
+    s = source.settings
+    candles = load_candles(path, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
+    daily = load_daily(source.macro) if source.macro is not None else None
+    settings = FeatureSettings(s.bar_ms, s.market_timezone, s.carry_days)
+    features = compute_features(candles.frame, daily.frame if daily else None, order.names, settings)
+    timestamps = candles.frame["timestamp"].to_numpy()
+    close = candles.frame["close"].to_numpy()
+    return Dataset(
+        names=order.names,
+        features=_as_float32(features),
+        labels=make_labels(timestamps, close, s.bar_ms, spec),
+        timestamps=timestamps,
+        classes=spec.classes,
+        horizon=spec.horizon,
+        bar_ms=s.bar_ms,
+        data_sha256=_digest([candles.frame] + ([daily.frame] if daily else [])),
+        data_start=_iso(timestamps[0]),
+        data_end=_iso(timestamps[-1]),
+        simulated=candles.simulated or (daily is not None and daily.simulated),
+        close=close,
+        source_bar_ms=candles.source_bar_ms,
+        partial_bars=candles.partial_bars,
+    )
+
+
+def _from_table(path: Path, source: DataSource, order: FeatureOrder, spec: LabelSpec) -> Dataset:
+    s = source.settings
+    table = feature_table(
+        read_table(path), order.names, spec.classes, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps
+    )
+    timestamps = table.timestamps.to_numpy()
+    labels = table.labels
+    if labels is None:
+        labels = make_labels(timestamps, table.close, s.bar_ms, spec)
+    columns = {"timestamp": table.timestamps, "label": labels, "close": table.close}
+    return Dataset(
+        names=order.names,
+        features=_as_float32(table.features),
+        labels=labels,
+        timestamps=timestamps,
+        classes=spec.classes,
+        horizon=spec.horizon,
+        bar_ms=s.bar_ms,
+        data_sha256=_digest([pl.DataFrame(columns), table.features]),
+        data_start=_iso(timestamps[0]),
+        data_end=_iso(timestamps[-1]),
+        simulated=table.simulated,
+        close=table.close,
+        source_bar_ms=s.bar_ms,
+        partial_bars=0,
+    )
 
 
 def _as_float32(table: pl.DataFrame) -> npt.NDArray[np.float32]:

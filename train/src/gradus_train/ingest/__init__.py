@@ -2,5 +2,18 @@
 
 from gradus_train.ingest.candles import Candles, candles_from_table, load_candles
 from gradus_train.ingest.daily import Daily, daily_from_table, load_daily
+from gradus_train.ingest.feature_table import FeatureTable, feature_table
+from gradus_train.ingest.table import RawTable, read_table
 
-__all__ = ["Candles", "Daily", "candles_from_table", "daily_from_table", "load_candles", "load_daily"]
+__all__ = [
+    "Candles",
+    "Daily",
+    "FeatureTable",
+    "RawTable",
+    "candles_from_table",
+    "daily_from_table",
+    "feature_table",
+    "load_candles",
+    "load_daily",
+    "read_table",
+]

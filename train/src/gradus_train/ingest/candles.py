@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from gradus_runtime.errors import DataError
-from gradus_train.ingest.columns import ALIASES, CLOSE_STAMP_ALIASES, find_column, is_simulated_name
+from gradus_train.ingest.columns import ALIASES, CLOSE_STAMP_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
 from gradus_train.ingest.table import RawTable, read_table
 
-__all__ = ["Candles", "candles_from_table", "load_candles", "marked_simulated"]
+__all__ = ["Candles", "candles_from_table", "load_candles", "most_common_step", "rising_stamps"]
 
 _FIELDS = ("open", "high", "low", "close", "volume")
 
@@ -56,40 +56,49 @@ def candles_from_table(
     table: RawTable, *, bar_ms: int, timezone: str | None = None, stamps: str = "open"
 ) -> Candles:
     """As `load_candles`, from a table that was read already."""
-    aliases = CLOSE_STAMP_ALIASES if stamps == "close" else ALIASES["timestamp"]
-    column = find_column(table.columns, "timestamp", aliases, table.name)
+    time = rising_stamps(table, stamps=stamps, timezone=timezone)
     found = {f: find_column(table.columns, f, ALIASES[f], table.name) for f in _FIELDS}
-    raw_stamp = table.frame[column]
-    time = to_milliseconds(table, column, timezone)
     values = {f: to_numbers(table, name, f) for f, name in found.items()}
-    _check_order(table, time, raw_stamp)
     _check_prices(table, values)
-    source_ms = _bar_length(table, time)
-    _check_grid(table, time, raw_stamp, source_ms, bar_ms)
+    source_ms = most_common_step(time)
+    _check_grid(table, time, table.frame[stamp_column(table, stamps)], source_ms, bar_ms)
     if stamps == "close":
         time = time - source_ms
     frame = pl.DataFrame({"timestamp": time, **values})
     partial = 0
     if source_ms != bar_ms:
         frame, partial = _resample(frame, source_ms, bar_ms)
-    return Candles(frame, bar_ms, source_ms, partial, marked_simulated(table))
+    return Candles(frame, bar_ms, source_ms, partial, table.simulated)
 
 
-def marked_simulated(table: RawTable) -> bool:
-    """Tell whether a column `simulated` says that the data is not of a real market."""
-    marks = [c for c in table.columns if is_simulated_name(c)]
-    if not marks:
-        return False
-    text = table.frame[marks[0]].cast(pl.String).str.to_lowercase()
-    return bool((~text.is_in(["false", "0", "0.0", "no"])).any())
+def rising_stamps(table: RawTable, *, stamps: str, timezone: str | None) -> pl.Series:
+    """Return the stamps as int64 ms UTC, as they are in the file.
 
-
-def _check_order(table: RawTable, time: pl.Series, raw: pl.Series) -> None:
+    Raises:
+        DataError: Fewer than 2, unreadable, twice, or not rising.
+    """
+    column = stamp_column(table, stamps)
+    raw = table.frame[column]
+    time = to_milliseconds(table, column, timezone)
     if len(time) < 2:
-        raise DataError("at least 2 candles are needed", place=table.name, value=len(time))
+        raise DataError("at least 2 rows are needed", place=table.name, value=len(time))
     step = time.diff().fill_null(1)
     table.refuse_first(step == 0, "a stamp must occur once", raw)
     table.refuse_first(step < 0, "stamps must rise from line to line", raw, "Sort the file by time.")
+    return time
+
+
+def stamp_column(table: RawTable, stamps: str) -> str:
+    """Return the name of the column of stamps."""
+    aliases = CLOSE_STAMP_ALIASES if stamps == "close" else ALIASES["timestamp"]
+    return find_column(table.columns, "timestamp", aliases, table.name)
+
+
+def most_common_step(time: pl.Series) -> int:
+    """The most common step between stamps; the shortest of those, where several are."""
+    steps = time.diff().drop_nulls().value_counts()
+    steps = steps.sort(["count", steps.columns[0]], descending=[True, False])
+    return int(steps[steps.columns[0]][0])
 
 
 def _check_prices(table: RawTable, values: dict[str, pl.Series]) -> None:
@@ -108,13 +117,6 @@ def _check_prices(table: RawTable, values: dict[str, pl.Series]) -> None:
 
 def _pair(values: dict[str, pl.Series], a: str, b: str) -> pl.Series:
     return pl.select(pl.format(f"{a}={{}}, {b}={{}}", values[a], values[b])).to_series()
-
-
-def _bar_length(table: RawTable, time: pl.Series) -> int:
-    """The most common step between stamps; the shortest of those, where several are."""
-    steps = time.diff().drop_nulls().value_counts()
-    steps = steps.sort(["count", steps.columns[0]], descending=[True, False])
-    return int(steps[steps.columns[0]][0])
 
 
 def _check_grid(table: RawTable, time: pl.Series, raw: pl.Series, source_ms: int, bar_ms: int) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 
-from gradus_train.ingest.candles import marked_simulated
 from gradus_train.ingest.columns import DATE_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
@@ -65,4 +64,4 @@ def daily_from_table(table: RawTable) -> Daily:
         ~index.is_between(0, 100).fill_null(True), "fear_greed_index must be in 0 to 100", index
     )
     date = time.cast(pl.Datetime("ms")).dt.date()
-    return Daily(pl.DataFrame({"date": date, **values}), marked_simulated(table))
+    return Daily(pl.DataFrame({"date": date, **values}), table.simulated)

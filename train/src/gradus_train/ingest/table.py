@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from gradus_runtime.errors import DataError
+from gradus_train.ingest.columns import is_simulated_name
 
 __all__ = ["RawTable", "read_table"]
 
@@ -46,6 +47,15 @@ class RawTable:
     def columns(self) -> list[str]:
         """Names of the file's columns."""
         return [c for c in self.frame.columns if c != self.number]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a column `simulated` says, on any row, that the data is not of a real market."""
+        marks = [c for c in self.columns if is_simulated_name(c)]
+        if not marks:
+            return False
+        text = self.frame[marks[0]].cast(pl.String).str.to_lowercase()
+        return bool((~text.is_in(["false", "0", "0.0", "no"])).any())
 
     def place(self, row: int) -> str:
         """Name the row at this position of `frame`, as a person finds it in the file."""
