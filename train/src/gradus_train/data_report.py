@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_train.dataset import Dataset
+from gradus_train.dataset import Dataset, iso_time
 from gradus_train.labels import NO_LABEL
 
 __all__ = ["DataReport", "Gap", "GroupCoverage", "LevelCoverage", "make_report"]
@@ -50,8 +49,8 @@ class LevelCoverage:
 class DataReport:
     """What is in a dataset.
 
-    `constant` are features with one value on all rows that have them; `duplicates` are groups of features that
-    are equal on every row; `empty` are features that no row has. Shares lie in [0, 1].
+    `constant` are features with one value on all rows that have them; `duplicates` are groups of features
+    that are equal on every row; `empty` are features that no row has. Shares lie in [0, 1].
     """
 
     rows: int
@@ -85,7 +84,9 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
     labelled = dataset.labels != NO_LABEL
     counts = np.bincount(dataset.labels[labelled], minlength=len(dataset.classes))
     gaps = _gaps(dataset.timestamps, dataset.bar_ms)
-    empty = tuple(n for n, gone in zip(dataset.names, missing.all(axis=0), strict=True) if gone)
+    empty = tuple(
+        n for n, gone in zip(dataset.names, np.atleast_1d(missing.all(axis=0)).tolist(), strict=True) if gone
+    )
     return DataReport(
         rows=len(dataset.timestamps),
         start=dataset.data_start,
@@ -98,10 +99,8 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
         gaps=gaps,
         missing_bars=sum(g.bars for g in gaps),
         labelled_rows=int(labelled.sum()),
-        label_counts={c: int(n) for c, n in zip(dataset.classes, counts, strict=True)},
-        label_shares={
-            c: float(n / max(1, labelled.sum())) for c, n in zip(dataset.classes, counts, strict=True)
-        },
+        label_counts=dict(zip(dataset.classes, counts.tolist(), strict=True)),
+        label_shares=dict(zip(dataset.classes, (counts / max(1, counts.sum())).tolist(), strict=True)),
         groups=tuple(_group(dataset, missing, g.name, [f.name for f in g.features]) for g in order.groups),
         levels=tuple(
             _level(dataset, missing, labelled, s.name, order.level_features(s.name)) for s in order.levels
@@ -114,13 +113,8 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
 
 def _gaps(timestamps: npt.NDArray[np.int64], bar_ms: int) -> tuple[Gap, ...]:
     steps = np.diff(timestamps)
-    return tuple(
-        Gap(
-            datetime.fromtimestamp(timestamps[i] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            int(steps[i] // bar_ms) - 1,
-        )
-        for i in np.flatnonzero(steps >= 2 * bar_ms)
-    )
+    before = np.flatnonzero(steps >= 2 * bar_ms)
+    return tuple(Gap(iso_time(timestamps[i]), int(steps[i] // bar_ms) - 1) for i in before)
 
 
 def _columns(dataset: Dataset, names: tuple[str, ...] | list[str]) -> list[int]:

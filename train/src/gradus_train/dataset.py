@@ -18,7 +18,7 @@ from gradus_train.ingest import feature_table, load_candles, load_daily, read_ta
 from gradus_train.labels import NO_LABEL, LabelSpec, make_labels
 from gradus_train.source import DataSettings, DataSource
 
-__all__ = ["DataSettings", "DataSource", "Dataset", "LabelSpec", "load_dataset"]
+__all__ = ["DataSettings", "DataSource", "Dataset", "LabelSpec", "iso_time", "load_dataset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ def _from_candles(path: Path, source: DataSource, order: FeatureOrder, spec: Lab
         horizon=spec.horizon,
         bar_ms=s.bar_ms,
         data_sha256=_digest([candles.frame] + ([daily.frame] if daily else [])),
-        data_start=_iso(timestamps[0]),
-        data_end=_iso(timestamps[-1]),
+        data_start=iso_time(timestamps[0]),
+        data_end=iso_time(timestamps[-1]),
         simulated=candles.simulated or (daily is not None and daily.simulated),
         close=close,
         source_bar_ms=candles.source_bar_ms,
@@ -128,8 +128,8 @@ def _from_table(path: Path, source: DataSource, order: FeatureOrder, spec: Label
         horizon=spec.horizon,
         bar_ms=s.bar_ms,
         data_sha256=_digest([pl.DataFrame(columns), table.features]),
-        data_start=_iso(timestamps[0]),
-        data_end=_iso(timestamps[-1]),
+        data_start=iso_time(timestamps[0]),
+        data_end=iso_time(timestamps[-1]),
         simulated=table.simulated,
         close=table.close,
         source_bar_ms=s.bar_ms,
@@ -159,5 +159,6 @@ def _digest(frames: list[pl.DataFrame]) -> str:
     return sha.hexdigest()
 
 
-def _iso(ms: np.int64) -> str:
+def iso_time(ms: int | np.int64) -> str:
+    """Return milliseconds since 1970 as ISO 8601 in UTC."""
     return datetime.fromtimestamp(int(ms) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,10 +14,9 @@ __all__ = ["dataset_table", "write_table"]
 
 
 def dataset_table(dataset: Dataset) -> pl.DataFrame:
-    """Return `timestamp` (UTC), the features (null where unavailable), and `label` (null where there is none).
+    """Return `timestamp` (UTC), the features, and `label`; null where a value is unavailable.
 
-    A column `simulated` says so where the data is not of a real market. A feature with the name of one of these
-    columns is an error of the feature order, which `write_table` reports.
+    A column `simulated` says so where the data is not of a real market.
     """
     label = pl.Series([*dataset.classes, None], dtype=pl.String).gather(
         pl.Series(dataset.labels).replace(-1, len(dataset.classes))

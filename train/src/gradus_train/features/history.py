@@ -2,10 +2,10 @@
 
 A smoothed value depends on all bars of its segment, ever less on the older ones: two histories that end alike
 come to the same float64 once what they differ in has shrunk below its rounding. On 300 random cuts of each of
-two real histories (15-minute BTC/JPY of 2018 and BTC/USDT of 2024) the longest that took was 378 bars for EMA20,
-977 for EMA50, 517 for MACD, 585 for RSI, 621 for ATR, 572 for the directional indicators, 652 for ADX, and 376
-four-hour bars for their EMA20. The figures below leave a margin of a quarter and more. Windows, lags and time
-need no more than their own bars, which the features check by themselves.
+two real histories (15-minute BTC/JPY of 2018, BTC/USDT of 2024) the longest that took was 378 bars for EMA20,
+977 for EMA50, 517 for MACD, 585 for RSI, 621 for ATR, 572 for the directional indicators, 652 for ADX, and
+376 four-hour bars for their EMA20. The figures below leave a margin of a quarter and more. Windows, lags and
+time need no more than their own bars, which the features check by themselves.
 """
 
 from __future__ import annotations

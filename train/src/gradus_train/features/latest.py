@@ -33,13 +33,14 @@ def latest_features(
 ) -> Mapping[str, float | None]:
     """Compute the features of the last bar; each equals, as float32, that of the whole history.
 
-    Where the tail is too short to tell (see `history_bars`; 8,016 bars of 15 minutes are enough for every
-    feature, 1,250 for all but the signals) a smoothed feature is None, and the artifact serves by a lower level.
-    After a gap inside the tail smoothing starts anew, as it does in training, and the bars since then are enough.
+    Where the tail is too short to tell, a smoothed feature is None, and the artifact serves by a lower level.
+    8,016 bars of 15 minutes are enough for every feature, 1,250 for all but one strategy signal and the
+    correlation; `history_bars` has the figure of each. After a gap inside the tail smoothing starts anew, as
+    it does in training, and the bars since then are enough.
 
     Args:
-        candles_tail: `timestamp` (ISO 8601, epoch or datetime), `open`, `high`, `low`, `close`, `volume`, up to
-            the last complete bar. Shorter bars are resampled.
+        candles_tail: `timestamp` (ISO 8601, epoch or datetime), `open`, `high`, `low`, `close`, `volume`, up
+            to the last complete bar. Shorter bars are resampled.
         macro_tail: `date` and the daily series, the latest 60 days or more; None where there are none.
         names: Which features, in which order; all built-in ones by default.
         settings: As in training: length of a bar, time zone, days of carrying.
