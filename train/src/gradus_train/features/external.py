@@ -59,7 +59,7 @@ def external_features(
         known = _join(known, series.select("day", **columns), carry_days)
     pairs = correlation_series(bars, values.select("day", "usd_jpy").drop_nulls(), bar_ms, carry_days)
     known = _join(known, pairs, carry_days)
-    known = known.with_columns(market_sentiment=(pl.col("fear_greed_index") - 50) / 50)
+    known = known.with_columns(market_sentiment=(pl.col("fear_greed_index") - 50) * 0.02)
     return days.join(known, on="day", how="left", maintain_order="left").select(NAMES)
 
 

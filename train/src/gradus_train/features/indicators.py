@@ -69,5 +69,5 @@ def interactions() -> Mapping[str, pl.Expr]:
 
 
 def _volume_ratio() -> pl.Expr:
-    average = windows.total(_VOLUME, 20) / 20
+    average = windows.mean_of_counts(_VOLUME, 20)
     return pl.when(average == 0).then(1.0).otherwise(_VOLUME / average)

@@ -65,11 +65,10 @@ def compute_features(
         .with_columns(**interactions(), **strategy_signals(), **time_features(settings.market_timezone))
         .select(n for n in names if n not in external.NAMES)
     )
-    table = plan.collect()
-    if any(n in external.NAMES for n in names):
-        outside = external.external_features(bars, daily, settings.bar_ms, settings.carry_days)
-        table = table.hstack(outside.select(n for n in names if n in external.NAMES))
-    return table.select(names)
+    if all(n not in external.NAMES for n in names):
+        return plan.collect()
+    outside = external.external_features(bars, daily, settings.bar_ms, settings.carry_days)
+    return pl.DataFrame([*plan.collect().iter_columns(), *outside.iter_columns()]).select(names)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ __all__ = ["FOUR_HOURS_MS", "four_hour_signal_inputs", "strategy_signals"]
 
 FOUR_HOURS_MS = 4 * 3_600_000
 _NOISE = 1e-12
+_THIRD = 1 / 3
 _CLOSE, _EMA_20, _EMA_50 = pl.col("close"), pl.col("ema_20"), pl.col("ema_50")
 _ATR, _RSI, _ADX = pl.col("atr_14"), pl.col("rsi_14"), pl.col("adx_14")
 
@@ -37,7 +38,7 @@ def _side(a: pl.Expr, b: pl.Expr) -> pl.Expr:
 
 def _atr_based() -> pl.Expr:
     distance = pl.when(_ATR > 0).then((_CLOSE - _EMA_20) / _ATR).when(_ATR == 0).then(0.0)
-    confidence = ((distance.abs() - 2) / 2).clip(0, 1)
+    confidence = ((distance.abs() - 2) * 0.5).clip(0, 1)
     agrees = ((distance > 2) & (_RSI > 65)) | ((distance < -2) & (_RSI < 35))
     direction = -distance.sign()
     return direction * confidence * pl.when(agrees).then(1.0).otherwise(0.5) * _known(_RSI)
@@ -55,9 +56,9 @@ def _mochipoy_alert() -> pl.Expr:
     down = sum((v < 0).cast(pl.Float64) for v in votes[1:]) + (votes[0] < 0).cast(pl.Float64)
     return (
         pl.when(up >= 2)
-        .then(up / 3)
+        .then(up * _THIRD)
         .when(down >= 2)
-        .then(-down / 3)
+        .then(-down * _THIRD)
         .when((up + down).is_not_null())
         .then(0.0)
     )
@@ -95,7 +96,7 @@ def four_hour_signal_inputs(bars: pl.DataFrame, bar_ms: int) -> pl.DataFrame:
 def _multi_timeframe() -> pl.Expr:
     close_4h, ema_4h = pl.col("close_4h"), pl.col("ema_4h")
     fast, slow = _side(_CLOSE, _EMA_50), _side(close_4h, ema_4h)
-    confidence = ((close_4h / ema_4h - 1).abs() / 0.02).clip(0, 1)
+    confidence = ((close_4h / ema_4h - 1).abs() * 50).clip(0, 1)
     return pl.when(fast == slow).then(slow * confidence).when((fast + slow).is_not_null()).then(0.0)
 
 
@@ -114,7 +115,7 @@ def _donchian_channel() -> pl.Expr:
 
 
 def _adx_trend_strength() -> pl.Expr:
-    confidence = ((_ADX - 25) / 25).clip(0, 1)
+    confidence = ((_ADX - 25) * 0.04).clip(0, 1)
     up = pl.col("plus_di_14") > pl.col("minus_di_14")
     return pl.when(up).then(confidence).otherwise(-confidence)
 

@@ -2,6 +2,9 @@
 
 A running sum would carry the rounding of bars long gone: the same window would give other bits after another
 history, and a flat window a deviation that is not quite 0. Here a window's value depends on the window alone.
+
+In all of these features no polars column is divided by a constant: polars multiplies by the reciprocal, but
+divides where a thread's part of the column has one row, so that the last bit would depend on the row count.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ import polars as pl
 
 from gradus_train.features.segments import Floats, complete
 
-__all__ = ["mean", "position_in_band", "rank_correlation", "sample_std", "total"]
+__all__ = ["mean", "mean_of_counts", "position_in_band", "rank_correlation", "sample_std"]
 
 
-def total(value: pl.Expr, bars: int) -> pl.Expr:
-    """Sum of the last `bars` bars."""
-    return _window(value, bars, _total)
+def mean_of_counts(value: pl.Expr, bars: int) -> pl.Expr:
+    """Mean of the last `bars` bars of what is never below 0; exactly 0 where all are 0."""
+    return _window(value, bars, lambda x, n: _total(x, n) / n)
 
 
 def mean(value: pl.Expr, bars: int) -> pl.Expr:
