@@ -1,7 +1,7 @@
-"""`training.toml`: labels, split, imbalance, vote and members of a training run.
+"""`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Every key of every section must be present, so that a run says all that it depends on. Parameters of members
-are passed on to their libraries by the names these libraries use.
+Every key of every section but `[data]` must be present, so that a run says all that it depends on. Parameters
+of members are passed on to their libraries by the names these libraries use.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import ConfigError
 from gradus_train.labels import LabelSpec
+from gradus_train.source import DataSettings
 
 __all__ = [
     "FORMAT",
@@ -118,6 +119,7 @@ class TrainingConfig:
     """The whole file; `tuned` holds parameters by level and member, from `gradus tune`, over the file's."""
 
     seed: int
+    data: DataSettings
     labels: LabelSpec
     split: Split
     early_stopping: EarlyStopping
@@ -178,6 +180,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         raise ConfigError(
             "a list with at least one member is needed", place=f"{place}: members", value=members
         )
+    body["data"] = _data(body.get("data", {}), f"{place}: data")
     config = codec.decode(
         TrainingConfig, {**body, "members": [], "tuned": {}}, place=place, error=ConfigError
     )
@@ -209,6 +212,13 @@ def check_parameters(value: Any, place: str) -> Parameters:
                 hint="Seed, threads and objective follow from the run: remove the line.",
             )
     return dict(value)
+
+
+def _data(value: Any, place: str) -> dict[str, Any]:
+    """Return the section with the defaults of what it leaves out (TOML cannot write an absent time zone)."""
+    if not isinstance(value, dict):
+        raise ConfigError("a table is needed", place=place, value=value)
+    return {**codec.encode(DataSettings()), **value}
 
 
 def _member(value: Any, place: str) -> MemberConfig:

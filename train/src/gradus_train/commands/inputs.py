@@ -49,7 +49,7 @@ def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
     order = feature_order.load(args.feature_order)
     levels = chosen_levels(args.level, [s.name for s in order.levels])
     progress.say("Reading the data and computing features, once for all levels")
-    dataset = load_dataset(source_from_arguments(args), order, config.labels)
+    dataset = load_dataset(source_from_arguments(args, config.data), order, config.labels)
     if args.days is not None:
         dataset = _latest(dataset, args.days)
     return prepare(dataset, order, config, levels)
