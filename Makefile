@@ -104,8 +104,10 @@ check: lint types walls test ## What CI runs: lint, types, import walls, tests
 lint: $(STAMP) ## ruff, and the linters of workflows and hooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/zizmor -q --offline --no-progress .github/workflows
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml \
+	  examples/bot/.github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-actions action.yml
+	$(BIN)/zizmor -q --offline --no-progress .github/workflows examples/bot/.github/workflows action.yml
 
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
