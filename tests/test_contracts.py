@@ -116,3 +116,22 @@ def test_strict_json_refuses_what_json_tolerates(data: bytes, message: str) -> N
 
 def test_brackets_in_text_are_not_nesting() -> None:
     assert strict_json.parse(b'["' + b"[" * 100 + b'\\"["]', place="m.json") == ["[" * 100 + '"[']
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1e999}', "a number must be finite, but got '1e999'"),
+        ('{"a": ' + "1" * 21 + "}", "an integer must have at most 20 digits"),
+        ('{"a": "' + '\\"' * 50_000, "a file must be JSON"),
+        ("[" * 50_000, "JSON must be nested at most 32 deep"),
+        ('["' + "[" * 99 + '"]', None),
+        ('["\\\\", ' + "[" * 40, "JSON must be nested at most 32 deep"),
+    ],
+)
+def test_large_numbers_and_depth_are_seen_outside_of_texts_only(text: str, message: str | None) -> None:
+    if message is None:
+        assert strict_json.parse(text.encode(), place="x") == ["[" * 99]
+        return
+    with pytest.raises(ManifestError, match=message):
+        strict_json.parse(text.encode(), place="x")

@@ -18,17 +18,26 @@ from gradus_runtime.errors import GradusError, ManifestError
 __all__ = ["decode", "encode", "type_hints"]
 
 T = TypeVar("T")
+_SCALARS = (str, int, float, bool, type(None))
 
 
 def encode(value: Any) -> Any:
     """Return the JSON value of a dataclass (or of anything that one may hold)."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return {name: encode(getattr(value, name)) for name in _fields(kind)}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [encode(item) for item in value]
+        return [item if type(item) in _SCALARS else encode(item) for item in value]
     return value
+
+
+@functools.cache
+def _fields(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(cls))
 
 
 def decode(cls: type[T], value: Any, *, place: str, error: type[GradusError] = ManifestError) -> T:
@@ -66,6 +75,9 @@ def _decode(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
         if not isinstance(value, list):
             raise error("a list is needed", place=place, value=value)
         inner = get_args(kind)[0]
+        plain = inner in _SCALARS and all(type(item) is inner for item in value)
+        if plain and (inner is not float or all(map(math.isfinite, value))):
+            return tuple(value)  # what most of a manifest is
         return tuple(_decode(inner, item, f"{place}[{i}]", error) for i, item in enumerate(value))
     if origin is Mapping:
         if not isinstance(value, dict):
@@ -93,7 +105,7 @@ def _dataclass(kind: Any, value: Any, place: str, error: type[GradusError]) -> A
     if not isinstance(value, dict):
         raise error("an object is needed", place=place, value=value)
     hints = type_hints(kind)
-    fields = [f.name for f in dataclasses.fields(kind)]
+    fields = _fields(kind)
     for key in fields:
         if key not in value:
             raise error(f"key {key!r} must be present", place=place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from gradus_runtime.errors import GradusError, ManifestError
@@ -11,6 +12,9 @@ __all__ = ["MAX_BYTES", "canonical_bytes", "parse"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # an unclosed one too: linear whatever comes
+_BRACKET = re.compile(r"[\[\]{}]")
+_LARGE = (re.compile(r"[eE]\+?[0-9]{3}"), re.compile(r"(?<![0-9])[0-9]{20}"))
 
 
 def parse(
@@ -34,7 +38,9 @@ def parse(
         text = data.decode("utf-8")
     except UnicodeDecodeError as e:
         raise error("a file must be UTF-8", place=place, value=str(e)) from None
-    _check_depth(text, place, error)
+    bare = _STRING.sub("", text)
+    _check_depth(bare, place, error)
+    large = any(pattern.search(bare) for pattern in _LARGE)  # only then is every number looked at by Python
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(items)
@@ -62,30 +68,22 @@ def parse(
 
     try:
         return json.loads(
-            text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=to_float, parse_int=to_int
+            text,
+            object_pairs_hook=pairs,
+            parse_constant=refuse,
+            parse_float=to_float if large else None,
+            parse_int=to_int if large else None,
         )
     except json.JSONDecodeError as e:
         raise error("a file must be JSON", place=f"{place}:{e.lineno}:{e.colno}", value=e.msg) from None
 
 
-def _check_depth(text: str, place: str, error: type[GradusError]) -> None:
-    depth, in_string, escaped = 0, False, False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise error(f"JSON must be nested at most {MAX_DEPTH} deep", place=place)
-        elif char in "]}":
-            depth -= 1
+def _check_depth(bare: str, place: str, error: type[GradusError]) -> None:
+    depth = 0
+    for match in _BRACKET.finditer(bare):
+        depth += 1 if match[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise error(f"JSON must be nested at most {MAX_DEPTH} deep", place=place)
 
 
 def canonical_bytes(value: object) -> bytes:
