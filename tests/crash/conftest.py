@@ -1,4 +1,4 @@
-"""Stores for crash tests, in memory where the system has a folder for it: SIGKILL tests nothing of the disk."""
+"""Stores for crash tests, in memory where the system has a folder for that: SIGKILL does not test disks."""
 
 from __future__ import annotations
 
@@ -30,14 +30,21 @@ def ram(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def base(ram: Path) -> Store:
+def base(ram: Path, built: Path) -> Store:
     """Four versions; the first three were pinned in turn."""
-    store = Store(ram / "base")
+    shutil.copytree(built, ram / "base")
+    return Store(ram / "base")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of `base`, built once."""
+    store = Store(tmp_path_factory.mktemp("built") / "base")
     for version in VERSIONS:
         publish_version(store.path, *publishable(version), {}, "test")
     for version in VERSIONS[:3]:
         store.pin(version, actor="test")
-    return store
+    return store.path
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ class RecordingOs:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if name in ("write", "fsync", "ftruncate"):
-                self.log.append((name, os.path.basename(os.readlink(f"/proc/self/fd/{args[0]}"))))
+                self.log.append((name, Path(f"/proc/self/fd/{args[0]}").readlink().name))
             if name == "rename":
                 self.log.append((name, args[1]))
             return real(*args, **kwargs)

@@ -14,7 +14,8 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # an unclosed one too: linear whatever comes
 _BRACKET = re.compile(r"[\[\]{}]")
-_LARGE = (re.compile(r"[eE]\+?[0-9]{3}"), re.compile(r"(?<![0-9])[0-9]{20}"))
+_ZEROS = bytes.maketrans(b"E123456789", b"e000000000")
+_LARGE = (b"e000", b"0" * 20)  # after `_ZEROS`: an exponent of 100 or more, an integer of 20 digits
 
 
 def parse(
@@ -40,7 +41,8 @@ def parse(
         raise error("a file must be UTF-8", place=place, value=str(e)) from None
     bare = _STRING.sub("", text)
     _check_depth(bare, place, error)
-    large = any(pattern.search(bare) for pattern in _LARGE)  # only then is every number looked at by Python
+    zeros = bare.encode().translate(_ZEROS, b"+")
+    large = any(pattern in zeros for pattern in _LARGE)  # only then is every number looked at by Python
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(items)
