@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import io
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gradus_runtime.store import Store
+from gradus_runtime.contracts.manifest import FileEntry, Manifest, parse
+from gradus_runtime.store import Store, seal
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 PAIR = GOLDEN / "pair" / "2026.11.21"
@@ -36,3 +41,38 @@ def trio_store(path: Path, *, pinned: str = "2026.11.21") -> Store:
     store = Store(path)
     store.pin(pinned, actor="test")
     return store
+
+
+def variant(
+    source: Path,
+    folder: Path,
+    *,
+    files: Mapping[str, bytes] | None = None,
+    change: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> Path:
+    """A copy of a version with other files or another manifest, its digests in order again."""
+    manifest = change(parse((source / "manifest.json").read_bytes()))
+    contents = {entry.name: (source / entry.name).read_bytes() for entry in manifest.files}
+    contents |= files or {}
+    entries = tuple(
+        FileEntry(name, hashlib.sha256(data).hexdigest(), len(data)) for name, data in contents.items()
+    )
+    manifest = dataclasses.replace(manifest, files=entries)
+    folder.mkdir(parents=True)
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    (folder / "manifest.sha256").write_bytes(seal(manifest.digest()))
+    return folder
+
+
+def changed(**fields: Any) -> Callable[[Manifest], Manifest]:
+    """A change of manifest fields, for `variant`."""
+    return lambda manifest: dataclasses.replace(manifest, **fields)
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    """The bytes of an npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
+    return buffer.getvalue()

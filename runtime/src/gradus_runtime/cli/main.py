@@ -16,7 +16,16 @@ from gradus_runtime.errors import ExitCode, GradusError
 __all__ = ["main"]
 
 
-_OWN = ("list", "verify", "pin", "rollback", "history")  # each a module beside this one, with its COMMAND
+_OWN = (
+    "predict",
+    "info",
+    "health",
+    "list",
+    "verify",
+    "pin",
+    "rollback",
+    "history",
+)  # each a module beside this one, with its COMMAND
 
 
 def _own_command(name: str) -> Command:

@@ -1,0 +1,61 @@
+"""`gradus info`: what an artifact is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from gradus_runtime.cli.command import Command
+
+if TYPE_CHECKING:
+    from gradus_runtime.health import Info
+
+__all__ = ["COMMAND"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import sources
+
+    sources.add_source(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.cli import sources, stores
+
+    with sources.open_predictor(args, drift=False) as predictor:
+        info = predictor.info()
+    if args.json:
+        stores.print_json(info)
+    else:
+        _print(info)
+    return 0
+
+
+def _print(info: Info) -> None:
+    from gradus_runtime.cli import stores
+
+    print(f"{info.name} {info.version}")
+    print(f"  digest    {info.digest}")
+    print(f"  origin    {info.origin}")
+    print(f"  data      {info.data_start} to {info.data_end}{' (simulated)' if info.simulated else ''}")
+    print(f"  features  {info.features}")
+    print(f"  classes   {', '.join(info.classes)}")
+    print(f"  decision  below confidence {info.confidence_threshold:g}, or without a level: ", end="")
+    print(info.fallback_action)
+    print()
+    rows = [
+        (
+            level.name,
+            str(level.features),
+            f"{level.vote} vote of {', '.join(f'{n} {w:g}' for n, w in level.members.items())}",
+            str(level.trees),
+            level.encoding,
+            f"{level.size / 1e3:,.0f} kB",
+            ", ".join(f"{name} {value:.3f}" for name, value in list(level.metrics.items())[:3]),
+        )
+        for level in info.levels
+    ]
+    stores.print_table(("LEVEL", "FEATURES", "MEMBERS", "TREES", "ENCODING", "SIZE", "METRICS"), rows)
+
+
+COMMAND = Command("info", "describe an artifact", "gradus info --store artifacts/btc-jpy", _configure, _run)
