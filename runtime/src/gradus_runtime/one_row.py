@@ -19,8 +19,6 @@ from gradus_runtime.session import OneRow
 
 __all__ = ["Decider"]
 
-_FLOAT = {float}
-
 
 class Decider:
     """Answers single rows from one version. Safe for any number of threads."""
@@ -56,11 +54,10 @@ class Decider:
         cell = session.borrow()
         try:
             values = quick.values_of(row)
-            kinds = set(map(type, values))
-            if not PLAIN_NUMBERS.issuperset(kinds):
+            if not PLAIN_NUMBERS.issuperset(map(type, values)):
                 return None
-            self._packers[code](cell.bytes, 0, *values)
-            if not math.isfinite(sum(values if kinds == _FLOAT else cell.floats)):
+            self._packers[code](cell.bytes, 0, *values)  # what is too large for float32 becomes infinity
+            if not math.isfinite(sum(cell.floats)):
                 return None
             lacking, others = quick.others_of(row) if quick.others else (0, b"")
             for i in range(code):
@@ -71,7 +68,7 @@ class Decider:
                 return None
             given = cell.bytes.tobytes() + others
             return self._decision(request, code, probabilities, lacking, 0, given)
-        except (KeyError, struct.error, OverflowError):  # absent, or too large for float32
+        except (KeyError, OverflowError):  # absent, or an int too large for a float
             return None
         finally:
             session.give_back(cell)

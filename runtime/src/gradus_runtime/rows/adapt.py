@@ -109,7 +109,8 @@ def _array(
 
 def _columns_of(table: Any, features: Sequence[str]) -> Rows | None:
     """Read a mapping of names to columns of one length; None if it is one row."""
-    found = {name: table[name] for name in features if name in table}
+    present = set(table.keys())
+    found = {name: table[name] for name in features if name in present}
     if not found or not all(_is_column(column) for column in found.values()):
         return None
     lengths = {len(column) for column in found.values()}

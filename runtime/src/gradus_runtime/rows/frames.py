@@ -19,7 +19,18 @@ __all__ = ["FrameRows", "is_frame"]
 
 
 def is_frame(table: Any) -> bool:
-    """Whether a value is a dataframe: it names its columns and is no array, mapping or lazy query."""
+    """Whether a value is a dataframe: it names its columns, and is no array or mapping.
+
+    Raises:
+        UsageError: It is a lazy one.
+    """
+    if hasattr(table, "collect") and not hasattr(table, "to_numpy"):
+        raise UsageError(
+            "a lazy frame must be collected first",
+            place="table",
+            value=type(table).__name__,
+            hint="Pass table.collect().",
+        )
     return hasattr(table, "column_names") or hasattr(table, "columns")
 
 
@@ -27,13 +38,6 @@ class FrameRows:
     """A dataframe; columns may be in any order."""
 
     def __init__(self, table: Any, names: Sequence[str]) -> None:
-        if hasattr(table, "collect") and not hasattr(table, "to_numpy"):
-            raise UsageError(
-                "a lazy frame must be collected first",
-                place="table",
-                value=type(table).__name__,
-                hint="Pass table.collect().",
-            )
         arrow = hasattr(table, "column_names")
         present = list(table.column_names if arrow else table.columns)
         places, self.ignored = find_columns(present, names)

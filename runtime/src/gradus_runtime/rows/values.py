@@ -34,7 +34,7 @@ def read_value(value: Any) -> float:
         if value is None or isinstance(value, str | bytes | bytearray):
             return _NAN
         if isinstance(value, np.generic | np.ndarray) and (
-            value.dtype.kind not in _NUMERIC_KINDS + "O" or value.ndim
+            value.ndim or value.dtype.kind not in _NUMERIC_KINDS + "O" or getattr(value, "mask", False)
         ):
             return _NAN
         try:
