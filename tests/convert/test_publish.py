@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from tests.support.publishable import linear_graph, publishable
 
+from gradus_convert.store.collect import collect
 from gradus_convert.store.graph_rules import check_graph
 from gradus_convert.store.publish import publish_version
 from gradus_runtime.errors import IntegrityError, ManifestError, StoreError
@@ -46,6 +47,14 @@ def test_the_same_bytes_again_change_nothing_and_other_bytes_are_refused(tmp_pat
     publish_version(tmp_path, *post, {})
     with pytest.raises(StoreError, match=r"for example 2026.1.4.post2"):
         publish_version(tmp_path, *publishable("2026.1.4.post1", seed=1), {})
+
+
+def test_a_version_that_was_collected_keeps_its_meaning(tmp_path: Path) -> None:
+    publish_version(tmp_path, *publishable(), {})
+    collect(tmp_path, keep=0)
+    with pytest.raises(StoreError, match="a version must be published once"):
+        publish_version(tmp_path, *publishable(seed=1), {})
+    assert publish_version(tmp_path, *publishable(), {}).created
 
 
 def test_a_store_holds_one_artifact(tmp_path: Path) -> None:

@@ -134,23 +134,24 @@ def _check_artifact_name(at: Writing, manifest: Manifest) -> None:
 
 
 def _is_there(at: Writing, version: str, digest: str) -> bool:
-    """Whether the version is there with this digest; refuses another one."""
-    if disk.identity_of(version, at.versions) is None:
-        return False
+    """Whether the version is there with this digest; refuses one that ever had another, collected or not."""
     place = f"{at.place}/{VERSIONS}/{version}"
-    with open_version(at.versions, version, place, None) as there:
-        if there.digest == digest:
-            there.verify()
-            return True
-    hint = "Versions never change: publish as a post-release, for example " + _next_post(version)
-    raise StoreError("a version must be published once", place=place, value=digest, hint=hint)
+    used = {e.digest for e in at.events if e.event == "publish" and e.version == version}
+    there = disk.identity_of(version, at.versions) is not None
+    if there:
+        with open_version(at.versions, version, place, None) as artifact:
+            artifact.verify()
+            used.add(artifact.digest)
+    if used - {digest}:
+        hint = f"Versions never change: publish as a post-release, for example {_next_post(version)}."
+        raise StoreError("a version must be published once", place=place, value=digest, hint=hint)
+    return there
 
 
 def _next_post(version: str) -> str:
     parsed = names.parse_version(version)
-    if parsed.post is None:
-        return f"{version}.post1."
-    return f"{version.rpartition('.post')[0]}.post{parsed.post + 1}."
+    stem = version if parsed.post is None else version.rpartition(".post")[0]
+    return f"{stem}.post{(parsed.post or 0) + 1}"
 
 
 def _write(at: Writing, contents: Mapping[str, bytes], event: Event) -> None:
