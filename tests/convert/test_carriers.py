@@ -156,7 +156,7 @@ def test_diff_says_what_changed_and_on_which_decisions(
     table = np.vstack([rows, [1, 2, np.nan]]).astype(np.float32)
     with (
         Predictor.open(store.path, A) as one,
-        Predictor.open(store.path, "2026.1.18", max_age_days=1e6) as two,
+        Predictor.open(store.path, "2026.1.18", max_age_days=9999) as two,
     ):
         first, second = one.predict(table, ordered=True), two.predict(table, ordered=True)
     answers = value["answers"]
@@ -189,7 +189,9 @@ def test_diff_of_a_version_with_itself_is_empty_and_its_schema_the_same(
     publish_version(tmp_path / "other", manifest, files, {})
     other = str(tmp_path / "other" / "versions" / A)
     capsys.readouterr()
-    assert main(["diff", A, other, "--schema", "--store", str(store.path)]) == 1
+    assert main(["diff", A, other, "--schema", "--fail-on", "breaking", "--store", str(store.path)]) == 1
+    assert capsys.readouterr().out.startswith("breaking\n")
+    assert main(["diff", A, other, "--store", str(store.path)]) == 0
     assert "classes: SELL, BUY -> DOWN, UP" in capsys.readouterr().out
 
 

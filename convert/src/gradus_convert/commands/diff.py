@@ -89,11 +89,12 @@ def _answers(sources: tuple[Source, Source], rows: Path) -> Answers:
     from gradus_convert.store.compare import compare_answers
     from gradus_convert.store.rows import read_rows
     from gradus_runtime import Predictor
+    from gradus_runtime.contracts.manifest_rules import MAX_AGE_DAYS
 
     table = read_rows(rows)
     predictions = []
     for source, version in sources:
-        with Predictor.open(source, version, max_age_days=1e9, drift=False) as bot:
+        with Predictor.open(source, version, max_age_days=MAX_AGE_DAYS, drift=False) as bot:
             predictions.append(bot.predict(table.features, names=table.names, ordered=table.names is None))
     return compare_answers(*predictions)
 

@@ -14,10 +14,19 @@ from gradus_runtime.errors import ManifestError
 if TYPE_CHECKING:
     from gradus_runtime.contracts.manifest import FeatureSpec, Level, Manifest
 
-__all__ = ["MAX_FEATURES", "MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "SUM_TOLERANCE", "check", "problems"]
+__all__ = [
+    "MAX_AGE_DAYS",
+    "MAX_FEATURES",
+    "MAX_FILE_BYTES",
+    "MAX_TOTAL_BYTES",
+    "SUM_TOLERANCE",
+    "check",
+    "problems",
+]
 
 MAX_FEATURES = 4096
 MAX_CLASSES = 64
+MAX_AGE_DAYS = 36525
 MAX_LEVELS = 16
 MAX_GOLDEN_ROWS = 1 << 16
 MAX_FILE_BYTES = 256 << 20
@@ -117,7 +126,8 @@ def _decision(m: Manifest, need: _Need) -> None:
     need(all(0.0 <= x <= 1.0 for x in p), "a probability must lie in [0, 1]", path, p)
     need(abs(sum(p) - 1.0) <= SUM_TOLERANCE, "probabilities must sum to 1", path, p)
     age = d.max_age_days
-    need(age is None or age > 0.0, "an age must be above 0, or null", "decision.max_age_days", age)
+    rule = f"an age must be above 0 and at most {MAX_AGE_DAYS} days, or null"
+    need(age is None or 0.0 < age <= MAX_AGE_DAYS, rule, "decision.max_age_days", age)
 
 
 def _features(m: Manifest, need: _Need) -> None:
@@ -271,7 +281,7 @@ def _instant(text: str, path: str, need: _Need) -> datetime:
     parse: Callable[[str], datetime] = datetime.fromisoformat
     try:
         when = parse(text)
-        good = when.utcoffset() == timedelta(0)
+        good = when.utcoffset() == timedelta(0) and 1970 <= when.year < 3000
     except ValueError:
         good, when = False, datetime.min
     rule = "a time must be ISO 8601 in UTC, for example 2026-11-21T00:00:00Z"
