@@ -22,7 +22,7 @@ class Graph:
     """Nodes in the making. A `branch` has nodes of its own and shares the constants of its parent.
 
     Args:
-        prefix: Starts the name of every value and constant.
+        prefix: Starts the name of every value, constant and symbolic dimension.
         parent: The graph a branch belongs to.
     """
 
@@ -49,6 +49,12 @@ class Graph:
         self._constants[name] = value
         if value.size < _SHARED_BELOW:
             self._small[key] = name
+        return name
+
+    def words(self, values: npt.NDArray[Any]) -> str:
+        """Store texts (or int64 numbers) of any length as a constant and return its name."""
+        name = f"{self._constant_prefix}c{len(self._constants)}"
+        self._constants[name] = values
         return name
 
     def adopt(self, name: str, value: npt.NDArray[Any]) -> None:
@@ -102,8 +108,17 @@ class Graph:
         self._count += outputs
         self.nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
         if dims is not None and type is not None:
-            self.value_info.append(helper.make_tensor_value_info(names[0], type, list(dims)))
+            named = [d if isinstance(d, int) else f"{self._constant_prefix}{d}" for d in dims]
+            self.value_info.append(helper.make_tensor_value_info(names[0], type, named))
         return names
+
+    def total(self, value: str, axis: int, *, keepdims: int = 0) -> str:
+        """Sum over an axis."""
+        return self.op("ReduceSum", value, self.shape(axis), keepdims=keepdims)
+
+    def cut(self, value: str, sizes: Sequence[int], axis: int = 0) -> list[str]:
+        """Cut along an axis into parts of these sizes."""
+        return self.split_op("Split", [value, self.shape(*sizes)], len(sizes), axis=axis)
 
     def as_subgraph(self, name: str, outputs: Sequence[onnx.ValueInfoProto]) -> onnx.GraphProto:
         """Return a branch as the body of an `If`."""

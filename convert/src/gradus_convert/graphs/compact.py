@@ -36,14 +36,6 @@ class Sums:
     leaves: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    threshold: str
-    left: str
-    column: str
-    node: str | None
-
-
 def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = False) -> Sums:
     """Write the walk.
 
@@ -57,17 +49,10 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
         leaves: Whether to output leaves as well.
     """
     tables = plan.tables
-    element = {1: "uint8", 2: "uint16", 4: "int32"}[tables.column.dtype.itemsize]
-    names = _Names(
-        graph.constant(tables.threshold, np.float32, "threshold"),
-        graph.constant(tables.left, np.int32, "left"),
-        graph.constant(tables.column, element, "column"),
-        graph.constant(tables.node, np.int32, "node") if leaves else None,
-    )
     row = _rows(graph, features, plan)
     branches = []
     for kind in (_OneRow, _ManyRows):
-        walk = kind(graph.branch(kind.prefix), plan, names, row)
+        walk = kind(graph.branch(kind.prefix), plan, row)
         ends = walk.walk()
         outputs = [helper.make_tensor_value_info(walk.sums(ends), FLOAT, None)]
         if leaves:
@@ -105,8 +90,8 @@ class _OneRow:
 
     prefix, title = "one_", "one_row"
 
-    def __init__(self, graph: Graph, plan: SumPlan, names: _Names, row: str) -> None:
-        self.graph, self.plan, self.tables, self.names = graph, plan, plan.tables, names
+    def __init__(self, graph: Graph, plan: SumPlan, row: str) -> None:
+        self.graph, self.plan, self.tables = graph, plan, plan.tables
         self.row = graph.op(
             "Reshape", row, graph.shape(-1), type=FLOAT, dims=[self._flat(self.tables.n_columns)]
         )
@@ -114,6 +99,11 @@ class _OneRow:
     def _flat(self, trees: int) -> int | str:
         """The length of a flat value of so many trees."""
         return trees
+
+    def _table(self, name: str) -> str:
+        """Store one of the tables, at the first call."""
+        value = getattr(self.tables, name)
+        return self.graph.constant(value, value.dtype, name)
 
     def _gather(self, table: str, slot: str, trees: int, type: int) -> str:  # noqa: A002  ONNX's own word
         return self.graph.op("GatherElements", table, slot, axis=0, type=type, dims=[self._flat(trees)])
@@ -137,19 +127,19 @@ class _OneRow:
     def _column(self, slot: str, trees: int) -> str:
         """Where in `row` the splits at `slot` look."""
         if self.tables.column.dtype == np.int32:
-            return self._gather(self.names.column, slot, trees, INT32)
+            return self._gather(self._table("column"), slot, trees, INT32)
         kind = helper.np_dtype_to_tensor_dtype(self.tables.column.dtype)
-        column = self._gather(self.names.column, slot, trees, kind)
+        column = self._gather(self._table("column"), slot, trees, kind)
         return self.graph.op("Cast", column, to=INT32, type=INT32, dims=[self._flat(trees)])
 
     def _step(self, slot: str, level: int, trees: int) -> str:
         x = self._gather(self.row, self._column(slot, trees), trees, FLOAT)
-        threshold = self._gather(self.names.threshold, slot, trees, FLOAT)
+        threshold = self._gather(self._table("threshold"), slot, trees, FLOAT)
         right = self._right(x, threshold, trees)
         if level < self.tables.heap:
             child = self._add(slot, slot, trees)
         else:
-            child = self._gather(self.names.left, slot, trees, INT32)
+            child = self._gather(self._table("left"), slot, trees, INT32)
         return self._add(child, right, trees)
 
     def walk(self) -> list[str]:
@@ -169,13 +159,13 @@ class _OneRow:
         return ends
 
     def _cut(self, slot: str, sizes: list[int]) -> list[str]:
-        return self.graph.split_op("Split", [slot, self.graph.shape(*sizes)], len(sizes), axis=0)
+        return self.graph.cut(slot, sizes)
 
     def sums(self, ends: list[str]) -> str:
         """Return the sums, float32 [N, R]."""
         pieces: dict[int, str] = {}
         for stage, runs, end in zip(self.tables.stages, self.plan.runs, ends, strict=True):
-            payload = self._gather(self.names.threshold, end, stage.trees, FLOAT)
+            payload = self._gather(self._table("threshold"), end, stage.trees, FLOAT)
             parts = [payload] if len(runs) == 1 else self._cut(payload, [r.trees for r in runs])
             for run, part in zip(runs, parts, strict=True):
                 if run.vectors is None:
@@ -187,13 +177,13 @@ class _OneRow:
     def _values(self, run: Run, payload: str) -> str:
         shape = self.graph.shape(run.outputs, run.trees // run.outputs)
         split = self.graph.op("Reshape", payload, shape)
-        return self.graph.op("ReduceSum", split, self.graph.shape(1), keepdims=0)
+        return self.graph.total(split, 1)
 
     def _rows(self, run: Run, vectors: Float32, payload: str) -> str:
         table = self.graph.constant(vectors, np.float32, f"vectors{run.first}")
         ids = self.graph.op("Cast", payload, to=INT32)
         rows = self.graph.op("Gather", table, ids, axis=0)
-        return self.graph.op("ReduceSum", rows, self.graph.shape(0), keepdims=0)
+        return self.graph.total(rows, 0)
 
     def _join(self, pieces: list[str]) -> str:
         flat = pieces[0] if len(pieces) == 1 else self.graph.op("Concat", *pieces, axis=0)
@@ -203,7 +193,7 @@ class _OneRow:
         """Return the nodes, int32 [N, T], in the order of the forests."""
         g = self.graph
         joined = ends[0] if len(ends) == 1 else g.op("Concat", *ends, axis=0)
-        nodes = g.op("GatherElements", str(self.names.node), joined, axis=0)
+        nodes = g.op("GatherElements", self._table("node"), joined, axis=0)
         by_tree = g.op("Reshape", nodes, g.shape(self.tables.n_trees, -1))
         order = g.constant(self.plan.leaf_order, np.int64, "leaf_order")
         return g.op("Transpose", g.op("Gather", by_tree, order, axis=0), perm=[1, 0])
@@ -214,8 +204,8 @@ class _ManyRows(_OneRow):
 
     prefix, title = "many_", "many_rows"
 
-    def __init__(self, graph: Graph, plan: SumPlan, names: _Names, row: str) -> None:
-        super().__init__(graph, plan, names, row)
+    def __init__(self, graph: Graph, plan: SumPlan, row: str) -> None:
+        super().__init__(graph, plan, row)
         width = self.tables.n_columns
         size = graph.op("Cast", graph.op("Size", row), to=INT32, type=INT32, dims=[])
         starts = [graph.constant(0, np.int32), size, graph.constant(width, np.int32)]
@@ -256,13 +246,13 @@ class _ManyRows(_OneRow):
 
     def _cut(self, slot: str, sizes: list[int]) -> list[str]:
         by_tree = self.graph.op("Reshape", slot, self.graph.shape(sum(sizes), -1))
-        parts = self.graph.split_op("Split", [by_tree, self.graph.shape(*sizes)], len(sizes), axis=0)
+        parts = self.graph.cut(by_tree, sizes)
         return [self.graph.op("Reshape", p, self.graph.shape(-1)) for p in parts]
 
     def _values(self, run: Run, payload: str) -> str:
         shape = self.graph.shape(run.outputs, run.trees // run.outputs, -1)
         split = self.graph.op("Reshape", payload, shape)
-        total = self.graph.op("ReduceSum", split, self.graph.shape(1), keepdims=0)
+        total = self.graph.total(split, 1)
         return self.graph.op("Transpose", total, perm=[1, 0], type=FLOAT, dims=["N", run.outputs])
 
     def _rows(self, run: Run, vectors: Float32, payload: str) -> str:

@@ -83,7 +83,7 @@ def _vectors(graph: Graph, features: str, forest: Forest) -> str:
     ids = graph.op("Concat", *(_ensemble(graph, features, t) for t in trees), axis=1)
     table = graph.constant(vectors, np.float32)
     rows = graph.op("Gather", table, graph.op("Cast", ids, to=INT32), axis=0)
-    return graph.op("ReduceSum", rows, graph.shape(1), keepdims=0)
+    return graph.total(rows, 1)
 
 
 def _leaves(

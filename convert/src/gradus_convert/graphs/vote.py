@@ -66,7 +66,7 @@ def emit_vote(
     widths = [sum(b.columns for b in g) for g in groups]
     parts = [joined]
     if len(groups) > 1:
-        parts = graph.split_op("Split", [joined, graph.shape(*widths)], len(groups), axis=1)
+        parts = graph.cut(joined, widths, axis=1)
     votes = [_probabilities(graph, part, group, vote) for part, group in zip(parts, groups, strict=True)]
     side_by_side = votes[0] if len(votes) == 1 else graph.op("Concat", *votes, axis=1)
     last = None if class_weights else output
@@ -74,7 +74,7 @@ def emit_vote(
     result = graph.op("MatMul", side_by_side, weights, name=last, type=FLOAT, dims=["N", n_classes])
     if class_weights:
         weighted = graph.op("Mul", result, graph.constant([class_weights], np.float32))
-        total = graph.op("ReduceSum", weighted, graph.shape(1), keepdims=1)
+        total = graph.total(weighted, 1, keepdims=1)
         result = graph.op("Div", weighted, total, name=output)
     graph.op("ArgMax", result, axis=1, keepdims=0, name=label)
 

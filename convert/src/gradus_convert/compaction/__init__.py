@@ -1,0 +1,10 @@
+"""`gradus compact`: the tree operators of any ONNX file, rewritten into the compact encoding.
+
+`compact` is the door. `operators` reads a tree operator into an `Ensemble`, `lowering` writes it as plain
+tensor operators, `probes` holds both side by side, `rewrite` does so for a whole file, `measure` says what it
+saved.
+"""
+
+from gradus_convert.compaction.rewrite import Compaction, compact
+
+__all__ = ["Compaction", "compact"]
