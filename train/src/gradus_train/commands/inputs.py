@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.errors import UsageError
-from gradus_train.source import add_source_arguments, source_from_arguments
+from gradus_train.source import DataSettings, DataSource, add_source_arguments, source_from_arguments
 
 if TYPE_CHECKING:
     from gradus_train.dataset import Dataset
     from gradus_train.training.prepare import Plan
     from gradus_train.training.progress import Progress
 
-__all__ = ["add_input_arguments", "jobs_of", "read_plan"]
+__all__ = ["add_input_arguments", "chosen_levels", "jobs_of", "read_plan"]
+
+_BARS = 9_000
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `read_plan` reads."""
     add_source_arguments(parser)
+    parser.add_argument("--simulate", action="store_true", help="use the embedded market instead of files")
+    parser.add_argument("--bars", type=int, metavar="N", help="length of the embedded market, in bars")
     parser.add_argument("--config", type=Path, default=Path("config/training.toml"), help="how to train")
     parser.add_argument(
         "--feature-order", type=Path, default=Path("config/feature_order.json"), help="features and levels"
     )
+    parser.add_argument("--params", type=Path, help="tuned parameters, as `gradus tune` writes them")
     parser.add_argument(
         "--level", default="all", metavar="1|2|3|all", help="which levels: numbers, names, or all"
     )
@@ -46,13 +54,35 @@ def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
     from gradus_train.training.prepare import prepare
 
     config = configuration.load(args.config).with_seed(args.seed)
+    if args.params is not None:
+        from gradus_train.tuning.parameters import load_into
+
+        config = load_into(config, args.params)
     order = feature_order.load(args.feature_order)
     levels = chosen_levels(args.level, [s.name for s in order.levels])
     progress.say("Reading the data and computing features, once for all levels")
-    dataset = load_dataset(source_from_arguments(args, config.data), order, config.labels)
+    with _source(args, config.data) as source:
+        dataset = load_dataset(source, order, config.labels)
     if args.days is not None:
         dataset = _latest(dataset, args.days)
     return prepare(dataset, order, config, levels)
+
+
+@contextmanager
+def _source(args: argparse.Namespace, settings: DataSettings) -> Iterator[DataSource]:
+    """Yield the source that the command line names; a simulated market lives in a temporary folder."""
+    if args.bars is not None and not args.simulate:
+        raise UsageError("--bars goes with --simulate", place="--bars", value=args.bars)
+    if not args.simulate:
+        yield source_from_arguments(args, settings)
+        return
+    if args.candles or args.macro or args.features:
+        raise UsageError("--simulate takes no files", hint="Leave out --candles, --macro and --features.")
+    from gradus_train.market import simulate
+
+    with tempfile.TemporaryDirectory(prefix="gradus-market-") as folder:
+        files = simulate(Path(folder), bars=args.bars or _BARS)
+        yield DataSource(candles=files.candles, macro=files.macro)
 
 
 def chosen_levels(text: str, known: list[str]) -> list[str]:

@@ -8,9 +8,12 @@ from typing import Any
 
 from gradus_runtime.contracts import codec
 from gradus_train.evaluation.details import LevelDetails
+from gradus_train.evaluation.summary import summarise_split
+from gradus_train.training.forecast import Forecast
+from gradus_train.training.prepare import Plan
 from gradus_train.training.run import Outcome
 
-__all__ = ["print_outcome"]
+__all__ = ["print_forecast", "print_outcome"]
 
 _COLUMNS = ("accuracy", "f1_weighted", "f1_macro", "log_loss", "brier", "ece")
 
@@ -32,6 +35,33 @@ def print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
         mark = {True: "passed", False: "FAILED", None: "skipped"}[line.holds]
         print(f"gate {mark}: {line.text}")
     print(f"Run folder: {out}")
+
+
+def print_forecast(plan: Plan, expected: Forecast, jobs: int, *, as_json: bool) -> None:
+    """Print what a run would do and take."""
+    split = summarise_split(plan)
+    if as_json:
+        value = {
+            "levels": {p.name: len(p.tasks[-1].train) for p in plan.levels},
+            "parts": len(plan.tasks),
+            "split": codec.encode(split),
+            "expected": codec.encode(expected),
+        }
+        print(json.dumps(value, indent=2))
+        return
+    data = plan.dataset
+    print(f"Data: {len(data.labels)} bars, {data.data_start} to {data.data_end}")
+    print(f"Holdout: {split.holdout_rows} rows, {split.holdout_start} to {split.holdout_end}")
+    for number, fold in enumerate(split.folds, start=1):
+        print(f"Fold {number}: train to {fold.train_end}, test {fold.test_start} to {fold.test_end}")
+    for level in plan.levels:
+        left = "".join(f"; fold {n} left out: {why}" for n, why in level.skipped.items())
+        print(
+            f"{level.name}: {len(level.features)} features, {len(level.tasks[-1].train)} training rows{left}"
+        )
+    print(f"{len(plan.tasks)} parts to train, {jobs} at a time: at most about {expected.seconds:.0f} s")
+    need = expected.model_bytes + expected.table_bytes
+    print(f"Disk: about {need / 2**20:.0f} MiB of {expected.free_bytes / 2**20:.0f} MiB free")
 
 
 def _table(level: LevelDetails) -> list[str]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode
+from gradus_train.commands.tune import add_search_arguments, run_search
 
 if TYPE_CHECKING:
-    from gradus_train.training.run import Outcome
+    from gradus_train.training.prepare import Plan
+    from gradus_train.training.progress import Progress
 
 __all__ = ["COMMAND"]
 
@@ -24,26 +26,38 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-gate", action="store_true", help="measure, but let no gate say no")
     parser.add_argument("--store", type=Path, help="artifact store whose pinned version to compare with")
     parser.add_argument("--resume", action="store_true", help="go on with the parts of an interrupted run")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="check data, configuration and disk; show the plan"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="check all that is needed; show the plan")
     parser.add_argument("--verbose", action="store_true", help="show every part")
+    parser.add_argument(
+        "--optimize", action="store_true", help="search parameters first, like `gradus tune`"
+    )
+    add_search_arguments(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_train.commands.inputs import jobs_of, read_plan
-    from gradus_train.commands.show import print_outcome
+    from gradus_train.commands.show import print_forecast, print_outcome
     from gradus_train.evaluation import gates as gating
+    from gradus_train.training.folder import check_target
+    from gradus_train.training.forecast import check_disk, forecast
     from gradus_train.training.progress import progress_for
     from gradus_train.training.run import git_commit_of, train
 
     gates = None if args.no_gate else gating.load(args.gates)
+    jobs = jobs_of(args)
+    check_target(args.out)
     with progress_for(verbose=args.verbose) as progress:
         plan = read_plan(args, progress)
-        outcome: Outcome = train(
+        check_disk(plan, args.out)
+        if args.dry_run:
+            print_forecast(plan, forecast(plan, args.out, jobs=jobs), jobs, as_json=args.json)
+            return int(ExitCode.DONE)
+        if args.optimize:
+            plan = _tuned(args, plan, progress)
+        outcome = train(
             plan,
             args.out,
-            jobs=jobs_of(args),
+            jobs=jobs,
             progress=progress,
             resume=args.resume,
             gates=gates,
@@ -52,6 +66,15 @@ def _run(args: argparse.Namespace) -> int:
         )
     print_outcome(outcome, args.out, as_json=args.json)
     return int(ExitCode.CHECK_FAILED if outcome.run.gate_passed is False else ExitCode.DONE)
+
+
+def _tuned(args: argparse.Namespace, plan: Plan, progress: Progress) -> Plan:
+    from gradus_train.training.prepare import prepare
+    from gradus_train.tuning.parameters import load_into
+
+    _, path = run_search(args, plan, progress)
+    config = load_into(plan.config, path)
+    return prepare(plan.dataset, plan.order, config, [level.name for level in plan.levels])
 
 
 COMMAND = Command(

@@ -1,0 +1,181 @@
+"""The search: a study for each level and member, on the walk-forward folds. The holdout is never read."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import MaxTrialsCallback
+from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import threadpool_limits
+
+from gradus_runtime.errors import DataError
+from gradus_train.config import MemberConfig
+from gradus_train.training.fitting import fit
+from gradus_train.training.prepare import LevelPlan, Plan, Task
+from gradus_train.training.progress import Progress
+from gradus_train.tuning.parameters import Found
+from gradus_train.tuning.space import start, suggest
+
+__all__ = ["search", "study_name"]
+
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+_SMALLEST = 1e-15
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    level: LevelPlan
+    member: MemberConfig
+    folds: tuple[Task, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.level.name} {self.member.name}"
+
+
+def search(
+    plan: Plan,
+    storage: optuna.storages.BaseStorage,
+    *,
+    n_trials: int,
+    jobs: int,
+    progress: Progress,
+    worker: int = 0,
+) -> tuple[Found, ...]:
+    """Search parameters of every member on every level of a plan.
+
+    A trial fits the member on each fold in turn and is pruned when its mean log loss so far is above the
+    median of the trials before it. With one worker and the same storage state, the same seed finds the same;
+    several workers draw differently, and what they find depends on who was first.
+
+    Args:
+        plan: Levels, members and folds.
+        storage: Where studies are kept; those of the same data and configuration go on.
+        n_trials: Trials in each study, of all workers together.
+        jobs: Studies in work at the same time.
+        progress: Told of every trial.
+        worker: A number that is different for each process that shares the storage.
+
+    Raises:
+        DataError: A level has no fold to measure on.
+        KeyboardInterrupt: Trials in work are finished and kept.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    stop = threading.Event()
+    work = [_job(level, member) for level in plan.levels for member in plan.config.members]
+    found: dict[str, Found] = {}
+    with threadpool_limits(1), ThreadPoolExecutor(jobs, initializer=threadpool_limits, initargs=(1,)) as pool:
+        futures = {
+            pool.submit(_study, plan, job, storage, n_trials, progress, worker, stop): job for job in work
+        }
+        try:
+            for future in as_completed(futures):
+                found[futures[future].title] = future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return tuple(found[job.title] for job in work)
+
+
+def study_name(folds: Sequence[Task]) -> str:
+    """Name a study by level, member and all that its trials depend on."""
+    digest = hashlib.sha256("".join(t.key.digest for t in folds).encode()).hexdigest()
+    return f"{folds[0].key.level}.{folds[0].key.member}.{digest[:16]}"
+
+
+def _job(level: LevelPlan, member: MemberConfig) -> _Job:
+    folds = tuple(t for t in level.tasks if t.key.member == member.name and not t.final)
+    if not folds:
+        raise DataError("tuning needs at least one fold with enough rows", place=level.name)
+    return _Job(level, member, folds)
+
+
+def _study(
+    plan: Plan,
+    job: _Job,
+    storage: optuna.storages.BaseStorage,
+    n_trials: int,
+    progress: Progress,
+    worker: int,
+    stop: threading.Event,
+) -> Found:
+    kind, given = job.member.kind, job.folds[0].recipe.parameters
+    name = study_name(job.folds)
+    seed = (plan.config.seed + 1_000_003 * worker) % 2**31
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize",
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+    done = len(study.get_trials(deepcopy=False, states=_ENDED))
+    if done == 0 and worker == 0:
+        study.enqueue_trial(start(kind, given), skip_if_exists=True)
+
+    def told(study: optuna.Study, trial: FrozenTrial) -> None:
+        ended = study.get_trials(deepcopy=False, states=_ENDED)
+        complete = [t.value for t in ended if t.state == TrialState.COMPLETE and t.value is not None]
+        progress.trial(job.title, min(len(ended), n_trials), n_trials, min(complete, default=None))
+        if stop.is_set():
+            study.stop()
+
+    if done < n_trials and not stop.is_set():
+        study.optimize(
+            lambda trial: _loss(plan, job, trial),
+            n_trials=n_trials - done,
+            callbacks=[told, MaxTrialsCallback(n_trials, states=_ENDED)],
+        )
+    return _best(study, job)
+
+
+def _loss(plan: Plan, job: _Job, trial: optuna.Trial) -> float:
+    """Fit on each fold; return the mean log loss over the test rows of all of them."""
+    features, labels = plan.dataset.features, plan.dataset.labels
+    total, rows = 0.0, 0
+    for step, task in enumerate(job.folds):
+        if step == 0:
+            parameters = suggest(trial, job.member.kind, task.recipe.parameters)
+            trial.set_user_attr("parameters", parameters)
+        part = fit(
+            replace(task.recipe, parameters=parameters),
+            features[np.ix_(task.train, task.columns)],
+            labels[task.train],
+            features[np.ix_(task.measure, task.columns)],
+            len(plan.dataset.classes),
+            keep_model=False,
+        )
+        said = part.probabilities[np.arange(len(task.measure)), labels[task.measure]]
+        total += float(-np.log(np.maximum(said, _SMALLEST)).sum())
+        rows += len(task.measure)
+        trial.report(total / rows, step)
+        if step + 1 < len(job.folds) and trial.should_prune():
+            raise optuna.TrialPruned
+    return total / rows
+
+
+def _best(study: optuna.Study, job: _Job) -> Found:
+    ended = study.get_trials(deepcopy=False, states=_ENDED)
+    best = study.best_trial
+    if best.value is None:
+        raise DataError("a study must have a finished trial", place=job.title)
+    return Found(
+        level=job.level.name,
+        member=job.member.name,
+        log_loss=best.value,
+        trials=len(ended),
+        pruned=sum(t.state == TrialState.PRUNED for t in ended),
+        parameters=dict(best.user_attrs["parameters"]),
+    )
