@@ -28,9 +28,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the parts of an interrupted run")
     parser.add_argument("--dry-run", action="store_true", help="check all that is needed; show the plan")
     parser.add_argument("--verbose", action="store_true", help="show every part")
-    parser.add_argument(
-        "--optimize", action="store_true", help="search parameters first, like `gradus tune`"
-    )
+    parser.add_argument("--optimize", action="store_true", help="search parameters first, like `gradus tune`")
     add_search_arguments(parser)
 
 
