@@ -68,7 +68,7 @@ class Decider:
                 return None
             given = cell.bytes.tobytes() + others
             return self._decision(request, code, probabilities, lacking, 0, given)
-        except (KeyError, OverflowError):  # absent, or an int too large for a float
+        except (KeyError, struct.error, OverflowError):  # absent, or an int too large for a float
             return None
         finally:
             session.give_back(cell)
