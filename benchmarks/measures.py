@@ -20,7 +20,7 @@ from benchmarks.results import Absent, Series, Subject
 from benchmarks.subjects import SubjectSpec, facts, write_rows
 from benchmarks.summary import medians
 
-__all__ = ["Bench", "measure_subject"]
+__all__ = ["Bench", "Figures", "artifact_mib", "fresh_folder", "measure_subject"]
 
 Figures = dict[str, Sample]
 """Figures by the name of the peer."""
@@ -87,14 +87,13 @@ class _Measuring:
             kept = folder / "prepared.json"
             if peer.name in _REMADE or not kept.exists():
                 say(f"  {self._name}: prepare {peer.name}")
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(parents=True)
+                fresh_folder(folder)
                 try:
                     sample = self._work(peer, "prepare", peer.prepares, run=self.run)
                 except WorkerFailedError as error:
                     self._drop(peer.name, str(error))
                     continue
-                kept.write_text(json.dumps({**sample, "artifact_mib": _artifact_mib(folder)}))
+                kept.write_text(json.dumps({**sample, "artifact_mib": artifact_mib(folder)}))
             figures[peer.name] = json.loads(kept.read_text())
         return figures
 
@@ -206,8 +205,15 @@ def _merged(measured: list[Figures], peer: str) -> Sample:
     return {name: value for m in measured for name, value in m.get(peer, {}).items()}
 
 
-def _artifact_mib(folder: Path) -> float:
-    """Size of what is served: of a store, its versions."""
+def fresh_folder(folder: Path) -> Path:
+    """Make an empty folder, whatever was there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def artifact_mib(folder: Path) -> float:
+    """Return the size of what is served: of a store, its versions."""
     versions = folder / "store" / "versions"
     base = versions if versions.exists() else folder
     size = sum(p.stat().st_size for p in base.rglob("*") if p.is_file())

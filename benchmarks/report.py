@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.results import Check, Results, Series, Subject
+from benchmarks.plot import TITLES, UNITS
+from benchmarks.results import Check, Growth, Results, Series, Subject
 from benchmarks.summary import ratio
 
 __all__ = ["checks", "markdown", "problems"]
@@ -66,6 +67,7 @@ def markdown(results: Results) -> str:
     ]
     for subject in results.subjects:
         lines += _subject(subject)
+    lines += _growth(results.growth)
     lines += _checks(results.checks)
     return "\n".join(lines) + "\n"
 
@@ -132,6 +134,7 @@ _RULES = (
 def checks(subjects: tuple[Subject, ...]) -> tuple[Check, ...]:
     """Return what gradus must reach on the reference ensemble, and whether it did."""
     found = []
+    levels = next((s.series[0].figures for s in subjects if s.name == "levels" and s.series), {})
     for subject in subjects:
         if subject.name != "large":
             continue
@@ -144,9 +147,33 @@ def checks(subjects: tuple[Subject, ...]) -> tuple[Check, ...]:
             found.append(Check(rule.name, rule.target, value, reached))
         own = figures.get("gradus", {}).get("own_us")
         found.append(Check("gradus' own share of one row, us", 20.0, own, own is not None and own <= 20.0))
+        for figure, target in (("prepare_s", 60.0), ("prepare_peak_mib", 1024.0)):
+            value = levels.get(figure)
+            name = f"conversion of the three levels, {'s' if figure == 'prepare_s' else 'MiB'}"
+            found.append(Check(name, target, value, value is not None and value <= target))
         wrong = figures.get("gradus", {}).get("wrong_rows")
         found.append(Check("boundary rows on the wrong side", 0.0, wrong, wrong == 0.0))
     return tuple(found)
+
+
+def _growth(growth: tuple[Growth, ...]) -> list[str]:
+    if not growth:
+        return []
+    head = "| | " + " | ".join(f"{f:g}x" for f in growth[0].factors) + " | |"
+    lines = [
+        "",
+        "## Growth",
+        "",
+        "![cost over work](growth.svg)",
+        "",
+        head,
+        "| --- | ---: | ---: | ---: | --- |",
+    ]
+    for one in growth:
+        costs = " | ".join(f"{cost:,.3g}" for cost in one.costs)
+        verdict = "linear or better" if one.linear else "faster than linear"
+        lines.append(f"| {one.axis}: {TITLES[one.figure]} ({UNITS[one.figure]}) | {costs} | {verdict} |")
+    return lines
 
 
 def _checks(found: tuple[Check, ...]) -> list[str]:
@@ -167,7 +194,7 @@ _EXACT = ("gradus", "gradus_graph")
 def problems(results: Results) -> list[str]:
     """Return what is wrong with the answers, whatever the times: an empty list if all is well."""
     found = []
-    for subject in results.subjects:
+    for subject in (s for s in results.subjects if s.name != "levels"):
         present = {s.peer: s.figures for s in subject.series if s.threads == 1}
         for peer in _EXACT:
             if peer not in present:

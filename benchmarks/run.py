@@ -1,6 +1,6 @@
 """The benchmarks, from the command line.
 
-    python -m benchmarks.run full     # what `make bench` runs; writes benchmarks/results/latest.json and .md
+    python -m benchmarks.run full     # what `make bench` runs; writes benchmarks/results/
     python -m benchmarks.run quick    # what `make bench-quick` runs; checks correctness, never times
 
 An interrupted run goes on where it stopped; `--fresh` starts anew. Exit code 1: an answer was wrong.
@@ -14,12 +14,14 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import machine, report
+from benchmarks import machine, plot, report
+from benchmarks.growth import measure_growth
+from benchmarks.levels import measure_levels
 from benchmarks.measures import Bench, measure_subject
 from benchmarks.profiles import PROFILES, Profile
 from benchmarks.progress import Progress, say
 from benchmarks.reference import CACHE, reference
-from benchmarks.results import FORMAT, Results
+from benchmarks.results import FORMAT, Growth, Results
 from benchmarks.subjects import SUBJECTS
 from gradus_runtime.contracts import codec
 
@@ -55,13 +57,17 @@ def measure(profile: Profile, cache: Path, *, fresh: bool = False) -> Results:
     bench = Bench(profile, cache, progress)
     bench.install()
     subjects = tuple(measure_subject(bench, SUBJECTS[name]) for name in profile.subjects)
+    growth: tuple[Growth, ...] = ()
+    if profile.growth:
+        subjects += (measure_levels(bench, reference("large", cache)),)
+        growth = measure_growth(bench)
     results = Results(
         format=FORMAT,
         profile=profile.name,
         machine=machine.describe(),
         versions=machine.versions(list(bench.pythons.values())),
         subjects=subjects,
-        growth=(),
+        growth=growth,
         checks=report.checks(subjects),
     )
     progress.clear()
@@ -69,11 +75,13 @@ def measure(profile: Profile, cache: Path, *, fresh: bool = False) -> Results:
 
 
 def write(results: Results, out: Path) -> None:
-    """Write `latest.json` and `latest.md`."""
+    """Write `latest.json`, `latest.md`, and `growth.svg` where growth was measured."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(codec.encode(results), indent=1, sort_keys=True)
     (out / "latest.json").write_text(text + "\n")
     (out / "latest.md").write_text(report.markdown(results))
+    if results.growth:
+        plot.draw(results.growth, out / "growth.svg")
     say(f"wrote {out / 'latest.json'} and latest.md")
 
 

@@ -16,7 +16,7 @@ from benchmarks.reference import reference
 from gradus_convert.ir import Forest
 from gradus_convert.readers import read_file
 
-__all__ = ["SUBJECTS", "SubjectSpec", "facts", "write_rows"]
+__all__ = ["SUBJECTS", "SubjectSpec", "facts", "write_rows", "write_single"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,15 @@ def write_rows(run: Path, folder: Path, largest: int, splits: int) -> None:
     holdout = _holdout(run)
     random = np.random.default_rng(11)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, count in (("single", 1000), ("batch", largest)):
-        np.save(folder / f"{name}.npy", holdout[random.integers(0, len(holdout), count)])
+    write_single(run, folder / "single.npy")
+    np.save(folder / "batch.npy", holdout[random.integers(0, len(holdout), largest)])
     np.save(folder / "boundary.npy", boundary_rows(run, holdout[:2000], splits, 13))
+
+
+def write_single(run: Path, path: Path) -> None:
+    """Write the rows that are asked about one by one: float32 [1000, F] of the holdout."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, _holdout(run)[-1000:])
 
 
 def _holdout(run: Path) -> NDArray[np.float32]:

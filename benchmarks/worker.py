@@ -60,6 +60,21 @@ def single(args: argparse.Namespace) -> dict[str, float]:
     return result
 
 
+def resident(args: argparse.Namespace) -> dict[str, float]:
+    """Hold several levels at once, each after one answer."""
+    rows = _rows(args.rows)
+    result = {"load_ms": 0.0}
+    held = []
+    for folder, width in zip(args.levels, args.widths, strict=True):
+        scorer, loaded = _load(args, args.folder / folder)
+        scorer.one(scorer.row(rows[:1, :width]))
+        result["load_ms"] += loaded["load_ms"]
+        held.append(scorer)
+    result["ready_ns"] = time.monotonic_ns()
+    result["peak_mib"] = peak_mib()
+    return result
+
+
 def batch(args: argparse.Namespace) -> dict[str, float]:
     """Serve batches of growing size: microseconds a row, the median of the calls.
 
@@ -97,11 +112,11 @@ def quantile(values: list[int], share: float) -> int:
     return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
-def _load(args: argparse.Namespace) -> tuple[Scorer, dict[str, float]]:
+def _load(args: argparse.Namespace, folder: Path | None = None) -> tuple[Scorer, dict[str, float]]:
     before = time.perf_counter_ns()
     peer = importlib.import_module(f"benchmarks.peers.{args.peer}")
     between = time.perf_counter_ns()
-    scorer: Scorer = peer.load(args.folder, args.threads)
+    scorer: Scorer = peer.load(folder or args.folder, args.threads)
     after = time.perf_counter_ns()
     return scorer, {"import_ms": (between - before) / 1e6, "load_ms": (after - between) / 1e6}
 
@@ -133,9 +148,18 @@ def _timed(call: Callable[[Any], Any], value: Any) -> int:
     return time.perf_counter_ns() - before
 
 
+_MEASURES = {
+    "prepare": prepare,
+    "single": single,
+    "resident": resident,
+    "batch": batch,
+    "answers": answers,
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("measure", choices=("prepare", "single", "batch", "answers"))
+    parser.add_argument("measure", choices=tuple(_MEASURES))
     parser.add_argument("peer")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--run", type=Path)
@@ -145,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--ceiling", type=float, default=8.0)
+    parser.add_argument("--levels", nargs="*", default=[], help="folders below the peer's, one a level")
+    parser.add_argument("--widths", type=int, nargs="*", default=[], help="features of each level")
     parser.add_argument("--sizes", type=int, nargs="*", default=[])
     return parser
 
@@ -152,8 +178,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run the measure that the command line names."""
     args = _parser().parse_args()
-    measures = {"prepare": prepare, "single": single, "batch": batch, "answers": answers}
-    json.dump(measures[args.measure](args), sys.stdout)
+    json.dump(_MEASURES[args.measure](args), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.peers.scorer import Rows, Scorer
 from gradus_runtime import Predictor
 
-__all__ = ["load", "prepare"]
+__all__ = ["load", "prepare", "scorer"]
 
 
 def prepare(run: Path, folder: Path) -> None:
@@ -23,7 +23,11 @@ def prepare(run: Path, folder: Path) -> None:
 
 def load(folder: Path, threads: int) -> Scorer:
     """Open the store."""
-    predictor = Predictor.open(folder / "store", threads=threads)
+    return scorer(Predictor.open(folder / "store", threads=threads), folder)
+
+
+def scorer(predictor: Predictor, folder: Path) -> Scorer:
+    """Return the scorer of an open predictor."""
     names = [str(n) for n in predictor.feature_names_in_]
 
     def batch(rows: Rows) -> Any:
