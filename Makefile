@@ -123,12 +123,16 @@ test: $(STAMP) ## The test suite, with its coverage
 
 # ---------------------------------------------------------------- benchmarks
 
-.PHONY: bench bench-quick
+.PHONY: bench bench-quick soak
 bench: $(STAMP) ## Side by side with native libraries, stock ONNX and compilers; a quarter of an hour
 	$(BIN)/python -m benchmarks.run full
+	$(BIN)/python -m benchmarks.quote docs/benchmarks.md $(shell grep -l benchmarks:begin README*.md)
 
 bench-quick: $(STAMP) ## The same on small models, for the answers and not for the times
 	$(BIN)/python -m benchmarks.run quick --fresh
+
+soak: $(STAMP) ## A bot's month in some minutes: outages, versions, rollbacks, restarts
+	$(BIN)/python -m benchmarks.soak
 
 .PHONY: clean
 clean: ## Remove what the targets made, but no artifact and no run

@@ -53,6 +53,9 @@ RECIPES = {
     for recipe in (
         Recipe("large", 17_280, 12_000, 200, _DEPTHS, _LEVELS),
         Recipe("small", 1_500, 10_000, 32, (6, 5, 8), _LEVELS),
+        Recipe("week2", 1_500, 10_000, 32, (6, 5, 8), _LEVELS, seed=8),
+        Recipe("week3", 1_500, 10_000, 32, (6, 5, 8), _LEVELS, seed=9),
+        Recipe("week4", 1_500, 10_000, 32, (6, 5, 8), _LEVELS, seed=10),
         Recipe("trees4", 17_280, 12_000, 400, _DEPTHS, ("level1",)),
         Recipe("trees2", 17_280, 12_000, 200, _DEPTHS, ("level1",), slice_of="trees4"),
         Recipe("trees1", 17_280, 12_000, 100, _DEPTHS, ("level1",), slice_of="trees4"),

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import machine, plot, report
+from benchmarks.checks import checks, problems
 from benchmarks.growth import measure_growth
 from benchmarks.levels import measure_levels
 from benchmarks.measures import Bench, measure_subject
@@ -41,10 +42,10 @@ def main(words: list[str] | None = None) -> int:
     out = args.out or (RESULTS if profile.name == "full" else RESULTS / "local")
     write(results, out)
     print(report.markdown(results))
-    problems = report.problems(results)
-    for problem in problems:
+    wrong = problems(results)
+    for problem in wrong:
         say(f"WRONG: {problem}")
-    return 1 if problems else 0
+    return 1 if wrong else 0
 
 
 def measure(profile: Profile, cache: Path, *, fresh: bool = False) -> Results:
@@ -68,7 +69,7 @@ def measure(profile: Profile, cache: Path, *, fresh: bool = False) -> Results:
         versions=machine.versions(list(bench.pythons.values())),
         subjects=subjects,
         growth=growth,
-        checks=report.checks(subjects),
+        checks=checks(subjects),
     )
     progress.clear()
     return results

@@ -1,4 +1,5 @@
-from benchmarks.report import checks, markdown, problems
+from benchmarks.checks import checks, problems
+from benchmarks.report import markdown
 from benchmarks.results import FORMAT, Absent, Results, Series, Subject
 
 from gradus_runtime.contracts import codec, strict_json
