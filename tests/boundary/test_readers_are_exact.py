@@ -20,6 +20,6 @@ def test_every_tree_ends_at_the_leaf_of_its_library(name):
     rows = np.concatenate([boundary_rows(forest, finite(X)[0]), special_rows(X), finite(X)])
     said = interpret(forest, rows)
     assert native.leaves is not None
-    wrong = forest.native_leaf[said.leaves] != native.leaves(rows)
+    wrong = forest.native_leaf[said.leaves] != native.leaves(rows, range(forest.n_trees))
     assert wrong.sum() == 0
     assert said.probabilities == pytest.approx(native.probabilities(rows), abs=1e-6)

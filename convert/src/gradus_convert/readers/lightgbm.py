@@ -35,7 +35,7 @@ def read_file(path: Path) -> NativeModel:
     import lightgbm
 
     try:
-        booster = lightgbm.Booster(model_file=path, params={"verbosity": -1})
+        booster = lightgbm.Booster(model_file=path)
     except lightgbm.basic.LightGBMError as e:
         raise DataError("a LightGBM model must be readable", place=str(path), value=str(e)) from None
     return read(booster, place=str(path))
@@ -51,17 +51,25 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     stop = booster.best_iteration if booster.best_iteration > 0 else None
     text = booster.model_to_string(num_iteration=stop)
     forest = _forest(text, place)
+    per_round = forest.n_outputs
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         p = np.asarray(booster.predict(X, num_iteration=stop, validate_features=False), np.float64)
         return np.stack([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
 
-    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        ids = booster.predict(X, num_iteration=stop, pred_leaf=True, validate_features=False)
-        return np.asarray(ids, np.int64).reshape(len(X), forest.n_trees)
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
+        rounds = range(trees.start // per_round, trees.stop // per_round)
+        ids = booster.predict(
+            X,
+            start_iteration=rounds.start,
+            num_iteration=len(rounds),
+            pred_leaf=True,
+            validate_features=False,
+        )
+        return np.asarray(ids, np.int64).reshape(len(X), len(trees))
 
     labels = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
-    return NativeModel("lightgbm", model, forest, probabilities, leaves, labels)
+    return NativeModel("lightgbm", model, forest, probabilities, leaves, per_round, labels)
 
 
 def _forest(text: str, place: str) -> Forest:

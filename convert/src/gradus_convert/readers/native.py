@@ -23,8 +23,9 @@ class NativeModel:
         source: The model, as the library holds it.
         lowered: Its exact form.
         probabilities: float32 [N, F] to float64 [N, n_classes], by the library.
-        leaves: float32 [N, F] to int64 [N, T], the leaf of every tree of `lowered`, by the library; None
-            where there are no trees.
+        leaves: float32 [N, F] and a range of trees of `lowered`, whole rounds, to int64 [N, trees]: the leaf
+            of each, by the library; None where there are no trees.
+        per_round: How many trees the library grows at a time, and can be asked for at once.
         labels: The classes as the library names them, if it does.
     """
 
@@ -32,7 +33,8 @@ class NativeModel:
     source: object
     lowered: Forest | OnnxFragment
     probabilities: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]
-    leaves: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]] | None
+    leaves: Callable[[npt.NDArray[np.float32], range], npt.NDArray[np.int64]] | None
+    per_round: int
     labels: tuple[object, ...] | None
 
     @property

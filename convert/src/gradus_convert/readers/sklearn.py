@@ -45,10 +45,10 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return np.asarray(_nameless(model.predict_proba, X), np.float64)
 
-    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        return np.asarray(_nameless(model.apply, X), np.int64).reshape(len(X), len(trees))
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
+        return np.stack([estimators[i].tree_.apply(X) for i in trees], axis=1).astype(np.int64)
 
-    return NativeModel("sklearn", model, forest, probabilities, leaves, tuple(model.classes_.tolist()))
+    return NativeModel("sklearn", model, forest, probabilities, leaves, 1, tuple(model.classes_.tolist()))
 
 
 def node_table(tree: Any, values: npt.NDArray[np.float64], output: int) -> NodeTable:

@@ -34,12 +34,9 @@ def read_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
             "init must be a constant", place=place, value=init, hint="Train with init=None or 'zero'."
         )
     origin = model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32))[0]
-    rounds, outputs = model.estimators_.shape
-    trees = [
-        node_table(model.estimators_[i, k].tree_, model.estimators_[i, k].tree_.value[:, :, 0], k)
-        for i in range(rounds)
-        for k in range(outputs)
-    ]
+    outputs = model.estimators_.shape[1]
+    native = [e.tree_ for e in model.estimators_.reshape(-1)]
+    trees = [node_table(t, t.value[:, :, 0], i % outputs) for i, t in enumerate(native)]
     link: Link = "sigmoid" if binary else "softmax"
     forest = assemble(
         trees,
@@ -53,10 +50,11 @@ def read_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return np.asarray(model.predict_proba(X), np.float64)
 
-    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        return np.asarray(model.apply(X)).astype(np.int64).reshape(len(X), len(trees))
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
+        return np.stack([native[i].apply(X) for i in trees], axis=1).astype(np.int64)
 
-    return NativeModel("sklearn", model, forest, probabilities, leaves, tuple(model.classes_.tolist()))
+    labels = tuple(model.classes_.tolist())
+    return NativeModel("sklearn", model, forest, probabilities, leaves, outputs, labels)
 
 
 def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
@@ -90,13 +88,14 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return np.asarray(model.predict_proba(X), np.float64)
 
-    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         known, positions = model._bin_mapper.make_known_categories_bitsets()
         rows = X.astype(np.float64)
-        ids = [p.predict(rows, known, positions, 1) for p in numbered]
+        ids = [numbered[i].predict(rows, known, positions, 1) for i in trees]
         return np.stack(ids, axis=1).astype(np.int64)
 
-    return NativeModel("sklearn", model, forest, probabilities, leaves, tuple(model.classes_.tolist()))
+    labels = tuple(model.classes_.tolist())
+    return NativeModel("sklearn", model, forest, probabilities, leaves, outputs, labels)
 
 
 def _hist_table(nodes: npt.NDArray[Any], output: int) -> NodeTable:

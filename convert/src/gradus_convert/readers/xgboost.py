@@ -55,6 +55,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
     objective = learner["objective"]["name"]
     forest = _forest(learner, objective, rounds[1], place)
+    per_round = forest.n_trees // (rounds[1] or booster.num_boosted_rounds())
 
     def predict(X: npt.NDArray[np.float32], **kind: bool) -> npt.NDArray[Any]:
         return np.asarray(
@@ -71,12 +72,13 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         p = predict(X).astype(np.float64)
         return np.concatenate([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
 
-    def leaves(X: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        # strict_shape: [N, rounds, groups, parallel trees]; the forest's order is rounds, groups, parallel.
-        return predict(X, pred_leaf=True).astype(np.int64).reshape(len(X), forest.n_trees)
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
+        part = booster[trees.start // per_round : trees.stop // per_round]
+        ids = part.predict(xgboost.DMatrix(X), pred_leaf=True, validate_features=False)
+        return np.asarray(ids, np.int64).reshape(len(X), len(trees))
 
     labels = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
-    return NativeModel("xgboost", model, forest, probabilities, leaves, labels)
+    return NativeModel("xgboost", model, forest, probabilities, leaves, per_round, labels)
 
 
 def _check_missing(model: Any, place: str) -> None:

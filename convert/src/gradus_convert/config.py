@@ -1,0 +1,58 @@
+"""`artifact.toml`: the artifact's name, how decisions are made, who may serve it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus_runtime.contracts import codec, names
+from gradus_runtime.contracts.manifest import Decision, RuntimeRequirement
+from gradus_runtime.errors import ConfigError
+
+__all__ = ["FORMAT", "ArtifactConfig", "load"]
+
+FORMAT = "gradus-artifact/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactConfig:
+    """What an artifact has that no training run knows.
+
+    Attributes:
+        name: Lower-case words joined by hyphens.
+        decision: How probabilities become an action.
+        runtime: Which onnxruntime may serve.
+        aliases: Other names of levels; those of levels that a run lacks are left out of its artifact.
+    """
+
+    name: str
+    decision: Decision
+    runtime: RuntimeRequirement
+    aliases: Mapping[str, str]
+
+
+def load(path: Path) -> ArtifactConfig:
+    """Read and check an `artifact.toml`. The key `max_age_days` may be left out: no expiry.
+
+    Raises:
+        ConfigError: The file is missing, is not TOML, or breaks a rule; the message names the key.
+    """
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        rule = "an artifact configuration must be readable"
+        raise ConfigError(rule, place=str(path), value=e.strerror) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        rule = "an artifact configuration must be TOML"
+        raise ConfigError(rule, place=str(path), value=str(e)) from None
+    if value.pop("format", None) != FORMAT:
+        raise ConfigError(f"format must be {FORMAT!r}", place=f"{path}: format")
+    if isinstance(value.get("decision"), dict):
+        value["decision"].setdefault("max_age_days", None)
+    config = codec.decode(ArtifactConfig, value, place=str(path), error=ConfigError)
+    if not names.is_artifact_name(config.name):
+        rule = "an artifact's name must be lower-case words and digits joined by single hyphens"
+        raise ConfigError(rule, place=f"{path}: name", value=config.name)
+    return config

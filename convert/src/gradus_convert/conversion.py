@@ -1,0 +1,125 @@
+"""What `gradus convert` does: run folder, spec, built artifact, published version."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gradus_convert import runs
+from gradus_convert.build import BuiltArtifact, build_artifact
+from gradus_convert.config import load as load_config
+from gradus_runtime.contracts import names
+from gradus_runtime.store import Store
+
+__all__ = ["next_version", "run"]
+
+Say = Callable[[str], None]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out a command line of `gradus convert`."""
+    started = time.perf_counter()
+    config = load_config(args.config)
+    if not args.no_gate:
+        runs.check_gate(args.run_folder)
+    version = args.version or next_version(args.store)
+    names.parse_version(version, place="--version")
+    with _progress(quiet=args.json) as say:
+        spec = runs.read(
+            args.run_folder,
+            config,
+            version=version,
+            encoding=args.encoding,
+            only=args.level,
+            third_opinion=not args.no_third_opinion,
+            progress=say,
+        )
+        built = build_artifact(spec, say)
+        seconds = time.perf_counter() - started
+        path = None if args.dry_run else _publish(args, built, seconds, say)
+    _report(args, built, path, seconds)
+    return 0
+
+
+def next_version(store: Path) -> str:
+    """Today's calendar version in UTC, with .postN when the store has it already."""
+    today = datetime.now(UTC)
+    version = f"{today.year}.{today.month}.{today.day}"
+    taken = set(Store(store).versions()) if (store / "versions").is_dir() else set()
+    number = 0
+    candidate = version
+    while candidate in taken:
+        number += 1
+        candidate = f"{version}.post{number}"
+    return candidate
+
+
+def _publish(args: argparse.Namespace, built: BuiltArtifact, seconds: float, say: Say) -> Path:
+    from gradus_convert.store.publish import publish_version
+
+    say("publishing")
+    facts = {"conversion_seconds": round(seconds, 3), "processors": os.cpu_count() or 1}
+    done = publish_version(args.store, built.manifest, built.files, facts, args.actor)
+    if args.pin:
+        Store(args.store).pin(done.version, actor=args.actor)
+    return done.path
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Say]:
+    """A moving line on a terminal, plain lines elsewhere, nothing with --json; all on stderr."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        with console.status("starting") as status:
+
+            def show(text: str) -> None:
+                console.log(text)
+                status.update(text)
+
+            yield show
+    else:
+        yield lambda text: print(text, file=sys.stderr, flush=True)
+
+
+def _report(args: argparse.Namespace, built: BuiltArtifact, path: Path | None, seconds: float) -> None:
+    m = built.manifest
+    if args.json:
+        value = {
+            "version": m.version,
+            "digest": m.digest(),
+            "path": None if path is None else str(path),
+            "pinned": bool(args.pin and path),
+            "seconds": round(seconds, 3),
+            "levels": {
+                s.name: {
+                    "encoding": s.encoding,
+                    "bytes": len(built.files[s.file]),
+                    "leaf_checks": s.parity.leaf_checks,
+                    "wrong_leaves": s.parity.wrong_leaves,
+                    "boundary_rows": s.parity.boundary_rows,
+                    "max_difference": s.parity.max_difference,
+                    "label_changes": s.parity.label_changes,
+                    "ties": s.parity.ties,
+                }
+                for s in m.levels
+            },
+        }
+        print(json.dumps(value))
+        return
+    for s in m.levels:
+        size = f"{s.name}: {len(built.files[s.file]):,} bytes ({s.encoding})"
+        leaves = f"{s.parity.leaf_checks:,} leaves compared, {s.parity.wrong_leaves} wrong"
+        print(f"{size}, {leaves}, probabilities within {s.parity.max_difference:.2g}")
+    print(f"{m.name} {m.version}, digest {m.digest()}, in {seconds:.1f} s")
+    print("nothing was published (--dry-run)" if path is None else f"published: {path}")

@@ -1,0 +1,152 @@
+"""Leaf equality: the native library, the interpreter and the compiled graph, tree by tree.
+
+On given rows all three are asked for all trees. On thresholds the proof goes in two steps, each on rows of
+its own: the library against the interpreter on rows made for one round of trees; the interpreter against the
+graph on rows that serve many trees at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert import ir
+from gradus_convert.ir import Forest
+from gradus_convert.parity.boxes import Boxes, boundary_boxes, fill
+from gradus_convert.parity.compiled import Compiled
+from gradus_convert.parity.findings import Findings
+from gradus_convert.parity.packing import Packing
+from gradus_convert.readers.native import NativeModel
+
+__all__ = ["ProvenForest", "check_boundaries", "check_rows"]
+
+LEAVES = "leaves"
+_ROWS = 256
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProvenForest:
+    """A member with trees.
+
+    Attributes:
+        name: Of the member.
+        native: With leaves.
+        forest: Its exact form: what is compiled.
+        first: Where its trees start among the trees of the graph.
+    """
+
+    name: str
+    native: NativeModel
+    forest: Forest
+    first: int
+
+
+def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: Findings) -> None:
+    """Compare all three on rows, for every tree."""
+    for rows, (compiled,) in graph.run(X, LEAVES):
+        for m in members:
+            trees = np.arange(m.forest.n_trees)
+            said = _native(m, X[rows], range(m.forest.n_trees))
+            parts = range(rows.start, rows.stop, _ROWS)
+            plain = np.concatenate([ir.leaves(m.forest, X[i : min(i + _ROWS, rows.stop)]) for i in parts])
+            ours = m.forest.native_leaf[plain]
+            theirs = _ids(m, compiled[:, m.first : m.first + m.forest.n_trees])
+            findings.compare(said, ours, trees, member=m.name, who="library against interpreter")
+            findings.compare(ours, theirs, trees, member=m.name, who="interpreter against graph")
+
+
+def check_boundaries(
+    members: Sequence[ProvenForest], graph: Compiled, source: Float32, findings: Findings
+) -> Float32:
+    """Compare on every threshold and its neighbours.
+
+    Args:
+        members: Those with trees.
+        graph: With the output `leaves`.
+        source: float32 [R, F], finite: values for the columns that no split on the path asks for.
+        findings: Added to.
+
+    Returns:
+        Rows that serve many trees each: float32 [N, F].
+    """
+    packing = Packing(source)
+    asked: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+    for m in members:
+        for trees in _rounds(m):
+            boxes = list(boundary_boxes(m.forest, trees))
+            _check_library(m, trees, boxes, source, findings)
+            asked += [(packing.add(b), b.trees + m.first) for b in boxes if len(b)]
+    packed = packing.rows()
+    if asked:
+        rows, trees_asked = (np.concatenate(parts) for parts in zip(*asked, strict=True))
+        _check_graph(members, graph, packed, rows, trees_asked, findings)
+    return packed
+
+
+def _rounds(member: ProvenForest) -> Iterator[range]:
+    step = member.native.per_round
+    for start in range(0, member.forest.n_trees, step):
+        yield range(start, start + step)
+
+
+def _check_library(
+    member: ProvenForest, trees: range, boxes: Sequence[Boxes], source: Float32, findings: Findings
+) -> None:
+    X = np.concatenate([source[:0], *(fill(b, source) for b in boxes if len(b))])
+    if len(X):
+        findings.boundary_rows += len(X)
+        numbers = np.array(trees)
+        plain = np.stack([_walk(member.forest, np.full(len(X), t), X) for t in trees], axis=1)
+        ours = member.forest.native_leaf[plain]
+        said = _native(member, X, trees)
+        findings.compare(said, ours, numbers, member=member.name, who="library against interpreter")
+
+
+def _check_graph(
+    members: Sequence[ProvenForest],
+    graph: Compiled,
+    X: Float32,
+    rows: npt.NDArray[np.int64],
+    trees: npt.NDArray[np.int64],
+    findings: Findings,
+) -> None:
+    """Compare the pairs of a row and a tree that were asked for; `trees` counts all trees of the graph."""
+    order = np.argsort(rows, kind="stable")
+    rows, trees = rows[order], trees[order]
+    for part, (compiled,) in graph.run(X, LEAVES):
+        low, high = np.searchsorted(rows, [part.start, part.stop])
+        row, tree = rows[low:high], trees[low:high]
+        for m in members:
+            mine = (m.first <= tree) & (tree < m.first + m.forest.n_trees)
+            number = tree[mine] - m.first
+            ours = m.forest.native_leaf[_walk(m.forest, number, X[row[mine]])]
+            theirs = _ids(m, compiled[row[mine] - part.start, tree[mine]])
+            findings.compare(ours, theirs, number, member=m.name, who="interpreter against graph")
+
+
+def _native(member: ProvenForest, X: Float32, trees: range) -> npt.NDArray[np.int64]:
+    if member.native.leaves is None:
+        raise ValueError(f"{member.name} has no trees")
+    return member.native.leaves(X, trees)
+
+
+def _walk(forest: Forest, trees: npt.NDArray[np.int64], X: Float32) -> npt.NDArray[np.int32]:
+    """The leaf of one tree for each row: int32 [N], as `ir.leaves` has it in the tree's column."""
+    node = forest.roots[trees]
+    rows = np.arange(len(X))
+    while (forest.feature[node] >= 0).any():
+        goes_left = X[rows, forest.feature[node]] <= forest.threshold[node]
+        node = np.where(goes_left, forest.left[node], forest.right[node])
+    return node
+
+
+def _ids(member: ProvenForest, nodes: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """Native ids of the nodes that a graph names; -1 for what is no node."""
+    found = nodes.astype(np.int64)
+    known = (found >= 0) & (found < member.forest.n_nodes)
+    return np.where(known, member.forest.native_leaf[np.where(known, found, 0)], -1)

@@ -1,0 +1,146 @@
+"""The parity proof: what is published answers as the libraries do, or nothing is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.errors import ParityError
+from gradus_convert.graphs import LevelGraph, VotingMember
+from gradus_convert.ir import Forest
+from gradus_convert.parity.compiled import Compiled
+from gradus_convert.parity.findings import Findings
+from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows
+from gradus_convert.parity.rows import special_rows
+from gradus_convert.parity.votes import Ballot, native_vote
+from gradus_convert.readers.native import NativeModel
+from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
+from gradus_runtime.contracts.manifest import Parity
+
+__all__ = ["TOLERANCE", "LevelMember", "prove_level"]
+
+TOLERANCE = 1e-6
+_BOUNDARY_SAMPLE = 5_000
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelMember:
+    """A member as it votes and as its library holds it."""
+
+    voting: VotingMember
+    native: NativeModel
+
+
+def prove_level(
+    members: Sequence[LevelMember],
+    build: Callable[[bool], LevelGraph],
+    rows: Float32,
+    *,
+    n_classes: int,
+    vote: str,
+    place: str,
+) -> tuple[LevelGraph, Parity]:
+    """Build a level's graph and hold it against its members.
+
+    Leaves of every tree are compared on `rows`, on odd values, and on every threshold and its float32
+    neighbours; probabilities and labels on `rows` and, if all members are trees, on some of the others.
+
+    Args:
+        members: In the order of the graph.
+        build: Makes the graph, with the output `leaves` if asked.
+        rows: float32 [N, F], finite.
+        n_classes: Of the level.
+        vote: "soft" or "hard".
+        place: How errors name the level.
+
+    Returns:
+        The graph to publish, and the figures.
+
+    Raises:
+        ParityError: A leaf, a probability or a label differs.
+    """
+    findings = Findings()
+    proven = _with_trees(members)
+    extra = rows[:0]
+    if proven:
+        graph = Compiled(build(True).model_bytes)
+        odd = special_rows(rows)
+        check_rows(proven, graph, np.concatenate([rows, odd]), findings)
+        boundary = check_boundaries(proven, graph, rows, findings)
+        if len(proven) == len(members):
+            extra = np.concatenate([odd, boundary[:: max(1, len(boundary) // _BOUNDARY_SAMPLE)]])
+        _judge_leaves(findings, place)
+    published = build(False)
+    _check_answers(
+        members, Compiled(published.model_bytes), np.concatenate([rows, extra]), n_classes, vote, findings
+    )
+    _judge_answers(findings, place)
+    return published, Parity(
+        rows=findings.probability_rows,
+        boundary_rows=findings.boundary_rows,
+        leaf_checks=findings.leaf_checks,
+        wrong_leaves=findings.wrong_leaves,
+        max_difference=findings.max_difference,
+        label_changes=findings.label_changes,
+        ties=findings.ties,
+    )
+
+
+def _with_trees(members: Sequence[LevelMember]) -> list[ProvenForest]:
+    proven, first = [], 0
+    for m in members:
+        if isinstance(m.voting.model, Forest):
+            proven.append(ProvenForest(m.voting.name, m.native, m.voting.model, first))
+            first += m.voting.model.n_trees
+    return proven
+
+
+def _check_answers(
+    members: Sequence[LevelMember],
+    graph: Compiled,
+    X: Float32,
+    n_classes: int,
+    vote: str,
+    findings: Findings,
+) -> None:
+    for rows, (probabilities, label) in graph.run(X, PROBABILITIES, LABEL):
+        ballots = [
+            Ballot(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members
+        ]
+        expected, ties = native_vote(ballots, n_classes, vote, TOLERANCE)
+        difference = np.abs(probabilities.astype(np.float64) - expected).max(axis=1)
+        counted = difference[~ties] if vote == "hard" else difference
+        worst = float(counted.max(initial=0.0)) if np.isfinite(counted).all() else np.inf
+        findings.max_difference = max(findings.max_difference, worst)
+        findings.label_changes += int((label != expected.argmax(axis=1))[~ties].sum())
+        findings.ties += int(ties.sum())
+        findings.probability_rows += len(expected)
+
+
+def _judge_leaves(findings: Findings, place: str) -> None:
+    if findings.wrong_leaves:
+        raise ParityError(
+            "every tree must end at the leaf of its library",
+            place=place,
+            value=str(findings.first_wrong),
+            hint=f"{findings.wrong_leaves} of {findings.leaf_checks} differ. Report it, with the model.",
+        )
+
+
+def _judge_answers(findings: Findings, place: str) -> None:
+    if not findings.max_difference <= TOLERANCE:
+        raise ParityError(
+            f"probabilities must agree with the libraries within {TOLERANCE:g}",
+            place=place,
+            value=findings.max_difference,
+            hint="A member that is no tree computes in float32 here: scale its inputs, or leave it out.",
+        )
+    if findings.label_changes:
+        raise ParityError(
+            "the label must be that of the libraries, ties apart", place=place, value=findings.label_changes
+        )

@@ -1,0 +1,138 @@
+"""A finished run folder as the spec of an artifact."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert import readers
+from gradus_convert.build import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
+from gradus_convert.config import ArtifactConfig
+from gradus_convert.graphs.members import Encoding
+from gradus_runtime.contracts import feature_order, names, run_folder
+from gradus_runtime.contracts.run_folder import Run, RunLevel, RunMember
+from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError
+
+__all__ = ["check_gate", "read"]
+
+
+def read(
+    folder: Path,
+    config: ArtifactConfig,
+    *,
+    version: str,
+    encoding: Encoding = "compact",
+    only: Collection[str] = (),
+    third_opinion: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ArtifactSpec:
+    """Read models, rows and metadata of a run, every file against its SHA-256.
+
+    Args:
+        folder: The run folder.
+        config: Of the artifact.
+        version: Of the artifact.
+        encoding: Of the graphs.
+        only: Names of the levels to take; all if empty.
+        third_opinion: As in `ArtifactSpec`.
+        progress: Told what begins.
+
+    Raises:
+        DataError: The folder is not finished, or does not fit together.
+        ConfigError: The configuration does not fit the run.
+        IntegrityError: A file is not the one that training wrote.
+        InexactModelError: A model has no exact form.
+    """
+    run = run_folder.load(folder)
+    order = feature_order.load(folder / "feature_order.json")
+    known = [s.name for s in order.levels]
+    for alias, name in config.aliases.items():
+        if name not in known:
+            raise ConfigError("an alias must point at a level", place=f"aliases.{alias}", value=name)
+    levels = []
+    for level in _chosen(run, only, folder):
+        progress(f"{level.name}: reading {', '.join(m.name for m in level.members)}")
+        members = tuple(_member(folder, m) for m in level.members)
+        levels.append(LevelSpec(level.name, level.vote, members, level.metrics))
+    report = folder / names.REPORT
+    return ArtifactSpec(
+        name=config.name,
+        version=version,
+        classes=run.classes,
+        order=order,
+        levels=tuple(levels),
+        decision=config.decision,
+        runtime=config.runtime,
+        aliases=config.aliases,
+        facts={f.name: FeatureFacts(f.minimum, f.maximum, f.histogram) for f in run.features},
+        holdout=_holdout(folder, run, len(order.names)),
+        provenance=run.provenance,
+        encoding=encoding,
+        report=report.read_bytes() if report.is_file() else None,
+        third_opinion=third_opinion,
+    )
+
+
+def check_gate(folder: Path) -> None:
+    """Refuse a run whose quality gate failed. A run without gates passes.
+
+    Raises:
+        CheckError: The gate failed.
+    """
+    if run_folder.load(folder).gate_passed is False:
+        raise CheckError(
+            "the gate of a run must have passed",
+            place=str(folder),
+            hint="`gradus report` says why. To convert it nevertheless: --no-gate.",
+        )
+
+
+def _chosen(run: Run, only: Collection[str], folder: Path) -> list[RunLevel]:
+    known = [s.name for s in run.levels]
+    for name in only:
+        if name not in known:
+            hint = f"Choose from {', '.join(known)}."
+            raise DataError("a level must be in the run", place=str(folder), value=name, hint=hint)
+    return [s for s in run.levels if not only or s.name in only]
+
+
+def _member(folder: Path, member: RunMember) -> MemberSpec:
+    path = folder / member.file
+    _verified(path, member.sha256)
+    native = readers.read_file(path, member.library)
+    return MemberSpec(member.name, member.weight, native, member.classes)
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError("a file of the run must be readable", place=str(path), value=e.strerror) from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise IntegrityError(
+            f"a file must have the SHA-256 {sha256}", place=str(path), value=found, hint="Train again."
+        )
+    return data
+
+
+def _holdout(folder: Path, run: Run, width: int) -> npt.NDArray[np.float32]:
+    path = folder / "holdout.npz"
+    data = _verified(path, run.holdout_sha256)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            features = np.ascontiguousarray(archive["features"])
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as e:
+        raise DataError(
+            "holdout rows must be an npz with `features`", place=str(path), value=str(e)
+        ) from None
+    if features.dtype != np.float32 or features.ndim != 2 or features.shape[1] != width:
+        found = (features.dtype, features.shape)
+        raise DataError(f"holdout rows must be float32 [N, {width}]", place=str(path), value=found)
+    return features

@@ -1,0 +1,155 @@
+"""`gradus convert`: from a run folder to a published, proved version."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support import runs
+
+from gradus_convert import conversion
+from gradus_runtime.cli import main
+from gradus_runtime.contracts.graph import expected_metadata
+from gradus_runtime.store import Store, open_artifact
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runs.write(tmp_path_factory.mktemp("run") / "run")
+
+
+def convert(run: Path, store: Path, *more: str) -> int:
+    config = ["--config", str(run / "artifact.toml")]
+    return main(["convert", "--run", str(run), "--store", str(store), *config, *more])
+
+
+@pytest.fixture(scope="module")
+def store(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("store") / "tiny"
+    assert convert(run, store, "--version", "2026.11.21", "--pin") == 0
+    return store
+
+
+def test_a_run_becomes_a_pinned_version_whose_files_are_verified(store):
+    with open_artifact(store) as artifact:
+        m = artifact.manifest
+        assert (m.name, m.version, m.classes) == ("tiny", "2026.11.21", runs.CLASSES)
+        assert [s.name for s in m.levels] == ["level1", "level2"]
+        for level in m.levels:
+            assert [x.weight for x in level.members] == pytest.approx([0.4, 0.4, 0.2])
+            assert [x.trees for x in level.members] == [15, 15, 5]
+            assert (level.parity.wrong_leaves, level.parity.label_changes) == (0, 0)
+            assert level.parity.rows >= 10_000
+            assert level.parity.leaf_checks > 20 * 10_000
+            assert level.parity.max_difference < 1e-6
+            assert level.metrics == {"f1": 0.5}
+        assert sum(m.levels[0].class_counts) == 260
+        assert sum(m.levels[1].class_counts) == 300
+        assert m.aliases == {"production_ensemble_full": "level1", "production_ensemble.pkl": "level2"}
+        assert m.decision.max_age_days == 30
+        assert m.features[0].histogram is not None
+        artifact.verify()
+
+
+def test_golden_rows_have_the_answers_of_the_libraries(store):
+    with open_artifact(store) as artifact, np.load(io.BytesIO(artifact.read("golden.npz"))) as golden:
+        features = golden["features"]
+        assert features.shape == (32, 5)
+        assert np.isnan(features[24:, 3:]).all()
+        assert np.isfinite(features[24:, :3]).all()
+        expected = np.zeros((32, 3))
+        for name, (_, model, classes) in runs.members(2).items():
+            weight = {"lightgbm": 0.4, "xgboost": 0.4}.get(name, 0.2)
+            expected[:, list(classes)] += weight * model.predict_proba(features[:, :3])
+        assert golden["level2"] == pytest.approx(expected, abs=1e-6)
+        assert np.isnan(golden["level1"][24:]).all()
+
+
+def test_the_same_run_and_version_give_the_same_bytes(run, store, tmp_path):
+    assert convert(run, tmp_path / "again", "--version", "2026.11.21") == 0
+    with open_artifact(store) as first, open_artifact(tmp_path / "again", "2026.11.21") as second:
+        assert first.digest == second.digest
+
+
+def test_graphs_say_what_they_belong_to(store):
+    import onnx
+
+    with open_artifact(store) as artifact:
+        for level in artifact.manifest.levels:
+            model = onnx.load_from_string(artifact.read(level.file))
+            found = {p.key: p.value for p in model.metadata_props}
+            assert expected_metadata(artifact.manifest, level).items() <= found.items()
+
+
+def test_the_card_tells_the_figures(store):
+    with open_artifact(store) as artifact:
+        card = artifact.read("card.md").decode()
+    assert card.startswith("# tiny 2026.11.21\n")
+    assert "The data is simulated" in card
+    assert "| wrong leaves | 0 |" in card
+    assert "| lightgbm | lightgbm | 0.4 | 15 |" in card
+    assert "It expires 30 days after." in card
+
+
+def test_a_dry_run_proves_and_publishes_nothing(run, tmp_path, capsys):
+    assert convert(run, tmp_path / "store", "--dry-run", "--level", "level2") == 0
+    assert not (tmp_path / "store").exists()
+    captured = capsys.readouterr()
+    assert "nothing was published (--dry-run)" in captured.out
+    assert "level2: compiling and proving 3 members" in captured.err
+    assert "level1" not in captured.out
+
+
+def test_json_says_what_was_proved(run, tmp_path, capsys):
+    assert convert(run, tmp_path / "store", "--json", "--level", "level2", "--pin") == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["levels"]["level2"]["wrong_leaves"] == 0
+    assert value["pinned"] is True
+    with open_artifact(tmp_path / "store") as artifact:
+        assert artifact.digest == value["digest"]
+        assert artifact.manifest.aliases == {"production_ensemble.pkl": "level2"}
+
+
+def test_the_version_of_a_day_that_is_taken_becomes_a_post_release(tmp_path, store):
+    now = datetime.now(UTC)
+    today = f"{now.year}.{now.month}.{now.day}"
+    assert conversion.next_version(tmp_path / "none") == today
+    for name in (today, f"{today}.post1"):
+        (tmp_path / "store" / "versions" / name).mkdir(parents=True)
+    assert conversion.next_version(tmp_path / "store") in {f"{today}.post2", today}
+    assert Store(store).versions() == ("2026.11.21",)
+
+
+def test_a_run_whose_gate_failed_is_refused_unless_asked(tmp_path, capsys):
+    run = runs.write(tmp_path / "run", gate=False, models={"level2": runs.members(2)})
+    assert convert(run, tmp_path / "store") == 1
+    error = capsys.readouterr().err
+    assert "the gate of a run must have passed" in error
+    assert "--no-gate" in error
+    assert convert(run, tmp_path / "store", "--no-gate", "--dry-run") == 0
+
+
+def test_a_changed_model_file_is_refused(tmp_path, capsys):
+    run = runs.write(tmp_path / "run", models={"level2": runs.members(2)})
+    path = run / "levels" / "level2" / "lightgbm.txt"
+    path.write_text(path.read_text() + "\n")
+    assert convert(run, tmp_path / "store") == 1
+    assert "lightgbm.txt: a file must have the SHA-256" in capsys.readouterr().err
+
+
+def test_an_unknown_level_is_wrong_use(run, tmp_path, capsys):
+    assert convert(run, tmp_path / "store", "--level", "level9") == 2
+    assert (
+        "a level must be in the run, but got 'level9'. Choose from level1, level2." in capsys.readouterr().err
+    )
+
+
+def test_an_unfinished_run_is_wrong_use(run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    arguments = ["--run", str(tmp_path / "empty"), "--config", str(run / "artifact.toml")]
+    assert main(["convert", *arguments, "--store", str(tmp_path / "store")]) == 2
+    assert "a run folder must hold finished training" in capsys.readouterr().err
