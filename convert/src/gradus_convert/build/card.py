@@ -1,0 +1,93 @@
+"""`card.md`: what a person should know of an artifact before relying on it. Made from the manifest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gradus_runtime.contracts.manifest import Level, Manifest
+
+__all__ = ["write"]
+
+
+def write(manifest: Manifest) -> str:
+    """Return the card: the same manifest (files apart) gives the same text."""
+    parts = [
+        _head(manifest),
+        *(_level(manifest, s) for s in manifest.levels),
+        _decisions(manifest),
+        _provenance(manifest),
+    ]
+    return "\n".join(parts)
+
+
+def _head(m: Manifest) -> str:
+    simulated = "\nThe data is simulated: the figures say nothing of a real market.\n"
+    return f"""# {m.name} {m.version}
+
+{len(m.levels)} level(s) over {len(m.features)} features, classes {", ".join(m.classes)}.
+{simulated if m.provenance.simulated else ""}"""
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    columns = list(head)
+    lines = [columns, ["---"] * len(columns), *([str(x) for x in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _level(m: Manifest, s: Level) -> str:
+    p = s.parity
+    members = _table(
+        ("member", "library", "weight", "trees", "nodes"),
+        ((x.name, x.library, f"{x.weight:.3g}", x.trees, x.nodes) for x in s.members),
+    )
+    metrics = _table(
+        ("metric of the holdout", "value"), ((k, f"{v:.6g}") for k, v in sorted(s.metrics.items()))
+    )
+    proof = _table(
+        ("parity with the libraries", "value"),
+        (
+            ("leaves compared", p.leaf_checks),
+            ("wrong leaves", p.wrong_leaves),
+            ("rows on a threshold or beside it", p.boundary_rows),
+            ("rows whose probabilities were compared", p.rows),
+            ("largest difference of a probability", f"{p.max_difference:.2g}"),
+            ("changed labels", p.label_changes),
+            ("ties", p.ties),
+        ),
+    )
+    served = ", ".join(f"{c} {n}" for c, n in zip(m.classes, s.class_counts, strict=False))
+    text = f"""## {s.name}
+
+{len(m.level_features(s))} features: {", ".join(s.groups)}. Vote: {s.vote}. Encoding: {s.encoding}.
+"""
+    if served:
+        text += f"Predicted on the holdout rows: {served}.\n"
+    return "\n".join([text, members, "", *([metrics, ""] if s.metrics else []), proof, ""])
+
+
+def _decisions(m: Manifest) -> str:
+    d = m.decision
+    expiry = "It never expires." if d.max_age_days is None else f"It expires {d.max_age_days:g} days after."
+    return f"""## Decisions
+
+A call weaker than {d.confidence_threshold:g} becomes {d.fallback_action}. So does a row that no level serves, with
+confidence {d.fallback_confidence:g}. The data ends at {m.provenance.data_end}. {expiry}
+"""
+
+
+def _provenance(m: Manifest) -> str:
+    p, bad = m.provenance, m.runtime.known_bad
+    runtime = f"{m.runtime.minimum} or newer" + (f", not {', '.join(bad)}" if bad else "")
+    facts = _table(
+        ("provenance", ""),
+        (
+            ("data", f"{p.data_start} to {p.data_end}, {p.rows} rows"),
+            ("SHA-256 of the data", p.data_sha256),
+            ("SHA-256 of the configuration", p.config_sha256),
+            ("commit", p.git_commit or "unknown"),
+            ("seed", p.seed),
+            *((name, version) for name, version in sorted(p.libraries.items())),
+            ("onnxruntime", runtime),
+        ),
+    )
+    return f"## Where it comes from\n\n{facts}\n"

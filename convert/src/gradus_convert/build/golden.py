@@ -1,0 +1,62 @@
+"""Golden rows: rows with the answers that the libraries give, replayed before a level serves."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ROWS", "TOLERANCE", "choose", "to_bytes"]
+
+ROWS = 32
+PARTIAL = 8
+# Conversion holds graph and library together within 1e-6; as much again for another onnxruntime or processor.
+TOLERANCE = 2e-6
+
+Float32 = npt.NDArray[np.float32]
+
+
+def choose(holdout: Float32, made: Float32, columns: Sequence[npt.NDArray[np.intp]]) -> Float32:
+    """Take rows for every level, spread over the holdout.
+
+    Args:
+        holdout: float32 [N, F], NaN where unavailable.
+        made: float32 [M, F], complete rows to take where the holdout has too few.
+        columns: The columns each level needs, best level first.
+
+    Returns:
+        float32 [32, F]: 24 complete rows; 8 that lower levels alone can serve, if there are lower levels.
+    """
+    complete = np.isfinite(holdout).all(axis=1)
+    whole = np.concatenate([_spread(holdout[complete], ROWS), made])[:ROWS]
+    if len(columns) < 2:
+        return whole
+    partial = []
+    for i in range(PARTIAL):
+        needed = columns[1 + i % (len(columns) - 1)]
+        row = whole[ROWS - 1 - i].copy()
+        absent = np.setdiff1d(np.arange(holdout.shape[1]), needed)
+        row[absent] = np.nan
+        partial.append(row)
+    return np.concatenate([whole[: ROWS - PARTIAL], np.array(partial, np.float32)])
+
+
+def _spread(rows: Float32, count: int) -> Float32:
+    chosen = np.linspace(0, max(0, len(rows) - 1), min(count, len(rows))).astype(int)
+    return np.asarray(rows[np.unique(chosen)])
+
+
+def to_bytes(arrays: Mapping[str, Float32]) -> bytes:
+    """Write an uncompressed npz whose bytes depend on the arrays alone: no times, names sorted."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, member.getvalue())
+    return buffer.getvalue()
