@@ -121,6 +121,10 @@ test: $(STAMP) ## The test suite, with its coverage
 	@$(BIN)/coverage report --include='*/gradus_runtime/*' --fail-under=95 | tail -1 | sed 's/^/runtime  /'
 	@$(BIN)/coverage report --fail-under=90 | tail -1 | sed 's/^/all      /'
 
+.PHONY: torture
+torture: $(STAMP) ## The long form of the store's crash, concurrency and damage tests; some minutes
+	$(BIN)/pytest -n $(WORKERS) -m long -rP tests/crash tests/hostile
+
 # ---------------------------------------------------------------- benchmarks
 
 .PHONY: bench bench-quick soak
