@@ -125,6 +125,10 @@ test: $(STAMP) ## The test suite, with its coverage
 torture: $(STAMP) ## The long form of the store's crash, concurrency and damage tests; some minutes
 	$(BIN)/pytest -n $(WORKERS) -m long -rP tests/crash tests/hostile
 
+.PHONY: matrix
+matrix: $(STAMP) ## Small artifacts on onnxruntime 1.20 to the newest, in throwaway environments
+	$(BIN)/python -m tests.matrix.run
+
 # ---------------------------------------------------------------- benchmarks
 
 .PHONY: bench bench-quick soak

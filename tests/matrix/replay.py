@@ -1,0 +1,52 @@
+"""Score the cases with whatever onnxruntime is installed. A script; needs onnxruntime and numpy alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+
+def score(path: Path) -> dict[str, object]:
+    """Largest difference from the expected answers, over a batch and single rows; or the error."""
+    data = np.load(path.with_suffix(".npz"))
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        name, output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        batch = session.run([output], {name: data["rows"]})[0]
+        single = [session.run([output], {name: row[None]})[0][0] for row in data["rows"][:20]]
+    except Exception as e:
+        return {"error": str(e).splitlines()[0][:200]}
+    worst = max(np.abs(batch - data["expected"]).max(), np.abs(single - data["expected"][:20]).max())
+    return {"difference": float(worst)}
+
+
+def golden(folders: list[str]) -> dict[str, object]:
+    """Serve the golden rows of whole artifacts by the runtime, from every level."""
+    from gradus_runtime import Predictor
+
+    results: dict[str, object] = {}
+    for folder in folders:
+        data = np.load(Path(folder) / "golden.npz")
+        try:
+            bot = Predictor.open(folder, preload=True, max_age_days=1e6)
+            answers = bot.predict_proba(dict(zip(bot.feature_names_in_, data["features"].T, strict=True)))
+            first = next(n for n in data.files if n != "features")
+            ready = {level.name: level.state for level in bot.health().levels}
+            worst = float(np.nanmax(np.abs(answers - data[first])))
+            results["/".join(Path(folder).parts[-2:])] = {"difference": worst, "levels": ready}
+        except Exception as e:
+            results["/".join(Path(folder).parts[-2:])] = {"error": f"{type(e).__name__}: {e}"[:200]}
+    return results
+
+
+if __name__ == "__main__":
+    found = {p.stem: score(p) for p in sorted(Path(sys.argv[1]).glob("*.onnx"))}
+    print(json.dumps({"onnxruntime": ort.__version__, "cases": found, "golden": golden(sys.argv[2:])}))

@@ -1,0 +1,118 @@
+"""Replay small artifacts on several versions of onnxruntime, each in a throwaway environment.
+
+    python -m tests.matrix.run                      # `make matrix`
+    python -m tests.matrix.run 1.22.1 1.27.0        # these versions
+
+Ends with 1 where a version that the runtime allows gives a wrong answer or none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from tests.matrix.cases import write
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSIONS = (
+    "1.20.1",
+    "1.21.1",
+    "1.22.1",
+    "1.23.2",
+    "1.24.4",
+    "1.25.1",
+    "1.26.0",
+    "1.27.0",
+    "1.28.0",
+    "1.29.0",
+    "1.31.1",
+)
+TOLERANCE = 1e-6
+NEEDS_NEWER = {"treeops5": "1.21"}
+"""Cases that older versions cannot load, and the first that can."""
+
+
+def allowed(version: str) -> bool:
+    """Return whether the runtime's requirement admits a version of onnxruntime."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text())["project"]
+    wanted = [r for r in map(Requirement, project["dependencies"]) if r.name == "onnxruntime"]
+    return version in wanted[0].specifier
+
+
+def replay(version: str, cases: Path, python: str) -> dict[str, Any]:
+    """Install a version into an environment of its own and score the cases there."""
+    with tempfile.TemporaryDirectory(prefix="gradus-matrix-") as folder:
+        interpreter = Path(folder) / "bin" / "python"
+        uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+        subprocess.run([uv, "venv", "-q", "--python", python, "--clear", folder], check=True)
+        install = [uv, "pip", "install", "-q", "--python", str(interpreter), f"onnxruntime=={version}"]
+        subprocess.run([*install, "numpy<2.3" if version < "1.21" else "numpy"], check=True)
+        golden = [str(p) for p in sorted((ROOT / "tests" / "golden").glob("*/*")) if p.is_dir()]
+        script = ROOT / "tests" / "matrix" / "replay.py"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "runtime" / "src"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        command = [str(interpreter), str(script), str(cases), *golden]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+
+def failures(version: str, result: dict[str, Any]) -> list[str]:
+    """Name what went wrong on a version, apart from what it is known not to have."""
+    found = []
+    for name, case in (result["cases"] | result["golden"]).items():
+        older = name in NEEDS_NEWER and _key(version) < _key(NEEDS_NEWER[name])
+        if "error" in case:
+            if not older:
+                found.append(f"{name}: {case['error']}")
+        elif case["difference"] > TOLERANCE:
+            found.append(f"{name}: off by {case['difference']:.1e}")
+    return found
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(p) for p in version.split("."))
+
+
+def main() -> int:
+    """Run the matrix and print a line a version."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION")
+    parser.add_argument("--python", default="3.11", help="interpreter of the environments (default 3.11)")
+    arguments = parser.parse_args()
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="gradus-cases-") as folder:
+        names = write(Path(folder))
+        print(f"{len(names)} graphs: {', '.join(names)}; and the artifacts of tests/golden")
+        for version in arguments.versions:
+            result = replay(version, Path(folder), arguments.python)
+            wrong = failures(version, result)
+            state = "ok" if not wrong else "WRONG"
+            if wrong and not allowed(version):
+                state = "known bad, not allowed by the runtime"
+            elif not allowed(version):
+                state += " (not allowed by the runtime)"
+            absent = [n for n, c in result["cases"].items() if "error" in c and n in NEEDS_NEWER]
+            state += f" (without {', '.join(absent)})" if absent else ""
+            bad += bool(wrong) and allowed(version)
+            print(f"onnxruntime {version:8} {state}", *wrong, sep="\n    " if wrong else " ", flush=True)
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
