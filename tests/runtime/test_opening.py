@@ -69,7 +69,7 @@ def test_bytes_that_are_not_the_manifests_never_reach_onnxruntime(
 
 
 def test_golden_rows_that_come_out_otherwise_take_the_level_out(tmp_path: Path) -> None:
-    golden = golden_rows()
+    golden = dict(golden_rows())
     golden["level1"] = golden["level1"].copy()
     golden["level1"][31] = [0.2, 0.3, 0.5]
     wrong = variant(TRIO, tmp_path / "v", files={"golden.npz": npz_bytes(golden)})

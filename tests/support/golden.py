@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import shutil
@@ -23,6 +24,7 @@ OLDER_TRIO = GOLDEN / "trio" / "2026.11.14"
 TRIO_NAMES = ("close", "volume", "rsi", "atr", "breakout", "reversal", "usd_jpy", "vix", "dxy")
 
 
+@functools.cache
 def golden_rows(folder: Path = TRIO) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of an artifact's golden.npz: `features`, and the probabilities by level."""
     with np.load(folder / "golden.npz", allow_pickle=False) as archive:

@@ -7,6 +7,7 @@ Sources: NIST Digital Library of Mathematical Functions, 8.2 (regularised incomp
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 __all__ = ["quantile", "survival"]
 
@@ -26,6 +27,7 @@ def survival(x: float, df: float) -> float:
     return scale * _fraction(a, z)
 
 
+@lru_cache(maxsize=256)
 def quantile(tail: float, df: float) -> float:
     """Return the x that a chi-square variable of `df` degrees of freedom exceeds with probability `tail`."""
     low, high = 0.0, max(1.0, df)

@@ -107,9 +107,8 @@ class Serving:
         for slot in self.slots:
             if slot.load() is None:
                 raise CheckError(
-                    "every level must load and give its golden rows",
-                    place=f"{self.manifest.name} {self.manifest.version}: {slot.level.name}",
-                    value=slot.problem,
+                    f"every level must load and give its golden rows; {slot.level.name}: {slot.problem}",
+                    place=f"{self.manifest.name} {self.manifest.version}",
                 )
             if slot.level.name not in wanted:
                 slot.release()
