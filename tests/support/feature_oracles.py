@@ -124,7 +124,10 @@ def spearman_with_time(x: list[float]) -> float:
     rank = [sum(v < w for v in x) + (sum(v == w for v in x) + 1) / 2 for w in x]
     if len(set(rank)) == 1:
         return 0.0
-    return statistics.correlation(rank, [float(i) for i in range(len(x))])
+    middle, late = statistics.fmean(rank), (len(x) - 1) / 2
+    together = math.fsum((r - middle) * (i - late) for i, r in enumerate(rank))
+    own = math.fsum((r - middle) ** 2 for r in rank)
+    return together / math.sqrt(own * math.fsum((i - late) ** 2 for i in range(len(x))))
 
 
 def candle_features(b: Bars) -> dict[str, Values]:
@@ -150,7 +153,7 @@ def candle_features(b: Bars) -> dict[str, Values]:
     f["rsi_lag_1"], f["macd_lag_1"] = lag(f["rsi_14"], 1), lag(f["macd"], 1)
     for n in (5, 10, 20):
         f[f"close_ma_{n}"] = window(c, n, statistics.fmean)
-        f[f"close_std_{n}"] = window(c, n, statistics.stdev)
+        f[f"close_std_{n}"] = window(c, n, lambda w: deviation(w, len(w) - 1))
         f[f"close_max_{n}"], f[f"close_min_{n}"] = window(c, n, max), window(c, n, min)
     f["rsi_x_atr"] = each(lambda x, y: x * y, f["rsi_14"], f["atr_14"])
     f["macd_x_volume"] = each(lambda x, y: x * y, f["macd"], v)
@@ -161,9 +164,15 @@ def candle_features(b: Bars) -> dict[str, Values]:
     return f
 
 
+def deviation(w: list[float], divisor: int) -> float:
+    """Standard deviation, with the mean and the sum of squares rounded once."""
+    middle = statistics.fmean(w)
+    return math.sqrt(math.fsum((x - middle) ** 2 for x in w) / divisor)
+
+
 def _band_position(w: list[float]) -> float:
-    middle, deviation = statistics.fmean(w), statistics.pstdev(w)
-    low, high = middle - 2 * deviation, middle + 2 * deviation
+    middle, wide = statistics.fmean(w), 2 * deviation(w, len(w))
+    low, high = middle - wide, middle + wide
     return (w[-1] - low) / (high - low) if high > low else 0.5
 
 
@@ -237,8 +246,11 @@ def _four_hour(b: Bars, bar_minutes: int) -> tuple[Values, Values]:
     averages = ema(closes, 20)
     close_4h: Values = []
     ema_4h: Values = []
+    ends = [b.time[members[-1]] for members in whole]
+    done = 0
     for t in b.time:
-        done = sum(b.time[members[-1]] <= t for members in whole)
+        while done < len(ends) and ends[done] <= t:
+            done += 1
         close_4h.append(closes[done - 1] if done else None)
         ema_4h.append(averages[done - 1] if done else None)
     return close_4h, ema_4h

@@ -100,7 +100,10 @@ def test_a_value_beyond_float32_is_unavailable() -> None:
 
 
 def test_a_tail_without_a_complete_bar_is_refused() -> None:
-    with pytest.raises(DataError, match=r"candles_tail: at least one complete bar is needed.*1 in part"):
+    with pytest.raises(
+        DataError,
+        match=r"candles_tail: at least one complete bar of 15 minutes is needed, but got .1 incomplete",
+    ):
         latest_features(random_bars(2, bar_ms=BAR_MS // 3))
 
 

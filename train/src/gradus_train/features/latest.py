@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gradus_runtime.errors import DataError
 from gradus_train.features.history import history_bars
 from gradus_train.features.plan import FeatureSettings, compute_features, known_features
 from gradus_train.features.segments import with_segments
@@ -68,12 +67,6 @@ def latest_of(
 ) -> Mapping[str, float | None]:
     """As `latest_features`, of what was read already."""
     bars = candles.frame
-    if bars.is_empty():
-        raise DataError(
-            "at least one complete bar is needed",
-            place="candles_tail",
-            value=f"{candles.partial_bars} in part",
-        )
     last = compute_features(bars, daily.frame if daily else None, names, settings).row(-1)
     newest = with_segments(bars, settings.bar_ms).row(-1, named=True)
     # The first segment may have begun before the tail; a later one begins where it begins.

@@ -62,9 +62,9 @@ def rank_correlation(value: pl.Expr, bars: int) -> pl.Expr:
 
 def _window(value: pl.Expr, bars: int, function: Callable[[Floats, int], Floats]) -> pl.Expr:
     def run(series: pl.Series) -> pl.Series:
-        return pl.Series(
-            function(series.cast(pl.Float64).fill_null(np.nan).to_numpy(), bars), nan_to_null=True
-        )
+        values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float64: unavailable as float32
+            return pl.Series(function(values, bars), nan_to_null=True)
 
     return complete(value.map_batches(run, return_dtype=pl.Float64), bars)
 

@@ -47,7 +47,7 @@ def load_candles(path: Path, *, bar_ms: int, timezone: str | None = None, stamps
         stamps: "open" or "close": which end of a bar its stamp names.
 
     Raises:
-        DataError: A rule is broken; the message names file, line and value.
+        DataError: A rule is broken (the message names file, line and value), or no bar is complete.
     """
     return candles_from_table(read_table(path), bar_ms=bar_ms, timezone=timezone, stamps=stamps)
 
@@ -61,6 +61,8 @@ def candles_from_table(
     values = {f: to_numbers(table, name, f) for f, name in found.items()}
     _check_prices(table, values)
     source_ms = most_common_step(time)
+    if stamps == "close" and (time % source_ms == source_ms - 1).all():
+        time = time + 1  # some exchanges stamp the last millisecond of the bar
     _check_grid(table, time, table.frame[stamp_column(table, stamps)], source_ms, bar_ms)
     if stamps == "close":
         time = time - source_ms
@@ -68,6 +70,12 @@ def candles_from_table(
     partial = 0
     if source_ms != bar_ms:
         frame, partial = _resample(frame, source_ms, bar_ms)
+    if frame.is_empty():
+        raise DataError(
+            f"at least one complete bar of {bar_ms // 60_000} minutes is needed",
+            place=table.name,
+            value=f"{partial} incomplete ones",
+        )
     return Candles(frame, bar_ms, source_ms, partial, table.simulated)
 
 

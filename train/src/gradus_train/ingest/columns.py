@@ -40,7 +40,7 @@ def find_column(columns: Sequence[str], meaning: str, aliases: Sequence[str], pl
             f"a column {meaning!r} must be present",
             place=place,
             value=", ".join(columns),
-            hint=f"Other names for it: {', '.join(aliases)}." if aliases else None,
+            hint=f"The first line names the columns; it may also be called {', '.join(aliases) or meaning}.",
         )
     raise DataError(
         f"one column must be {meaning!r}",

@@ -61,9 +61,8 @@ def _from_numbers(table: RawTable, raw: pl.Series, value: pl.Series) -> pl.Serie
 def _from_datetimes(table: RawTable, raw: pl.Series, timezone: str | None) -> pl.Series:
     table.refuse_first(raw.is_null(), "a stamp must be present", raw)
     zone = raw.dtype.time_zone if isinstance(raw.dtype, pl.Datetime) else None
-    value = raw.cast(pl.Datetime("ms")) if zone is None else raw.dt.convert_time_zone("UTC").cast(pl.Int64)
     if zone is None:
-        return _localise(table, raw, value, timezone)
+        return _localise(table, raw, raw.cast(pl.Datetime("ms")), timezone)
     return raw.dt.convert_time_zone("UTC").dt.timestamp("ms")
 
 

@@ -111,8 +111,32 @@ def _read_csv(data: bytes, name: str) -> pl.DataFrame:
         raise DataError("a data file must not be empty", place=name)
     if b"\0" in data:
         raise DataError("a CSV file must be text", place=name, value="a zero byte")
-    header = data.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    header = data.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
     separator = max((",", ";", "\t"), key=lambda s: header.count(s.encode()))
-    frame = pl.read_csv(data, infer_schema=False, separator=separator)
+    try:
+        frame = pl.read_csv(data, infer_schema=False, separator=separator)
+    except pl.exceptions.ComputeError:
+        _check_fields(data, name, separator.encode())
+        raise
+    for column in frame.columns:
+        if column.endswith("_duplicated_0"):
+            raise DataError(
+                "a column's name must occur once",
+                place=f"{name}:1",
+                value=column.removesuffix("_duplicated_0"),
+            )
     text = frame.with_columns(pl.all().str.strip_chars())
     return text.with_columns(pl.when(pl.all() == "").then(None).otherwise(pl.all()).name.keep())
+
+
+def _check_fields(data: bytes, name: str, separator: bytes) -> None:
+    """Refuse the first line with more fields than the header, if it is this that broke the file."""
+    lines = data.splitlines()
+    fields = lines[0].count(separator) + 1
+    for number, line in enumerate(lines, start=1):
+        if line.count(separator) >= fields and b'"' not in line:
+            raise DataError(
+                f"a line must have at most {fields} fields, as the header has",
+                place=f"{name}:{number}",
+                value=line.decode(errors="replace"),
+            )

@@ -1,0 +1,140 @@
+"""Whatever is in a candle file: it is read as it is, or refused by its place; never read as another thing."""
+
+from __future__ import annotations
+
+import math
+import string
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from tests.support.candles import BAR_MS, START_MS, csv_text, random_bars, stamp
+
+from gradus_runtime.errors import DataError
+from gradus_train.features import FeatureSettings, compute_features, known_features
+from gradus_train.ingest import RawTable, candles_from_table, load_candles
+
+RULES = settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+BARS = random_bars(24, 1)
+LINES = csv_text(BARS).splitlines()
+NUMBERS = st.one_of(
+    st.floats().map(repr),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(
+        ["", " ", "nan", "NaN", "inf", "-inf", "1e400", "1,5", "1_000", "0x10", "١٢", "None", "-0", "+5"]
+    ),
+    st.text(string.printable, max_size=8),
+)
+
+
+def as_plain_number(cell: str) -> float | None:
+    """What a person would read; None where it is no finite number."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and cell.isascii() and "_" not in cell else None
+
+
+@RULES
+@given(row=st.integers(1, 24), column=st.integers(1, 5), cell=NUMBERS)
+@example(row=3, column=5, cell="-0")
+@example(row=1, column=1, cell="nan")
+def test_a_strange_cell_is_read_as_its_number_or_refused_at_its_line(
+    tmp_path: Path, row: int, column: int, cell: str
+) -> None:
+    if any(c in cell for c in ',\n\r"\0;\t\x0b\x0c\x1c\x1d\x1e\x85'):
+        return
+    cells = LINES[row].split(",")
+    cells[column] = cell
+    path = tmp_path / "c.csv"
+    path.write_text("\n".join([*LINES[:row], ",".join(cells), *LINES[row + 1 :]]) + "\n", newline="")
+    try:
+        got = load_candles(path, bar_ms=BAR_MS).frame
+    except DataError as error:
+        assert str(error).startswith(f"{path}:{row + 1}: ")
+        return
+    assert got.row(row - 1)[column] == as_plain_number(cell.strip())
+    assert got.drop(got.columns[column]).equals(BARS.drop(BARS.columns[column]))
+
+
+@RULES
+@given(data=st.binary(max_size=400))
+@example(data=b"timestamp,open,high,low,close,volume\n\n\n")
+@example(data=b"\x1f\x8b")
+@example(data=b"PAR1PAR1")
+@example(data="timestamp".encode("utf-16"))
+def test_any_bytes_are_refused_with_the_name_of_the_file(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(data)
+    try:
+        load_candles(path, bar_ms=BAR_MS)
+    except DataError as error:
+        assert str(error).startswith(str(path))
+    else:
+        raise AssertionError("random bytes were read as candles")
+
+
+@RULES
+@given(order=st.lists(st.integers(0, 23), min_size=2, max_size=24))
+def test_stamps_are_accepted_only_where_every_one_is_later_than_the_last(
+    tmp_path: Path, order: list[int]
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("\n".join([LINES[0], *(LINES[1 + i] for i in order)]) + "\n")
+    rising = all(a < b for a, b in zip(order, order[1:], strict=False))
+    steps = np.diff(order).tolist()
+    common = max(sorted(set(steps)), key=steps.count) if rising else 0
+    try:
+        got = load_candles(path, bar_ms=BAR_MS).frame
+    except DataError as error:
+        place = next((i for i, (a, b) in enumerate(zip(order, order[1:], strict=False)) if b <= a), None)
+        if place is None:
+            assert common != 1, str(error)
+        else:
+            assert str(error).startswith((f"{path}:{place + 3}: a stamp must occur once", f"{path}:"))
+            assert "a stamp must occur once" in str(error) or "stamps must rise" in str(error)
+        return
+    assert rising
+    assert got["timestamp"].to_list() == [START_MS + i * BAR_MS for i in order]
+
+
+PRICES = st.sampled_from([1e-300, 1e-9, 0.1, 1.0, 1e6, 1e15, 1e200, 1.7e308])
+
+
+@settings(RULES, max_examples=25)
+@given(
+    price=st.lists(PRICES, min_size=60, max_size=60),
+    volume=st.lists(st.sampled_from([0.0, 1e-300, 1.0, 1e300]), min_size=60, max_size=60),
+    gaps=st.sets(st.integers(1, 59), max_size=4),
+)
+def test_extreme_prices_give_finite_features_or_none(
+    price: list[float], volume: list[float], gaps: set[int]
+) -> None:
+    time = [START_MS + i * BAR_MS for i in range(60)]
+    frame = pl.DataFrame(
+        {"timestamp": time, "open": price, "high": price, "low": price, "close": price, "volume": volume}
+    )[[i for i in range(60) if i not in gaps]]
+    bars = candles_from_table(RawTable.of(frame, "memory", lines=False), bar_ms=BAR_MS).frame
+    names = known_features()
+    got = compute_features(bars, None, names, FeatureSettings())
+    assert len(got) == len(frame)
+    assert got["close"].equals(bars["close"])
+    signals = [n for n in names if n.startswith("strategy_signal_")]
+    for name in (*signals, "bb_position", "channel_position"):
+        values = got[name].drop_nulls().drop_nans()
+        assert values.abs().max() is None or values.is_finite().all(), name
+    assert all(got[n].drop_nulls().drop_nans().is_between(-1, 1).all() for n in signals)
+
+
+def test_the_lines_of_this_file_are_good_candles(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("\n".join(LINES) + "\n")
+    assert load_candles(path, bar_ms=BAR_MS).frame.equals(BARS)
+    assert stamp(START_MS) in LINES[1]
