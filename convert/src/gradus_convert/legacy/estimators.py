@@ -64,9 +64,17 @@ def check_version(inert: Inert, place: str) -> None:
         "a scikit-learn member must be read by the version that wrote it",
         place=place,
         value=f"written by {shown}, installed {sklearn.__version__}",
-        hint=f"Run the import with that version: uv run --with scikit-learn=={shown} gradus import ... "
+        hint=f"Run the import with that version: {_command(wrote)} "
         "(or say --any-version, and the parity proof will judge what scikit-learn makes of it).",
     )
+
+
+def _command(version: object) -> str:
+    """The command line that imports with another scikit-learn; those before 1.4.2 need an older numpy, too."""
+    text = version if isinstance(version, str) else "VERSION"
+    release = [int(p) for p in text.split(".")[:3] if p.isdigit()]
+    numpy = " --with 'numpy<2'" if release and release < [1, 4, 2] else ""
+    return f"uv run --with scikit-learn=={text}{numpy} gradus import ..."
 
 
 class _Thaw:
@@ -180,7 +188,7 @@ def _tree(inert: Inert, state: dict[str, Any], place: str) -> Any:
             "the installed scikit-learn must be able to read the tree",
             place=place,
             value=f"{sklearn.__version__}: {str(e).splitlines()[0]}",
-            hint="Run the import with the version that wrote it: uv run --with scikit-learn==X ...",
+            hint=f"Run the import with the version that wrote it: {_command(None)}.",
         ) from None
     return tree
 
