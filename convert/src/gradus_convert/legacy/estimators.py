@@ -70,7 +70,7 @@ def check_version(inert: Inert, place: str) -> None:
 
 
 def _command(version: object) -> str:
-    """The command line that imports with another scikit-learn; those before 1.4.2 need an older numpy, too."""
+    """The command line that imports with another scikit-learn; before 1.4.2 it needs an older numpy."""
     text = version if isinstance(version, str) else "VERSION"
     release = [int(p) for p in text.split(".")[:3] if p.isdigit()]
     numpy = " --with 'numpy<2'" if release and release < [1, 4, 2] else ""

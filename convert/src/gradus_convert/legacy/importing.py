@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -25,10 +25,10 @@ from gradus_runtime.contracts.manifest import Decision, Histogram, Provenance, R
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, UsageError
 
-__all__ = ["ImportRequest", "import_spec"]
+__all__ = ["RUNTIME", "ImportRequest", "import_spec"]
 
 _UNKNOWN = "1970-01-01T00:00:00Z"
-_RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
+RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
 _BINS = 10
 _PACKAGES = ("lightgbm", "scikit-learn", "xgboost")
 
@@ -65,11 +65,11 @@ class ImportRequest:
     feature_order: Path | None = None
     decision: Decision | None = None
     fallback_action: str | None = None
-    runtime: RuntimeRequirement = _RUNTIME
-    aliases: Mapping[str, str] | None = None
+    runtime: RuntimeRequirement = RUNTIME
+    aliases: Mapping[str, str] = field(default_factory=dict)
     rows: Path | None = None
     data_end: str | None = None
-    encoding: Encoding = "auto"
+    encoding: Encoding = "compact"
     any_version: bool = False
     max_bytes: int = MAX_BYTES
 
@@ -98,6 +98,13 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
         placed[name]: _level(placed[name], ensemble, natives[name], classes, request.weights)
         for name, ensemble in ensembles.items()
     }
+    if request.decision is not None and request.decision.max_age_days is not None and not request.data_end:
+        raise UsageError(
+            "an artifact that expires must say when its data ended",
+            place="max_age_days",
+            value=request.decision.max_age_days,
+            hint="Give --data-end 2026-11-14.",
+        )
     holdout, facts = _rows(request.rows, order)
     return ArtifactSpec(
         name=request.name,
@@ -107,7 +114,7 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
         levels=tuple(levels[s.name] for s in order.levels if s.name in levels),
         decision=request.decision or _decision(tuple(classes.values()), request.fallback_action),
         runtime=request.runtime,
-        aliases={**_aliases(request.files, placed), **(request.aliases or {})},
+        aliases={**_aliases(request.files, placed), **request.aliases},
         facts=facts,
         holdout=holdout,
         provenance=_provenance(request, classes, order, levels),

@@ -10,7 +10,7 @@ from gradus_convert import conversion
 from gradus_convert.build import build_artifact
 from gradus_convert.config import load as load_config
 from gradus_convert.legacy.files import MAX_BYTES
-from gradus_convert.legacy.importing import ImportRequest, import_spec
+from gradus_convert.legacy.importing import RUNTIME, ImportRequest, import_spec
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import UsageError
 
@@ -40,7 +40,6 @@ def _request(args: argparse.Namespace) -> ImportRequest:
             value=name,
             hint="Name the artifact in --config artifact.toml, or the store artifacts/btc-jpy.",
         )
-    extra = {} if config is None else {"runtime": config.runtime, "aliases": config.aliases}
     return ImportRequest(
         name=name,
         version=version,
@@ -55,7 +54,8 @@ def _request(args: argparse.Namespace) -> ImportRequest:
         encoding=args.encoding,
         any_version=args.any_version,
         max_bytes=args.max_bytes or MAX_BYTES,
-        **extra,
+        runtime=RUNTIME if config is None else config.runtime,
+        aliases={} if config is None else config.aliases,
     )
 
 

@@ -1,9 +1,9 @@
-"""Which columns, levels and classes imported ensembles have: taken from a feature order, or derived from them."""
+"""Which columns, levels and classes imported ensembles have: by a feature order, or derived from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from gradus_convert.legacy.ensemble import LegacyEnsemble
 from gradus_runtime.contracts.feature_order import Feature, FeatureOrder, Group, LevelSpec
@@ -81,7 +81,7 @@ def derive_order(ensembles: Mapping[str, LegacyEnsemble]) -> FeatureOrder:
     names = {level: _names(level, e) for level, e in ensembles.items()}
     levels = list(names)
     full = names[levels[0]]
-    for better, worse in zip(levels, levels[1:], strict=False):
+    for better, worse in pairwise(levels):
         kept = tuple(n for n in names[better] if n in set(names[worse]))
         if kept != names[worse] or len(kept) == len(names[better]):
             raise DataError(
@@ -171,7 +171,7 @@ def member_classes(
     """Return the artifact's class of each of a member's columns.
 
     Raises:
-        DataError: The member has labels that the artifact does not, or no labels and another number of columns.
+        DataError: The member has labels that the artifact lacks, or none and another number of columns.
     """
     order = list(classes)
     if labels is None or len(labels) != columns:
