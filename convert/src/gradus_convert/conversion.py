@@ -18,7 +18,7 @@ from gradus_convert.config import load as load_config
 from gradus_runtime.contracts import names
 from gradus_runtime.store import Store
 
-__all__ = ["next_version", "run"]
+__all__ = ["finish", "next_version", "progress", "run"]
 
 Say = Callable[[str], None]
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         runs.check_gate(args.run_folder)
     version = args.version or next_version(args.store)
     names.parse_version(version, place="--version")
-    with _progress(quiet=args.json) as say:
+    with progress(quiet=args.json) as say:
         spec = runs.read(
             args.run_folder,
             config,
@@ -41,11 +41,22 @@ def run(args: argparse.Namespace) -> int:
             third_opinion=not args.no_third_opinion,
             progress=say,
         )
-        built = build_artifact(spec, say)
-        seconds = time.perf_counter() - started
-        path = None if args.dry_run else _publish(args, built, seconds, say)
-    _report(args, built, path, seconds)
+        finish(args, build_artifact(spec, say), started, say)
     return 0
+
+
+def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: Say) -> None:
+    """Publish what was built, unless it is a dry run, and report it.
+
+    Args:
+        args: With `dry_run`, `store`, `pin`, `actor` and `json`.
+        built: The proved artifact.
+        started: `time.perf_counter()` at the beginning.
+        say: Told what begins.
+    """
+    seconds = time.perf_counter() - started
+    path = None if args.dry_run else _publish(args, built, seconds, say)
+    _report(args, built, path, seconds)
 
 
 def next_version(store: Path) -> str:
@@ -73,7 +84,7 @@ def _publish(args: argparse.Namespace, built: BuiltArtifact, seconds: float, say
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Say]:
+def progress(*, quiet: bool) -> Iterator[Say]:
     """A moving line on a terminal, plain lines elsewhere, nothing with --json; all on stderr."""
     if quiet:
         yield lambda _: None

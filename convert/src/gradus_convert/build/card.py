@@ -70,8 +70,8 @@ def _decisions(m: Manifest) -> str:
     expiry = "It never expires." if d.max_age_days is None else f"It expires {d.max_age_days:g} days after."
     return f"""## Decisions
 
-A call weaker than {d.confidence_threshold:g} becomes {d.fallback_action}. So does a row that no level serves, with
-confidence {d.fallback_confidence:g}. The data ends at {m.provenance.data_end}. {expiry}
+A call weaker than {d.confidence_threshold:g} becomes {d.fallback_action}. So does a row that no level serves,
+with confidence {d.fallback_confidence:g}. The data ends at {m.provenance.data_end}. {expiry}
 """
 
 
