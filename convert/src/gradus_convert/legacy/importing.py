@@ -74,6 +74,14 @@ class ImportRequest:
     max_bytes: int = MAX_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The labels in the order of the models' columns, and in that of the artifact's classes."""
+
+    labels: tuple[object, ...]
+    order: tuple[object, ...]
+
+
 def import_spec(request: ImportRequest) -> ArtifactSpec:
     """Read the files and put together what `build_artifact` needs.
 
@@ -93,9 +101,11 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
     widths = {level: next(iter(n.values())).lowered.n_features for level, n in natives.items()}
     order, placed = _order(request, ensembles, widths)
     count = max(native.n_classes for n in natives.values() for native in n.values())
-    classes = schema.class_names(tuple(ensembles.values()), count, request.classes)
+    labels = schema.ensemble_labels(tuple(ensembles.values()), count)
+    classes = schema.class_names(labels, request.classes)
+    columns = _Columns(labels, tuple(classes))
     levels = {
-        placed[name]: _level(placed[name], ensemble, natives[name], classes, request.weights)
+        placed[name]: _level(placed[name], ensemble, natives[name], columns, request.weights)
         for name, ensemble in ensembles.items()
     }
     if request.decision is not None and request.decision.max_age_days is not None and not request.data_end:
@@ -142,7 +152,7 @@ def _level(
     name: str,
     ensemble: LegacyEnsemble,
     natives: Mapping[str, NativeModel],
-    classes: Mapping[object, str],
+    columns: _Columns,
     given: Mapping[str, float] | None,
 ) -> LevelSpec:
     weights = given if given is not None else ensemble.weights
@@ -168,9 +178,10 @@ def _level(
         place = f"{name}: {member.name}"
         if not is_identifier(member.name):
             raise DataError("a member's name must be an identifier", place=place, value=member.name)
-        columns = schema.member_classes(member.rebuilt.labels, native.n_classes, classes, place)
+        own = member.rebuilt.labels
+        mine = schema.member_classes(own, native.n_classes, columns.labels, columns.order, place)
         if weight > 0:
-            members.append(MemberSpec(member.name, float(weight), native, columns))
+            members.append(MemberSpec(member.name, float(weight), native, mine))
     if not members:
         raise UsageError("a member must have a weight above 0", place=name, value=dict(weights))
     return LevelSpec(name, ensemble.vote, tuple(members), {})

@@ -10,7 +10,7 @@ from gradus_runtime.contracts.feature_order import Feature, FeatureOrder, Group,
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, UsageError
 
-__all__ = ["class_names", "derive_order", "member_classes", "place_levels"]
+__all__ = ["class_names", "derive_order", "ensemble_labels", "member_classes", "place_levels"]
 
 _ONE_GROUP = "features"
 
@@ -123,38 +123,46 @@ def _names(level: str, ensemble: LegacyEnsemble) -> tuple[str, ...]:
     return ensemble.feature_names
 
 
-def class_names(ensembles: Sequence[LegacyEnsemble], count: int, given: str | None) -> dict[object, str]:
-    """Name the classes.
-
-    Args:
-        ensembles: Of all levels.
-        count: How many classes the widest member has.
-        given: `--classes`: names in the order of the labels, or LABEL=NAME pairs in the artifact's order.
-
-    Returns:
-        Name by label, in the artifact's order of classes.
+def ensemble_labels(ensembles: Sequence[LegacyEnsemble], count: int) -> tuple[object, ...]:
+    """Return the labels that all levels share, in their own order; the numbers from 0 where no file says.
 
     Raises:
         DataError: The levels do not have the same labels.
-        UsageError: `given` does not fit the labels.
     """
     known = {e.labels for e in ensembles if e.labels is not None} or {tuple(range(count))}
     if len(known) > 1:
         raise DataError(
             "the levels must have the same classes", place="levels", value=sorted(map(str, known))
         )
-    (labels,) = known
+    return known.pop()
+
+
+def class_names(labels: tuple[object, ...], given: str | None) -> dict[object, str]:
+    """Name the classes.
+
+    Args:
+        labels: In the order of the columns.
+        given: `--classes`: names in the order of the labels, or LABEL=NAME pairs in the artifact's order;
+            text labels themselves set the order alone.
+
+    Returns:
+        Name by label, in the artifact's order of classes.
+
+    Raises:
+        UsageError: `given` does not fit the labels.
+    """
     if given is None:
         return {label: str(label) for label in labels}
     parts = [p.strip() for p in given.split(",")]
+    by_text: dict[str, object] = {str(label): label for label in labels}
     if len(parts) != len(labels):
         raise UsageError(f"{len(labels)} classes must be named", place="--classes", value=given)
-    if not any("=" in p for p in parts):
-        if set(parts) == {str(label) for label in labels}:
-            return {next(label for label in labels if str(label) == p): p for p in parts}
-        return dict(zip(labels, parts, strict=True))
-    pairs = dict(p.split("=", 1) for p in parts if "=" in p)
-    by_text: dict[str, object] = {str(label): label for label in labels}
+    if set(parts) == set(by_text):
+        return {by_text[p]: p for p in parts}
+    pairs: dict[str, str] = {}
+    for label, part in zip(labels, parts, strict=True):
+        text, equals, name = part.partition("=")
+        pairs.update({text: name} if equals else {str(label): part})
     if set(pairs) != set(by_text) or len(set(pairs.values())) != len(pairs):
         raise UsageError(
             "each label must be named once",
@@ -166,25 +174,32 @@ def class_names(ensembles: Sequence[LegacyEnsemble], count: int, given: str | No
 
 
 def member_classes(
-    labels: tuple[object, ...] | None, columns: int, classes: Mapping[object, str], place: str
+    own: tuple[object, ...] | None,
+    columns: int,
+    labels: tuple[object, ...],
+    order: Sequence[object],
+    place: str,
 ) -> tuple[int, ...]:
     """Return the artifact's class of each of a member's columns.
+
+    Args:
+        own: The member's labels, if it has any. Numbers from 0 are positions where the ensemble has texts.
+        columns: How many columns it has.
+        labels: The ensemble's labels, in the order of the columns of a member without labels of its own.
+        order: The same labels, in the artifact's order of classes.
+        place: How errors name the member.
 
     Raises:
         DataError: The member has labels that the artifact lacks, or none and another number of columns.
     """
-    order = list(classes)
-    if labels is None or len(labels) != columns:
-        if columns != len(order):
-            rule = f"a member without labels must have {len(order)} columns"
+    if own is None or len(own) != columns:
+        if columns != len(labels):
+            rule = f"a member without labels must have {len(labels)} columns"
             raise DataError(rule, place=place, value=columns)
-        return tuple(order.index(label) for label in sorted(order, key=_sort_key))
-    unknown = [label for label in labels if label not in classes]
+        own = labels
+    elif all(isinstance(label, str) for label in labels):
+        own = tuple(labels[n] if type(n) is int and 0 <= n < len(labels) else n for n in own)
+    unknown = [label for label in own if label not in labels]
     if unknown:
         raise DataError("a member's labels must be those of the ensemble", place=place, value=unknown)
-    return tuple(order.index(label) for label in labels)
-
-
-def _sort_key(label: object) -> tuple[bool, float, str]:
-    number = isinstance(label, int | float)
-    return not number, float(label) if isinstance(label, int | float) else 0.0, str(label)
+    return tuple(order.index(label) for label in own)
