@@ -57,21 +57,15 @@ def in_turns(
 ) -> tuple[Mapping[str, list[Sample]], Mapping[str, str]]:
     """Take samples of each name in turns, so that what disturbs the machine disturbs all alike.
 
-    One round before is thrown away where there is more than one repetition: it warms the file cache.
-
     Returns:
         The samples by name, and the reason of each name that failed.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     failed: dict[str, str] = {}
-    warm = 1 if repetitions > 1 else 0
-    for turn in range(repetitions + warm):
+    for _ in range(repetitions):
         for name in [n for n in samples if n not in failed]:
             try:
-                taken = sample(name)
+                samples[name].append(sample(name))
             except WorkerFailedError as error:
                 failed[name] = str(error)
-                continue
-            if turn >= warm:
-                samples[name].append(taken)
     return {n: s for n, s in samples.items() if n not in failed}, failed

@@ -14,10 +14,10 @@ from benchmarks.boundary import wrong_side
 from benchmarks.catalog import PEERS, Peer
 from benchmarks.environments import EnvironmentAbsentError, installed_mib, python_of
 from benchmarks.execution import Sample, WorkerFailedError, in_turns, work
-from benchmarks.profiles import Profile
+from benchmarks.profiles import Plan, Profile
 from benchmarks.progress import Progress, say
 from benchmarks.results import Absent, Series, Subject
-from benchmarks.subjects import SubjectSpec, facts, write_rows
+from benchmarks.subjects import SUBJECTS, facts, write_rows
 from benchmarks.summary import medians
 
 __all__ = ["Bench", "Figures", "artifact_mib", "fresh_folder", "measure_subject"]
@@ -61,9 +61,11 @@ class Bench:
 class _Measuring:
     """The measures of one subject; peers that fail move to `absent`."""
 
-    def __init__(self, bench: Bench, spec: SubjectSpec) -> None:
+    def __init__(self, bench: Bench, plan: Plan) -> None:
+        spec = SUBJECTS[plan.subject]
         self._bench = bench
         self._name = spec.name
+        self._plan = plan
         self.run = spec.run(bench.cache)
         self._folder = bench.cache / "peers" / self.run.name
         self._rows = bench.cache / "rows" / self.run.name
@@ -77,7 +79,7 @@ class _Measuring:
                 self.absent[peer.name] = gone[0]
             else:
                 self.peers[peer.name] = peer
-        write_rows(self.run, self._rows, max(bench.profile.sizes), bench.profile.boundary_splits)
+        write_rows(self.run, self._rows, max(plan.sizes), bench.profile.boundary_splits)
 
     def prepare(self) -> Figures:
         """Native models to what each peer serves from: time, memory, size."""
@@ -147,14 +149,14 @@ class _Measuring:
 
     def batch(self, threads: int) -> Figures:
         """Throughput of batches."""
-        profile, rows = self._bench.profile, self._rows / "batch.npy"
-        sizes = profile.sizes if threads == 1 else profile.sizes_two_threads
+        rows = self._rows / "batch.npy"
+        sizes = self._plan.sizes if threads == 1 else self._plan.sizes_two_threads
 
         def sample(name: str) -> Sample:
             return self._work(self.peers[name], "batch", rows=rows, threads=threads, sizes=sizes)
 
         names = [n for n in self._threaded(threads) if n != "floor"]
-        return self._keep(*in_turns(names, profile.repetitions, sample))
+        return self._keep(*in_turns(names, self._bench.profile.repetitions, sample))
 
     def _threaded(self, threads: int) -> list[str]:
         return [n for n, peer in self.peers.items() if threads == 1 or peer.threads]
@@ -174,10 +176,11 @@ class _Measuring:
         del self.peers[name]
 
 
-def measure_subject(bench: Bench, spec: SubjectSpec) -> Subject:
+def measure_subject(bench: Bench, plan: Plan) -> Subject:
     """Measure every peer on a subject."""
+    spec = SUBJECTS[plan.subject]
     say(f"subject {spec.name}")
-    on = _Measuring(bench, spec)
+    on = _Measuring(bench, plan)
     one = [
         bench.step(f"{spec.name}/prepare", on.prepare),
         bench.step(f"{spec.name}/installed", on.installed),
@@ -186,7 +189,7 @@ def measure_subject(bench: Bench, spec: SubjectSpec) -> Subject:
         bench.step(f"{spec.name}/batch", lambda: on.batch(1)),
     ]
     groups = {1: one}
-    if bench.profile.sizes_two_threads:
+    if plan.sizes_two_threads:
         groups[2] = [
             bench.step(f"{spec.name}/single, two threads", lambda: on.single(2)),
             bench.step(f"{spec.name}/batch, two threads", lambda: on.batch(2)),

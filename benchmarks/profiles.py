@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PROFILES", "Profile"]
+__all__ = ["PROFILES", "Plan", "Profile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured of one subject: rows of the batches, with one thread and with two."""
+
+    subject: str
+    sizes: tuple[int, ...]
+    sizes_two_threads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,35 +22,35 @@ class Profile:
 
     Attributes:
         name: As typed.
-        subjects: Names of the subjects (see `subjects`).
+        plans: Subjects (see `subjects`), in order.
         repetitions: Fresh processes a measure.
         seconds: At most this long for single rows, in each process.
         limit: At most so many single rows.
-        sizes: Rows of the batches.
-        sizes_two_threads: The same with two threads.
         boundary_splits: Splits whose boundary rows are tried.
-        growth: Whether growth is measured.
+        growth: Whether growth, and levels held at once, are measured.
     """
 
     name: str
-    subjects: tuple[str, ...]
+    plans: tuple[Plan, ...]
     repetitions: int
     seconds: float
     limit: int
-    sizes: tuple[int, ...]
-    sizes_two_threads: tuple[int, ...]
     boundary_splits: int
     growth: bool
 
 
+_FULL = (
+    Plan("large", (100, 1_000, 10_000, 100_000), (10_000,)),
+    Plan("small", (100, 1_000, 10_000)),
+    Plan("lightgbm", (100, 1_000, 10_000)),
+)
+_QUICK = tuple(Plan(subject, (100, 1_000)) for subject in ("small", "small-lightgbm"))
+
 PROFILES = {
-    p.name: p
-    for p in (
-        Profile(
-            "full", ("large", "small", "lightgbm"), 5, 1.0, 2000, (100, 1_000, 10_000, 100_000), (10_000,),
-            15_000, True,
-        ),
-        Profile("trial", ("large",), 1, 0.3, 200, (100, 1_000), (1_000,), 3_000, False),
-        Profile("quick", ("small", "small-lightgbm"), 1, 0.2, 50, (100, 1_000), (), 1_500, False),
+    profile.name: profile
+    for profile in (
+        Profile("full", _FULL, 5, 0.7, 2_000, 15_000, growth=True),
+        Profile("trial", (Plan("large", (100, 1_000, 10_000)),), 1, 0.3, 200, 3_000, growth=False),
+        Profile("quick", _QUICK, 1, 0.2, 50, 1_500, growth=False),
     )
-}  # fmt: skip
+}

@@ -50,14 +50,14 @@ def main(words: list[str] | None = None) -> int:
 
 def measure(profile: Profile, cache: Path, *, fresh: bool = False) -> Results:
     """Measure everything that a profile names."""
-    for name in dict.fromkeys(SUBJECTS[s].recipe for s in profile.subjects):
+    for name in _recipes(profile):
         reference(name, cache)
     progress = Progress(cache / f"progress-{profile.name}.json", _key(profile, cache))
     if fresh:
         progress.clear()
     bench = Bench(profile, cache, progress)
     bench.install()
-    subjects = tuple(measure_subject(bench, SUBJECTS[name]) for name in profile.subjects)
+    subjects = tuple(measure_subject(bench, plan) for plan in profile.plans)
     growth: tuple[Growth, ...] = ()
     if profile.growth:
         subjects += (measure_levels(bench, reference("large", cache)),)
@@ -86,15 +86,19 @@ def write(results: Results, out: Path) -> None:
     say(f"wrote {out / 'latest.json'} and latest.md")
 
 
+def _recipes(profile: Profile) -> list[str]:
+    return list(dict.fromkeys(SUBJECTS[plan.subject].recipe for plan in profile.plans))
+
+
 def _key(profile: Profile, cache: Path) -> str:
     """Digest of what the figures depend on: the profile, the models, the source that is measured."""
     root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256(
-        repr((profile, [reference(SUBJECTS[s].recipe, cache) for s in profile.subjects])).encode()
-    )
+    runs = [reference(name, cache).name for name in _recipes(profile)]
+    digest = hashlib.sha256(repr((profile, runs)).encode())
     for folder in ("benchmarks", "runtime/src", "convert/src"):
         for path in sorted((root / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+            if "cache" not in path.relative_to(root).parts:
+                digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.peers.scorer import Rows, Scorer
 
 _STATUS = Path("/proc/self/status")
-_MIN_SECONDS = 0.3
+_MIN_SECONDS = 0.2
 """A batch size is called again until this much time is spent."""
 
 
