@@ -116,9 +116,6 @@ def test_eight_writers_at_once_lose_no_version_and_no_generation(ram: Path) -> N
 
 
 @pytest.mark.long
-def test_eight_writers_over_1000_rounds_lose_no_version_and_no_generation(ram: Path) -> None:
-    generations = 0
-    for i in range(10):
-        (ram / str(i)).mkdir()
-        generations += contend(ram / str(i), rounds=100, seed=i)
-    print(f"1000 rounds of {WORKERS}: {generations} generations")
+@pytest.mark.parametrize("part", range(10))
+def test_eight_writers_over_1000_rounds_lose_no_version_and_no_generation(ram: Path, part: int) -> None:
+    print(f"100 rounds of {WORKERS}: {contend(ram, rounds=100, seed=part)} generations")
