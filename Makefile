@@ -142,6 +142,10 @@ bench-quick: $(STAMP) ## The same on small models, for the answers and not for t
 soak: $(STAMP) ## A bot's month in some minutes: outages, versions, rollbacks, restarts
 	$(BIN)/python -m benchmarks.soak
 
+.PHONY: legacy
+legacy: $(STAMP) ## Import pickles of older scikit-learn versions, in throwaway environments
+	$(BIN)/pytest -m long tests/convert/test_old_scikit_learn.py
+
 .PHONY: clean
 clean: ## Remove what the targets made, but no artifact and no run
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
