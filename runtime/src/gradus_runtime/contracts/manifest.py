@@ -10,12 +10,12 @@ the older versions in `parse`, and add an artifact of the new version to `tests/
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_runtime.contracts import codec, manifest_rules, strict_json
+from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.errors import ManifestError
 
 __all__ = [
@@ -199,7 +199,7 @@ class Manifest:
             "features": [(f.name, f.group, f.dtype) for f in self.features],
             "levels": [(s.name, s.groups) for s in self.levels],
         }
-        return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
+        return sha256_hex(json.dumps(schema, sort_keys=True).encode())
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of `manifest.json`."""
@@ -207,7 +207,7 @@ class Manifest:
 
     def digest(self) -> str:
         """SHA-256 of `to_bytes()`, in hexadecimal."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+        return sha256_hex(self.to_bytes())
 
 
 def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:

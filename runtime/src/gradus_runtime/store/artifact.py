@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from types import TracebackType
 from typing import Self
 
 from gradus_runtime.contracts import manifest as manifests
 from gradus_runtime.contracts import names, strict_json
+from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.contracts.manifest import FileEntry, Manifest
 from gradus_runtime.errors import IntegrityError, UsageError
 from gradus_runtime.store import disk
@@ -60,7 +60,7 @@ class Artifact:
 
     def _manifest_bytes(self, expected: str | None) -> tuple[bytes, str]:
         data = self._bounded(names.MANIFEST, strict_json.MAX_BYTES)
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256_hex(data)
         if self._bounded(names.SEAL, SEAL_BYTES) != seal(digest):
             raise IntegrityError(
                 f"{names.SEAL} must hold the digest of {names.MANIFEST}",
@@ -125,7 +125,7 @@ class Artifact:
         entry = self.entry(name)
         with disk.failing("a file must be readable", f"{self.origin}/{name}"):
             data = self._carrier.read(name, entry.size + 1)
-        found = hashlib.sha256(data).hexdigest()
+        found = sha256_hex(data)
         if len(data) != entry.size or found != entry.sha256:
             raise IntegrityError(
                 f"a file must have the SHA-256 {entry.sha256}", place=f"{self.origin}/{name}", value=found
