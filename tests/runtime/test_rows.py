@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows
 
@@ -148,6 +148,7 @@ def test_what_is_no_number_is_missing_alone_and_in_a_batch(bot: Predictor, value
     assert bot.predict(as_objects, names=NAMES).levels.tolist() == ["level2"]
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_a_float_is_there_exactly_if_it_is_finite_as_float32(value: float) -> None:
     with np.errstate(over="ignore"):
