@@ -1,0 +1,51 @@
+"""What serving loads, and what it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.support.golden import TRIO
+
+SCRIPT = """
+import json, sys
+import numpy, onnxruntime
+before = set(sys.modules)
+from gradus_runtime import Predictor
+bot = Predictor.open(sys.argv[1])
+row = {str(name): 0.5 for name in bot.feature_names_in_}
+bot.decide(row)
+bot.decide({})
+bot.predict([row, {}])
+bot.drift(), bot.health(), bot.info(), bot.reload_if_changed()
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+HEAVY = {"sklearn", "lightgbm", "xgboost", "pandas", "polars", "pyarrow", "scipy", "onnx", "joblib", "skops"}
+
+
+def test_a_prediction_loads_nothing_but_the_runtime_and_the_standard_library() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(TRIO)], capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    tops = {name.split(".")[0] for name in loaded}
+    assert not tops & HEAVY
+    assert tops - sys.stdlib_module_names <= {"gradus_runtime", "numpy"}
+    assert not {name for name in loaded if name.startswith("numpy.random")}
+    assert not tops & {"pickle", "socket", "ssl", "http", "ctypes", "asyncio", "_hashlib", "subprocess"}
+
+
+def test_the_contracts_and_the_command_do_without_onnxruntime() -> None:
+    script = (
+        "import sys, gradus_runtime, gradus_runtime.contracts.manifest, gradus_runtime.cli\n"
+        "gradus_runtime.cli.main(['pin', '--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert "gradus_runtime.contracts.manifest" in imported
+    assert not {name for name in imported if name.split(".")[0] in ("numpy", "onnxruntime")}
