@@ -49,3 +49,13 @@ def test_the_contracts_and_the_command_do_without_onnxruntime() -> None:
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "gradus_runtime.contracts.manifest" in imported
     assert not {name for name in imported if name.split(".")[0] in ("numpy", "onnxruntime")}
+
+
+def test_a_process_that_ends_with_an_open_predictor_ends_in_silence() -> None:
+    script = (
+        "import sys; from gradus_runtime import Predictor; bot = Predictor.open(sys.argv[1]); bot.decide({})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(TRIO)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -7,6 +7,8 @@ uninstalled, the files it was opened on stay readable until it is closed.
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from typing import Protocol
 
 from gradus_runtime.contracts import names
@@ -80,5 +82,6 @@ class FolderCarrier:
         for descriptor, _ in files.values():
             os.close(descriptor)
 
-    def __del__(self) -> None:
-        self.close()
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not finalizing():  # then the system closes them, and `os` may be gone
+            self.close()
