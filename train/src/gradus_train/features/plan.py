@@ -12,7 +12,7 @@ from gradus_train.features import external
 from gradus_train.features.clock import time_features
 from gradus_train.features.indicators import derived, interactions, smoothed
 from gradus_train.features.segments import with_segments
-from gradus_train.features.signals import four_hour_signal_inputs, strategy_signals
+from gradus_train.features.signals import four_hour_signal_inputs, signal_inputs, strategy_signals
 
 __all__ = ["FeatureSettings", "compute_features", "known_features"]
 
@@ -61,7 +61,7 @@ def compute_features(
     plan = (
         frame.lazy()
         .with_columns(**smoothed())
-        .with_columns(**derived())
+        .with_columns(**derived(), **signal_inputs())
         .with_columns(**interactions(), **strategy_signals(), **time_features(settings.market_timezone))
         .select(n for n in names if n not in external.NAMES)
     )

@@ -10,7 +10,7 @@ import talib
 from gradus_train.features import windows
 from gradus_train.features.segments import ago, by_segment
 
-__all__ = ["FOUR_HOURS_MS", "four_hour_signal_inputs", "strategy_signals"]
+__all__ = ["FOUR_HOURS_MS", "four_hour_signal_inputs", "signal_inputs", "strategy_signals"]
 
 FOUR_HOURS_MS = 4 * 3_600_000
 _NOISE = 1e-12
@@ -20,13 +20,21 @@ _ATR, _RSI, _ADX = pl.col("atr_14"), pl.col("rsi_14"), pl.col("adx_14")
 
 
 def strategy_signals() -> Mapping[str, pl.Expr]:
-    """Expressions by feature name, from indicators and the columns of `four_hour_signal_inputs`."""
+    """Expressions by feature name, from indicators, `signal_inputs` and `four_hour_signal_inputs`."""
     return {
         "strategy_signal_ATRBased": _atr_based(),
         "strategy_signal_MochipoyAlert": _mochipoy_alert(),
         "strategy_signal_MultiTimeframe": _multi_timeframe(),
         "strategy_signal_DonchianChannel": _donchian_channel(),
         "strategy_signal_ADXTrendStrength": _adx_trend_strength(),
+    }
+
+
+def signal_inputs() -> Mapping[str, pl.Expr]:
+    """Columns that the signals need besides the features: the signal line of MACD, and RCI over 9 bars."""
+    return {
+        "macd_signal_9": by_segment(lambda m: talib.EMA(m, 9), pl.col("macd")),
+        "rci_9": windows.rank_correlation(_CLOSE, 9),
     }
 
 
@@ -45,23 +53,12 @@ def _atr_based() -> pl.Expr:
 
 
 def _mochipoy_alert() -> pl.Expr:
-    macd = pl.col("macd")
-    signal = by_segment(lambda m: talib.EMA(m, 9), macd)
-    rci = windows.rank_correlation(_CLOSE, 9)
-    before = ago(rci, 1)
-    turn_up, turn_down = (rci < -0.8) & (rci > before), (rci > 0.8) & (rci < before)
-    rci_vote = turn_up.cast(pl.Float64) - turn_down.cast(pl.Float64)
-    votes = [_side(_EMA_20, _EMA_50), _side(macd, signal), rci_vote]
-    up = sum((v > 0).cast(pl.Float64) for v in votes[1:]) + (votes[0] > 0).cast(pl.Float64)
-    down = sum((v < 0).cast(pl.Float64) for v in votes[1:]) + (votes[0] < 0).cast(pl.Float64)
-    return (
-        pl.when(up >= 2)
-        .then(up * _THIRD)
-        .when(down >= 2)
-        .then(-down * _THIRD)
-        .when((up + down).is_not_null())
-        .then(0.0)
-    )
+    rci, before = pl.col("rci_9"), ago(pl.col("rci_9"), 1)
+    turn = ((rci < -0.8) & (rci > before)).cast(pl.Float64) - ((rci > 0.8) & (rci < before)).cast(pl.Float64)
+    a, b, c = _side(_EMA_20, _EMA_50), _side(pl.col("macd"), pl.col("macd_signal_9")), turn
+    up, down = a.clip(0, 1) + b.clip(0, 1) + c.clip(0, 1), -(a.clip(-1, 0) + b.clip(-1, 0) + c.clip(-1, 0))
+    agreed = pl.when(up >= 2).then(up).when(down >= 2).then(-down).when(up.is_not_null()).then(0.0)
+    return agreed * _THIRD
 
 
 def four_hour_signal_inputs(bars: pl.DataFrame, bar_ms: int) -> pl.DataFrame:

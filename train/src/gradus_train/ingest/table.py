@@ -68,9 +68,9 @@ class RawTable:
         Raises:
             DataError: With the place, the rule and the value of that row.
         """
-        row = bad.fill_null(True).arg_max()
-        if row is not None and bad.fill_null(True)[row]:
-            raise DataError(rule, place=self.place(row), value=_shown(value[row]), hint=hint)
+        rows = bad.fill_null(True).arg_true()
+        if len(rows):
+            raise DataError(rule, place=self.place(rows[0]), value=_shown(value[rows[0]]), hint=hint)
 
 
 def _shown(value: object) -> object:
