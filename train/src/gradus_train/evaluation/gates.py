@@ -141,7 +141,7 @@ def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, tuple[Scores, 
         other = _value(baseline, metric)
         side = "below" if lower else "above"
         holds = value < other if lower else value > other
-        return _result(name, metric, value, f"{side} the baseline {gate.beats!r}'s", other, holds)
+        return _result(name, metric, value, f"{side} the baseline ({gate.beats})", other, holds)
     if isinstance(pinned, str):
         return GateLine(name, metric, f"{name}: {metric} against the pinned version skipped, {pinned}", None)
     if name not in pinned:
