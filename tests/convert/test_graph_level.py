@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.convert.test_graph_tables import EDGES, rows_at
-from tests.support.forests import random_forest
+from tests.support.forests import chain, random_forest
 from tests.support.graphs import run, session
 
 from gradus_convert.graphs import ALLOWED_OPERATORS, VotingMember, build_level
@@ -86,33 +86,6 @@ def test_few_trees_single_leaves_and_deep_trees_are_compiled(depth: int, trees: 
     for part in (X, X[:1]):
         result = run(model, part)
         assert (result["leaves"] == interpret(members[0].model, part).leaves).all()
-
-
-def chain(depth: int) -> Forest:
-    """One tree of which every split has a leaf on its left: the deepest tree there is."""
-    nodes = 2 * depth + 1
-    split = np.arange(nodes) % 2 == 0
-    split[-1] = False
-    place = np.arange(nodes)
-    leaf = np.full(nodes, -1)
-    leaf[~split] = np.arange((~split).sum())
-    rng = np.random.default_rng(depth)
-    return Forest(
-        roots=[0],
-        left=np.where(split, place + 1, place),
-        right=np.where(split, place + 2, place),
-        feature=np.where(split, 0, -1),
-        threshold=np.where(split, place - depth, 0),
-        leaf=leaf,
-        values=rng.dirichlet(np.ones(3), size=int((~split).sum())),
-        tree_output=[-1],
-        base=np.zeros(3),
-        n_features=1,
-        n_outputs=3,
-        link="identity",
-        scale=1.0,
-        native_leaf=leaf,
-    )  # type: ignore[arg-type]
 
 
 def test_more_than_255_features_are_compiled() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.forests import random_forest
+from tests.support.forests import chain, random_forest
 
+from gradus_convert.errors import InexactModelError
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.tables import Walk, follow, pack
 from gradus_convert.ir import Forest, leaves
@@ -46,24 +48,24 @@ def test_following_the_tables_ends_at_the_leaf_of_the_interpreter(
     tables = pack(walks, 4, heap=heap)
     order = [i for s in tables.stages for i in s.walks]
     for row in rows_at(forests[0], 5, seed):
-        ends = follow(tables, row)
-        expected = np.concatenate([leaves(forests[i], row[None])[0][walks[i].trees] for i in order])
-        assert (tables.node[ends] == expected).all()
-        answers = np.concatenate(
-            [payloads[i][forests[i].leaf[leaves(forests[i], row[None])[0][walks[i].trees]]] for i in order]
-        )
-        assert (tables.threshold[ends] == answers).all()
+        nodes, answers = follow(tables, row)
+        ends = [leaves(forests[i], row[None])[0][walks[i].trees] for i in order]
+        assert (nodes == np.concatenate(ends)).all()
+        expected = [payloads[i][forests[i].leaf[end]] for i, end in zip(order, ends, strict=True)]
+        assert (answers == np.concatenate(expected)).all()
 
 
-def test_walks_that_end_early_come_first_and_those_of_one_depth_share_a_stage() -> None:
+def test_walks_that_go_deepest_come_first_and_those_of_one_depth_share_a_stage() -> None:
     deep, flat, other = (random_forest(s, trees=40, depth=d) for s, d in ((1, 9), (2, 3), (3, 9)))
     tables = plan_sums([deep, flat, other], 4).tables
-    assert [(s.walks, s.trees) for s in tables.stages] == [((1,), 42), ((0, 2), 84)]
-    assert [s.steps for s in tables.stages] == [3, 9]
+    assert [(s.walks, s.trees) for s in tables.stages] == [((0, 2), 84), ((1,), 42)]
+    assert [s.steps for s in tables.stages] == [9, 3]
 
 
 def test_columns_take_the_narrowest_type() -> None:
-    types = [plan_sums([random_forest(1, n_features=n)], n).tables.column.dtype for n in (255, 256, 65536)]
+    types = [
+        plan_sums([random_forest(1, n_features=n)], n).tables.bottom.column.dtype for n in (255, 256, 65536)
+    ]
     assert types == [np.uint8, np.uint16, np.int32]
 
 
@@ -86,3 +88,23 @@ def test_equal_leaf_vectors_are_stored_once() -> None:
     (run,) = plan_sums([forest], 4).runs[0]
     assert run.vectors is not None
     assert len(run.vectors) == len(np.unique((forest.values * forest.scale).astype(np.float32), axis=0))
+
+
+def test_the_heap_takes_levels_while_the_tables_stay_small() -> None:
+    forest = random_forest(1, trees=10, depth=9)
+    chosen = plan_sums([forest], 4).tables
+    payload = np.zeros(len(forest.values), np.float32)
+
+    def size(levels: int) -> int:
+        tables = pack([Walk(forest, payload, np.arange(10))], 4, heap=levels)
+        every = [*tables.top, tables.bottom]
+        return sum(t.threshold.nbytes + t.column.nbytes for t in every) + tables.left.nbytes
+
+    sizes = [size(k) for k in range(1, 7)]
+    assert sizes[chosen.heap - 1] <= 1.35 * min(sizes)
+    assert 1 < chosen.heap < 6 or sizes[5] <= 1.35 * min(sizes)
+
+
+def test_a_tree_too_deep_for_the_walk_is_refused() -> None:
+    with pytest.raises(InexactModelError, match="the compact encoding walks at most 256 levels, but got 300"):
+        plan_sums([chain(300)], 1)

@@ -64,3 +64,30 @@ def random_forest(
         scale=1.0 / trees if vector else 1.0,
         native_leaf=np.array(fields["native"], np.int64),
     )
+
+
+def chain(depth: int) -> Forest:
+    """One tree of which every split has a leaf on its left: the deepest tree there is."""
+    nodes = 2 * depth + 1
+    split = np.arange(nodes) % 2 == 0
+    split[-1] = False
+    place = np.arange(nodes)
+    leaf = np.full(nodes, -1)
+    leaf[~split] = np.arange((~split).sum())
+    rng = np.random.default_rng(depth)
+    return Forest(
+        roots=[0],
+        left=np.where(split, place + 1, place),
+        right=np.where(split, place + 2, place),
+        feature=np.where(split, 0, -1),
+        threshold=np.where(split, place - depth, 0),
+        leaf=leaf,
+        values=rng.dirichlet(np.ones(3), size=int((~split).sum())),
+        tree_output=[-1],
+        base=np.zeros(3),
+        n_features=1,
+        n_outputs=3,
+        link="identity",
+        scale=1.0,
+        native_leaf=leaf,
+    )  # type: ignore[arg-type]

@@ -100,10 +100,11 @@ class _OneRow:
         """The length of a flat value of so many trees."""
         return trees
 
-    def _table(self, name: str) -> str:
-        """Store one of the tables, at the first call."""
-        value = getattr(self.tables, name)
-        return self.graph.constant(value, value.dtype, name)
+    def _table(self, name: str, level: int) -> str:
+        """Store the column of a table (or the children) that a level's slots are in, at the first call."""
+        top = level < self.tables.heap
+        value = self.tables.left if name == "left" else getattr(self.tables.level(level), name)
+        return self.graph.constant(value, value.dtype, f"{name}{level if top else ''}")
 
     def _gather(self, table: str, slot: str, trees: int, type: int) -> str:  # noqa: A002  ONNX's own word
         return self.graph.op("GatherElements", table, slot, axis=0, type=type, dims=[self._flat(trees)])
@@ -117,46 +118,44 @@ class _OneRow:
 
     def _roots(self) -> str:
         """The first step: the roots' columns and thresholds are constants, not gathered."""
-        trees, g = self.tables.n_trees, self.graph
-        columns = g.constant(self.tables.column[trees : 2 * trees], np.int32, "root_column")
-        thresholds = g.constant(self.tables.threshold[trees : 2 * trees], np.float32, "root_threshold")
-        children = g.constant(2 * np.arange(trees, 2 * trees), np.int32, "root_child")
+        trees, g, roots = self.tables.n_trees, self.graph, self.tables.top[0]
+        columns = g.constant(roots.column, np.int32, "root_column")
+        thresholds = g.constant(roots.threshold, np.float32, "root_threshold")
+        children = g.constant(2 * np.arange(trees), np.int32, "root_child")
         x = self._gather(self.row, columns, trees, FLOAT)
         return self._add(self._right(x, thresholds, trees), children, trees)
 
-    def _column(self, slot: str, trees: int) -> str:
+    def _column(self, slot: str, level: int, trees: int) -> str:
         """Where in `row` the splits at `slot` look."""
-        if self.tables.column.dtype == np.int32:
-            return self._gather(self._table("column"), slot, trees, INT32)
-        kind = helper.np_dtype_to_tensor_dtype(self.tables.column.dtype)
-        column = self._gather(self._table("column"), slot, trees, kind)
+        table, kind = self._table("column", level), self.tables.bottom.column.dtype
+        if kind == np.int32:
+            return self._gather(table, slot, trees, INT32)
+        column = self._gather(table, slot, trees, helper.np_dtype_to_tensor_dtype(kind))
         return self.graph.op("Cast", column, to=INT32, type=INT32, dims=[self._flat(trees)])
 
     def _step(self, slot: str, level: int, trees: int) -> str:
-        x = self._gather(self.row, self._column(slot, trees), trees, FLOAT)
-        threshold = self._gather(self._table("threshold"), slot, trees, FLOAT)
+        x = self._gather(self.row, self._column(slot, level, trees), trees, FLOAT)
+        threshold = self._gather(self._table("threshold", level), slot, trees, FLOAT)
         right = self._right(x, threshold, trees)
         if level < self.tables.heap:
             child = self._add(slot, slot, trees)
         else:
-            child = self._gather(self._table("left"), slot, trees, INT32)
+            child = self._gather(self._table("left", level), slot, trees, INT32)
         return self._add(child, right, trees)
 
     def walk(self) -> list[str]:
         """Return the slots at which the trees of each stage end."""
-        ends, stages = [], self.tables.stages
         slot, level, trees = self._roots(), 1, self.tables.n_trees
-        for i, stage in enumerate(stages):
+        ends: list[str] = []
+        for stage in reversed(self.tables.stages):
             while level < stage.steps:
                 slot = self._step(slot, level, trees)
                 level += 1
-            if i == len(stages) - 1:
-                ends.append(slot)
-            else:
-                done, slot = self._cut(slot, [stage.trees, trees - stage.trees])
-                ends.append(done)
+            if stage.trees < trees:
                 trees -= stage.trees
-        return ends
+                slot, done = self._cut(slot, [trees, stage.trees])
+                ends.insert(0, done)
+        return [slot, *ends]
 
     def _cut(self, slot: str, sizes: list[int]) -> list[str]:
         return self.graph.cut(slot, sizes)
@@ -165,7 +164,7 @@ class _OneRow:
         """Return the sums, float32 [N, R]."""
         pieces: dict[int, str] = {}
         for stage, runs, end in zip(self.tables.stages, self.plan.runs, ends, strict=True):
-            payload = self._gather(self._table("threshold"), end, stage.trees, FLOAT)
+            payload = self._gather(self._table("threshold", stage.steps), end, stage.trees, FLOAT)
             parts = [payload] if len(runs) == 1 else self._cut(payload, [r.trees for r in runs])
             for run, part in zip(runs, parts, strict=True):
                 if run.vectors is None:
@@ -192,8 +191,11 @@ class _OneRow:
     def leaves(self, ends: list[str]) -> str:
         """Return the nodes, int32 [N, T], in the order of the forests."""
         g = self.graph
-        joined = ends[0] if len(ends) == 1 else g.op("Concat", *ends, axis=0)
-        nodes = g.op("GatherElements", self._table("node"), joined, axis=0)
+        parts = [
+            g.op("GatherElements", self._table("node", stage.steps), end, axis=0)
+            for stage, end in zip(self.tables.stages, ends, strict=True)
+        ]
+        nodes = parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=0)
         by_tree = g.op("Reshape", nodes, g.shape(self.tables.n_trees, -1))
         order = g.constant(self.plan.leaf_order, np.int64, "leaf_order")
         return g.op("Transpose", g.op("Gather", by_tree, order, axis=0), perm=[1, 0])
@@ -221,19 +223,18 @@ class _ManyRows(_OneRow):
         return self.graph.op("Reshape", value, self.graph.shape(-1), type=INT32, dims=[self._flat(trees)])
 
     def _roots(self) -> str:
-        trees, g = self.tables.n_trees, self.graph
-        columns = g.constant(self.tables.column[trees : 2 * trees], np.int32, "root_column")
-        thresholds = self.tables.threshold[trees : 2 * trees, None]
-        children = g.constant(2 * np.arange(trees, 2 * trees)[:, None], np.int32, "root_child_column")
+        trees, g, roots = self.tables.n_trees, self.graph, self.tables.top[0]
+        columns = g.constant(roots.column, np.int32, "root_column")
+        thresholds = g.constant(roots.threshold[:, None], np.float32, "root_threshold_column")
+        children = g.constant(2 * np.arange(trees)[:, None], np.int32, "root_child_column")
         dims: Shape = [trees, "N"]
         x = g.op("Gather", self.by_column, columns, axis=0, type=FLOAT, dims=dims)
-        column = g.constant(thresholds, np.float32, "root_threshold_column")
-        right = g.op("Greater", x, column, type=BOOL, dims=dims)
+        right = g.op("Greater", x, thresholds, type=BOOL, dims=dims)
         right = g.op("Cast", right, to=INT32, type=INT32, dims=dims)
         return self._flatten(g.op("Add", right, children, type=INT32, dims=dims), trees)
 
-    def _column(self, slot: str, trees: int) -> str:
-        return self._add(super()._column(slot, trees), self._offset(trees), trees)
+    def _column(self, slot: str, level: int, trees: int) -> str:
+        return self._add(super()._column(slot, level, trees), self._offset(trees), trees)
 
     def _offset(self, trees: int) -> str:
         """Where each row starts, repeated for every tree: int32 [T * N]."""

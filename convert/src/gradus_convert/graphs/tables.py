@@ -1,16 +1,16 @@
 """Trees laid out as flat tables for the walk by tensor operators.
 
-A *slot* is a place in the tables. All trees of a graph share them:
+A *slot* is a place in a table. All trees of a graph share the tables; the deepest come first.
 
-* The first `heap` levels are numbered like a heap: level l of tree t starts at T * 2^l + t * 2^l, so the
-  child of slot i is 2 i + c, where c is 1 iff the row goes right. A leaf above is repeated at every slot
-  below it.
-* Deeper, siblings are neighbours and `left` of their parent is the slot of the first: child = left[i] + c.
-  Pairs follow each other depth-first over blocks of four levels (8 % faster on one row than level by
-  level).
+* The first `heap` levels have a table each, numbered like a heap: tree t has the slots t * 2^l to
+  (t + 1) * 2^l - 1 of level l, so the child of slot i is slot 2 i + c of the next table, where c is 1 iff the
+  row goes right. No child is stored. A leaf above is repeated at every slot below it.
+* Below, one table: first level `heap`, numbered alike; then siblings are neighbours and `left` of their
+  parent is the slot of the first: child = left[i] + c. Pairs follow each other depth-first over blocks of
+  four levels.
 * A leaf looks at the column of -inf, its threshold is its payload, its `left` is itself. -inf > payload never
   holds, so a finished tree stays where it is, and the table of thresholds doubles as the table of payloads.
-* Slots that only the last level of their walk reaches come last and have a threshold alone.
+* Slots that only the last step of a walk reaches come last and have a threshold alone.
 """
 
 from __future__ import annotations
@@ -25,17 +25,23 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.ir import Forest, depths
 
-__all__ = ["EXACT_LIMIT", "Stage", "Walk", "WalkTables", "follow", "pack"]
+__all__ = ["EXACT_LIMIT", "Stage", "Table", "Walk", "WalkTables", "follow", "pack"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-HEAP_LEVELS = 4
+MOST_HEAP_LEVELS = 6
+HEAP_GROWTH = 1.25
+"""Levels are added to the heap while the tables stay below this times the smallest they can be."""
+
 BLOCK_LEVELS = 4
 EXACT_LIMIT = 1 << 24
 """Integers below are exact in float32."""
+
+DEEPEST = 256
+"""Steps of a walk: each is nine operators, whatever few rows need it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,29 +72,45 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Slots.
+
+    Attributes:
+        threshold: float32 [S]; the payload at a leaf.
+        column: unsigned [at most S], a column of the row as `WalkTables.nan` says.
+        node: int32 [S], the node of the slot in its own forest; -1 where there is none.
+    """
+
+    threshold: Float32
+    column: npt.NDArray[Any]
+    node: Int32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class WalkTables:
     """The tables of one graph.
 
     Attributes:
-        threshold: float32 [S + D]; the payload at a leaf.
-        left: int32 [S].
-        column: unsigned [S], a column of the row as `n_columns` and `nan` say.
-        node: int32 [S + D], the node of the slot in its own forest; -1 where there is none.
-        heap: Levels below which a child is at 2 i + c.
-        stages: In the order of the walk, those with fewest steps first.
+        top: The table of each level of the heap.
+        bottom: The table of all below.
+        left: int32, by slot of the bottom.
+        stages: In the order of the trees, those with the most steps first.
         n_features: Columns of the caller's rows. Column n_features is -inf.
-        nan: "absent": rows have no NaN. "right": NaN is taken as +inf. "mixed": the same columns again,
-            with +inf for NaN, start at n_features + 1, and a NaN among the first goes left.
+        nan: "absent": rows have no NaN. "right": NaN is taken as +inf. "mixed": the same columns again, with
+            +inf for NaN, start at n_features + 1, and a NaN among the first goes left.
     """
 
-    threshold: Float32
+    top: tuple[Table, ...]
+    bottom: Table
     left: Int32
-    column: npt.NDArray[Any]
-    node: Int32
-    heap: int
     stages: tuple[Stage, ...]
     n_features: int
     nan: str
+
+    @property
+    def heap(self) -> int:
+        """Levels of the heap."""
+        return len(self.top)
 
     @property
     def n_trees(self) -> int:
@@ -99,6 +121,10 @@ class WalkTables:
     def n_columns(self) -> int:
         """Columns of a row that the walk reads."""
         return (self.n_features + 1) * (2 if self.nan == "mixed" else 1)
+
+    def level(self, level: int) -> Table:
+        """Return the table that slots of a level are in."""
+        return self.top[level] if level < self.heap else self.bottom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +142,7 @@ class _Nodes:
     steps: Int64
 
 
-def pack(walks: Sequence[Walk], n_features: int, *, heap: int = HEAP_LEVELS) -> WalkTables:
+def pack(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> WalkTables:
     """Lay out forests for one walk.
 
     For every row of finite float32 and every tree of a walk, following the tables by the rules above for the
@@ -126,36 +152,51 @@ def pack(walks: Sequence[Walk], n_features: int, *, heap: int = HEAP_LEVELS) -> 
     Args:
         walks: At least one.
         n_features: Columns of a row.
-        heap: Levels numbered like a heap.
+        heap: Levels numbered like a heap, at least 1; by default as many as make the walk faster for little
+            space.
 
     Raises:
-        InexactModelError: There are 2^31 slots or more.
+        InexactModelError: There are 2^31 slots or more, or a tree is deeper than `DEEPEST`.
     """
     steps = [max(1, int(depths(w.forest).max())) for w in walks]
-    order = sorted(range(len(walks)), key=lambda i: steps[i])
+    if max(steps) > DEEPEST:
+        raise InexactModelError(
+            f"the compact encoding walks at most {DEEPEST} levels",
+            place="graphs.tables",
+            value=max(steps),
+            hint='Use the encoding "treeops".',
+        )
+    order = sorted(range(len(walks)), key=lambda i: -steps[i])
     nan = _nan_mode(walks)
     nodes = _join([walks[i] for i in order], [steps[i] for i in order], n_features, nan)
-    heap = min(heap, max(steps))
-    slots, start, inner = _assign(nodes, heap)
-    if len(slots) > np.iinfo(np.int32).max:
-        raise InexactModelError(
-            "an ensemble must have fewer than 2^31 slots", place="graphs.tables", value=len(slots)
-        )
-    used = slots >= 0
-    safe = np.where(used, slots, 0)
-    place = np.arange(inner)
-    left = np.where(nodes.is_leaf[safe[:inner]] | ~used[:inner], place, start[safe[:inner]])
-    columns = np.where(used, nodes.column[safe], n_features)[:inner]
+    heap = min(heap or _heap_levels(nodes), max(steps))
+    levels = _heap(nodes, heap)
+    slots, left, inner = _bottom(nodes, levels[heap], heap)
+    dtype = _column_type(int(nodes.column.max()))
     return WalkTables(
-        threshold=np.where(used, nodes.threshold[safe], np.float32(0)),
-        left=np.where(left < 0, 0, left).astype(np.int32),
-        column=columns.astype(_column_type(int(columns.max()))),
-        node=np.where(used, nodes.local[safe], -1).astype(np.int32),
-        heap=heap,
+        top=tuple(_table(nodes, level, len(level), dtype) for level in levels[:heap]),
+        bottom=_table(nodes, slots, inner, dtype),
+        left=left.astype(np.int32),
         stages=tuple(_stages(walks, order, steps)),
         n_features=n_features,
         nan=nan,
     )
+
+
+def _table(nodes: _Nodes, slots: Int64, inner: int, dtype: Any) -> Table:
+    columns = nodes.column[slots[:inner]].astype(dtype)
+    return Table(nodes.threshold[slots], columns, nodes.local[slots].astype(np.int32))
+
+
+def _heap_levels(nodes: _Nodes) -> int:
+    """The most levels for which the tables stay within `HEAP_GROWTH` of the smallest."""
+    split_depths = nodes.depth[~nodes.is_leaf]
+    sizes = []
+    for heap in range(1, MOST_HEAP_LEVELS + 1):
+        above = sum(int((nodes.steps >= level).sum()) << level for level in range(heap))
+        at = int((nodes.steps >= heap).sum()) << heap
+        sizes.append(5 * above + 9 * at + 18 * int((split_depths >= heap).sum()))
+    return max(k for k, size in enumerate(sizes, 1) if size <= HEAP_GROWTH * min(sizes))
 
 
 def _column_type(largest: int) -> type[np.unsignedinteger[Any]] | type[np.signedinteger[Any]]:
@@ -216,40 +257,52 @@ def _join(walks: Sequence[Walk], steps: Sequence[int], n_features: int, nan: str
     return _Nodes(is_leaf=whole["left"] == np.arange(total + 1), threshold=threshold, **whole)
 
 
-def _assign(nodes: _Nodes, heap: int) -> tuple[Int64, Int64, int]:
-    """Give every node its slot.
+def _heap(nodes: _Nodes, heap: int) -> list[Int64]:
+    """The node of each slot of levels 0 to `heap`, for the trees that are walked as far."""
+    levels, level = [nodes.roots], nodes.roots[:, None]
+    for depth in range(1, heap + 1):
+        level = level[: int((nodes.steps >= depth).sum())]
+        level = np.stack([nodes.left[level], nodes.right[level]], axis=2).reshape(len(level), -1)
+        levels.append(level.reshape(-1))
+    return levels
+
+
+def _bottom(nodes: _Nodes, first: Int64, heap: int) -> tuple[Int64, Int64, int]:
+    """Lay out what is below the heap, `first` being its first level.
 
     Returns:
-        The node of each slot (-1 for none); for each split below the heap the slot of its first child; the
-        number of slots that a walk leaves again.
+        The node of each slot; `left` of each slot that is left again; the number of those.
     """
-    trees = len(nodes.roots)
-    level, heap_nodes = nodes.roots[:, None], [np.full(trees, -1)]
-    for _ in range(heap):
-        heap_nodes.append(level.reshape(-1))
-        level = np.stack([nodes.left[level], nodes.right[level]], axis=2).reshape(trees, -1)
-    heap_nodes.append(level.reshape(-1))
-    parents, last = _pairs(nodes, level, heap)
-    base = trees << (heap + 1)
+    if len(first) >= np.iinfo(np.int32).max // 4:
+        raise InexactModelError(
+            "there must be fewer than 2^29 slots", place="graphs.tables", value=len(first)
+        )
+    left_over = np.repeat(nodes.steps[nodes.steps >= heap], 1 << heap) - heap
+    parents, last = _pairs(nodes, first, left_over)
     parents = np.concatenate([parents[~last], parents[last]])
     children = np.stack([nodes.left[parents], nodes.right[parents]], axis=1).reshape(-1)
     start = np.full(len(nodes.left), -1)
-    start[parents] = base + 2 * np.arange(len(parents))
-    slots = np.concatenate([*heap_nodes, children])
-    return slots, start, base + 2 * int((~last).sum())
+    start[parents] = len(first) + 2 * np.arange(len(parents))
+    slots = np.concatenate([first, children])
+    inner = len(first) + 2 * int((~last).sum())
+    left = np.where(start[slots[:inner]] < 0, np.arange(inner), start[slots[:inner]])
+    return slots, left, inner
 
 
-def _pairs(nodes: _Nodes, bottom: Int64, heap: int) -> tuple[Int64, Bool]:
-    """Order the splits at and below the heap's last level as their pairs of children shall follow.
+def _pairs(nodes: _Nodes, level: Int64, left_over: Int64) -> tuple[Int64, Bool]:
+    """Order the splits at and below a level as their pairs of children shall follow.
+
+    Args:
+        nodes: All trees.
+        level: The nodes of the level.
+        left_over: The steps that are left to each.
 
     Returns:
         The splits, and which of them have children at the last step of their walk.
     """
     sizes, preorder = _sizes(nodes), np.zeros(len(nodes.left), np.int64)
     block = np.arange(len(nodes.left))
-    remaining = np.broadcast_to(nodes.steps[:, None], bottom.shape)
-    found, lasts = [], []
-    level, left_over, depth = bottom.reshape(-1), remaining.reshape(-1) - heap, 0
+    found, lasts, depth = [], [], 0
     preorder[level] = np.cumsum(sizes[level]) - sizes[level]
     while True:
         keep = ~nodes.is_leaf[level]
@@ -285,19 +338,25 @@ def _sizes(nodes: _Nodes) -> Int64:
     return sizes
 
 
-def follow(tables: WalkTables, row: Float32) -> Int64:
-    """Follow the tables for one row, plainly: the slot each tree ends at, int64 [T], in walking order."""
+def follow(tables: WalkTables, row: Float32) -> tuple[Int32, Float32]:
+    """Follow the tables for one row, plainly.
+
+    Returns:
+        The node that each tree ends at, int32 [T], and its payload, float32 [T], in the order of the walk.
+    """
     values = np.append(row, np.float32(-np.inf)).astype(np.float32)
     if tables.nan == "mixed":
         values = np.append(values, np.where(np.isnan(values), np.float32(np.inf), values))
     elif tables.nan == "right":
         values = np.where(np.isnan(values), np.float32(np.inf), values)
     steps = np.repeat([s.steps for s in tables.stages], [s.trees for s in tables.stages])
-    ends = []
-    for tree, count in enumerate(steps):
-        slot = tables.n_trees + tree
-        for level in range(int(count)):
-            right = values[tables.column[slot]] > tables.threshold[slot]
+    nodes, payloads = [], []
+    for tree, count in enumerate(steps.tolist()):
+        slot = tree
+        for level in range(count):
+            table = tables.level(level)
+            right = values[table.column[slot]] > table.threshold[slot]
             slot = int((2 * slot if level < tables.heap else tables.left[slot]) + right)
-        ends.append(slot)
-    return np.array(ends, np.int64)
+        nodes.append(tables.level(count).node[slot])
+        payloads.append(tables.level(count).threshold[slot])
+    return np.array(nodes, np.int32), np.array(payloads, np.float32)
