@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gradus_convert.ir import Forest
 
-__all__ = ["LARGEST", "Boxes", "boundary_boxes", "fill"]
+__all__ = ["LARGEST", "Boxes", "boundary_boxes", "fill", "join"]
 
 LARGEST = np.finfo(np.float32).max
 _INFINITY = np.float32(np.inf)
@@ -39,6 +39,16 @@ class Boxes:
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> Boxes:
         """Some of the boxes."""
         return Boxes(self.trees[which], self.columns[which], self.low[which], self.high[which])
+
+
+def join(parts: Sequence[Boxes]) -> Boxes:
+    """Boxes that bound as many columns each, one after the other; at least one part."""
+    return Boxes(
+        np.concatenate([b.trees for b in parts]),
+        np.concatenate([b.columns for b in parts]),
+        np.concatenate([b.low for b in parts]),
+        np.concatenate([b.high for b in parts]),
+    )
 
 
 def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
@@ -70,7 +80,8 @@ def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
         here = Boxes(tree, path, low[rows[:, None], path], high[rows[:, None], path])
         for value in (beneath, at, above):
             inside = (low[rows, column] <= value) & (value <= high[rows, column])
-            yield _pin(here.take(inside), column[inside], value[inside])
+            if inside.any():
+                yield _pin(here.take(inside), column[inside], value[inside])
         left, right = high.copy(), low.copy()
         left[rows, column] = np.minimum(left[rows, column], at)
         right[rows, column] = np.maximum(right[rows, column], above)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,9 @@ import onnxruntime
 __all__ = ["Compiled"]
 
 _BLOCK = 96
-_CHUNK = 32 * _BLOCK
+_CHUNK = 16 * _BLOCK
+_THREADS = min(4, os.cpu_count() or 1)
+_AHEAD = 2 * _THREADS
 
 
 class Compiled:
@@ -40,15 +43,21 @@ class Compiled:
             outputs: Their names.
 
         Yields:
-            Which rows, at most 3072, and the outputs for them.
+            Which rows, at most 1536, and the outputs for them.
         """
 
-        def block(start: int) -> list[npt.NDArray[np.generic]]:
-            rows = {self._input: np.ascontiguousarray(X[start : start + _BLOCK])}
-            return list(self._session.run(list(outputs), rows))
+        def chunk(start: int) -> list[npt.NDArray[np.generic]]:
+            parts = []
+            for i in range(start, min(start + _CHUNK, len(X)), _BLOCK):
+                rows = np.ascontiguousarray(X[i : min(i + _BLOCK, start + _CHUNK)])
+                parts.append(self._session.run(list(outputs), {self._input: rows}))
+            return [np.concatenate(p) for p in zip(*parts, strict=True)]
 
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-            for chunk in range(0, len(X), _CHUNK):
-                end = min(chunk + _CHUNK, len(X))
-                parts = list(threads.map(block, range(chunk, end, _BLOCK)))
-                yield slice(chunk, end), [np.concatenate(p) for p in zip(*parts, strict=True)]
+        starts = range(0, len(X), _CHUNK)
+        with ThreadPoolExecutor(_THREADS) as threads:
+            pending = deque(threads.submit(chunk, s) for s in starts[:_AHEAD])
+            for i, start in enumerate(starts):
+                done = pending.popleft().result()
+                if i + _AHEAD < len(starts):
+                    pending.append(threads.submit(chunk, starts[i + _AHEAD]))
+                yield slice(start, min(start + _CHUNK, len(X))), done

@@ -7,8 +7,10 @@ graph on rows that serve many trees at once.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,8 @@ __all__ = ["ProvenForest", "check_boundaries", "check_rows"]
 
 LEAVES = "leaves"
 _ROWS = 256
+_NODES = 2048
+_AHEAD = 4
 
 Float32 = npt.NDArray[np.float32]
 
@@ -75,36 +79,47 @@ def check_boundaries(
         Rows that serve many trees each: float32 [N, F].
     """
     packing = Packing(source)
-    asked: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
-    for m in members:
-        for trees in _rounds(m):
-            boxes = list(boundary_boxes(m.forest, trees))
-            _check_library(m, trees, boxes, source, findings)
-            asked += [(packing.add(b), b.trees + m.first) for b in boxes if len(b)]
-    packed = packing.rows()
-    if asked:
-        rows, trees_asked = (np.concatenate(parts) for parts in zip(*asked, strict=True))
-        _check_graph(members, graph, packed, rows, trees_asked, findings)
+    with ThreadPoolExecutor(1) as other:
+        pending: deque[Future[None]] = deque()
+        for m in members:
+            for trees in _chunks(m):
+                boxes = list(boundary_boxes(m.forest, trees))
+                pending.append(other.submit(_check_library, m, trees, boxes, source, findings))
+                for b in boxes:
+                    packing.add(replace(b, trees=b.trees + m.first))
+                if len(pending) > _AHEAD:
+                    pending.popleft().result()
+        for check in pending:
+            check.result()
+    packed, rows, trees_of_rows = packing.finish()
+    _check_graph(members, graph, packed, rows, trees_of_rows, findings)
     return packed
 
 
-def _rounds(member: ProvenForest) -> Iterator[range]:
-    step = member.native.per_round
-    for start in range(0, member.forest.n_trees, step):
-        yield range(start, start + step)
+def _chunks(member: ProvenForest) -> Iterator[range]:
+    """Whole rounds of trees, with some thousands of boxes together."""
+    forest, step = member.forest, member.native.per_round
+    sizes = np.diff(np.append(np.sort(forest.roots), forest.n_nodes))
+    start = nodes = 0
+    for stop in range(step, forest.n_trees + 1, step):
+        nodes += int(sizes[stop - step : stop].sum())
+        if nodes >= _NODES or stop == forest.n_trees:
+            yield range(start, stop)
+            start, nodes = stop, 0
 
 
 def _check_library(
     member: ProvenForest, trees: range, boxes: Sequence[Boxes], source: Float32, findings: Findings
 ) -> None:
-    X = np.concatenate([source[:0], *(fill(b, source) for b in boxes if len(b))])
-    if len(X):
-        findings.boundary_rows += len(X)
-        numbers = np.array(trees)
-        plain = np.stack([_walk(member.forest, np.full(len(X), t), X) for t in trees], axis=1)
-        ours = member.forest.native_leaf[plain]
-        said = _native(member, X, trees)
-        findings.compare(said, ours, numbers, member=member.name, who="library against interpreter")
+    """Compare library and interpreter inside each box, for all the given trees."""
+    if not boxes:
+        return
+    X = np.concatenate([fill(b, source) for b in boxes])
+    findings.boundary_rows += len(X)
+    plain = np.stack([_walk(member.forest, np.full(len(X), t), X) for t in trees], axis=1)
+    said = _native(member, X, trees)
+    ours = member.forest.native_leaf[plain]
+    findings.compare(said, ours, np.array(trees), member=member.name, who="library against interpreter")
 
 
 def _check_graph(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.parity.boxes import LARGEST, Boxes
+from gradus_convert.parity.boxes import LARGEST, Boxes, join
 
 __all__ = ["Packing"]
 
 _POOL = 8192
 _TRIES = 24
 _BATCH = 2048
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
 
 
 class Packing:
@@ -25,46 +28,61 @@ class Packing:
         seed: Of the choice of partners.
     """
 
-    def __init__(self, source: npt.NDArray[np.float32], seed: int = 0) -> None:
+    def __init__(self, source: Float32, seed: int = 0) -> None:
         self._source, self._random = source, np.random.default_rng(seed)
         self._low = np.full((_POOL, source.shape[1]), -LARGEST, np.float32)
         self._high = -self._low
         self._count = np.zeros(_POOL, np.int64)
         self._row = np.arange(_POOL)
         self._next = _POOL
-        self._done: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]] = []
+        self._waiting: dict[int, list[Boxes]] = {}
+        self._placed: list[tuple[Int64, Int64]] = []
+        self._done: list[tuple[Int64, Float32]] = []
 
-    def add(self, boxes: Boxes) -> npt.NDArray[np.int64]:
-        """Take in boxes, and return for each the number of the row that will be inside it: int64 [B]."""
-        parts = [self._add(boxes.take(slice(i, i + _BATCH))) for i in range(0, len(boxes), _BATCH)]
-        return np.concatenate([np.zeros(0, np.int64), *parts])
+    def add(self, boxes: Boxes) -> None:
+        """Take in boxes, at most some thousands."""
+        waiting = self._waiting.setdefault(boxes.columns.shape[1], [])
+        waiting.append(boxes)
+        if sum(len(b) for b in waiting) >= _BATCH:
+            self._place(join(waiting))
+            waiting.clear()
 
-    def rows(self) -> npt.NDArray[np.float32]:
-        """Return all rows by their numbers: float32 [N, F]. Call it once, at the end."""
+    def finish(self) -> tuple[Float32, Int64, Int64]:
+        """Return the rows float32 [N, F], and for each box the row inside it and its tree, both int64 [B]."""
+        for waiting in self._waiting.values():
+            if waiting:
+                self._place(join(waiting))
         self._flush(np.arange(_POOL))
-        result = np.empty((self._next - _POOL, self._source.shape[1]), np.float32)
-        for numbers, rows in self._done:
-            result[numbers] = rows
-        self._done.clear()
-        return result
+        rows = np.empty((self._next - _POOL, self._source.shape[1]), np.float32)
+        for numbers, made in self._done:
+            rows[numbers] = made
+        nothing = np.zeros(0, np.int64)
+        row, tree = (np.concatenate(p) for p in zip((nothing, nothing), *self._placed, strict=True))
+        return rows, row, tree
 
-    def _add(self, batch: Boxes) -> npt.NDArray[np.int64]:
+    def _place(self, boxes: Boxes) -> None:
+        for start in range(0, len(boxes), _BATCH):
+            batch = boxes.take(slice(start, start + _BATCH))
+            self._placed.append((self._rows_of(batch), batch.trees))
+
+    def _rows_of(self, batch: Boxes) -> Int64:
         numbers = np.full(len(batch), -1, np.int64)
-        open_ = np.arange(len(batch))
-        partners = self._random.permutation(_POOL)
+        left = np.arange(len(batch))
+        partners = np.tile(self._random.permutation(_POOL), 2)
         for attempt in range(_TRIES):
-            chosen = np.roll(partners, attempt * (_POOL // _TRIES))[: len(open_)]
-            joined = self._join(batch.take(open_), chosen)
-            numbers[open_[joined]] = self._row[chosen[joined]]
-            open_ = open_[~joined]
-        if len(open_):
-            fullest = np.argsort(-self._count, kind="stable")[: len(open_)]
+            start = attempt * (_POOL // _TRIES)
+            chosen = partners[start : start + len(left)]
+            joined = self._join(batch.take(left), chosen)
+            numbers[left[joined]] = self._row[chosen[joined]]
+            left = left[~joined]
+        if len(left):
+            fullest = np.argsort(-self._count, kind="stable")[: len(left)]
             self._flush(fullest)
-            self._join(batch.take(open_), fullest)
-            numbers[open_] = self._row[fullest]
+            self._join(batch.take(left), fullest)
+            numbers[left] = self._row[fullest]
         return numbers
 
-    def _join(self, batch: Boxes, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def _join(self, batch: Boxes, chosen: Int64) -> npt.NDArray[np.bool_]:
         """Intersect each box with its partner where they overlap; say where."""
         place = (chosen[:, None], batch.columns)
         low = np.maximum(self._low[place], batch.low)
@@ -75,7 +93,7 @@ class Packing:
         self._count[chosen[fits]] += 1
         return fits
 
-    def _flush(self, which: npt.NDArray[np.int64]) -> None:
+    def _flush(self, which: Int64) -> None:
         """Put boxes away as rows, and boxes without bounds, of a new number, in their place."""
         source = self._source[self._row[which] % len(self._source)]
         self._done.append((self._row[which], np.clip(source, self._low[which], self._high[which])))
