@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert import ir
+from gradus_convert.errors import ParityError
 from gradus_convert.ir import Forest
 from gradus_convert.parity.boxes import Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled
@@ -53,6 +54,7 @@ class ProvenForest:
 def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: Findings) -> None:
     """Compare all three on rows, for every tree."""
     for rows, (compiled,) in graph.run(X, LEAVES):
+        _check_width(members, compiled)
         for m in members:
             trees = np.arange(m.forest.n_trees)
             said = _native(m, X[rows], range(m.forest.n_trees))
@@ -78,7 +80,8 @@ def check_boundaries(
     Returns:
         Rows that serve many trees each: float32 [N, F].
     """
-    packing = Packing(source)
+    nodes = sum(m.forest.n_nodes for m in members)
+    packing = Packing(source, min(8192, max(64, nodes // 40)))
     with ThreadPoolExecutor(1) as other:
         pending: deque[Future[None]] = deque()
         for m in members:
@@ -94,6 +97,13 @@ def check_boundaries(
     packed, rows, trees_of_rows = packing.finish()
     _check_graph(members, graph, packed, rows, trees_of_rows, findings)
     return packed
+
+
+def _check_width(members: Sequence[ProvenForest], compiled: npt.NDArray[np.generic]) -> None:
+    expected = sum(m.forest.n_trees for m in members)
+    if compiled.shape[1] != expected:
+        rule = f"a graph must walk {expected} trees"
+        raise ParityError(rule, place="graph: leaves", value=compiled.shape[1])
 
 
 def _chunks(member: ProvenForest) -> Iterator[range]:

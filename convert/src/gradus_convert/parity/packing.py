@@ -9,9 +9,7 @@ from gradus_convert.parity.boxes import LARGEST, Boxes, join
 
 __all__ = ["Packing"]
 
-_POOL = 8192
 _TRIES = 24
-_BATCH = 2048
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -25,16 +23,18 @@ class Packing:
 
     Args:
         source: float32 [R, F], finite: values for the columns that no box bounds.
+        pool: How many rows are open to further boxes at a time; at least 4.
         seed: Of the choice of partners.
     """
 
-    def __init__(self, source: Float32, seed: int = 0) -> None:
+    def __init__(self, source: Float32, pool: int = 8192, seed: int = 0) -> None:
         self._source, self._random = source, np.random.default_rng(seed)
-        self._low = np.full((_POOL, source.shape[1]), -LARGEST, np.float32)
+        self._pool, self._batch = pool, pool // 4
+        self._low = np.full((pool, source.shape[1]), -LARGEST, np.float32)
         self._high = -self._low
-        self._count = np.zeros(_POOL, np.int64)
-        self._row = np.arange(_POOL)
-        self._next = _POOL
+        self._count = np.zeros(pool, np.int64)
+        self._row = np.arange(pool)
+        self._next = pool
         self._waiting: dict[int, list[Boxes]] = {}
         self._placed: list[tuple[Int64, Int64]] = []
         self._done: list[tuple[Int64, Float32]] = []
@@ -43,7 +43,7 @@ class Packing:
         """Take in boxes, at most some thousands."""
         waiting = self._waiting.setdefault(boxes.columns.shape[1], [])
         waiting.append(boxes)
-        if sum(len(b) for b in waiting) >= _BATCH:
+        if sum(len(b) for b in waiting) >= self._batch:
             self._place(join(waiting))
             waiting.clear()
 
@@ -52,25 +52,26 @@ class Packing:
         for waiting in self._waiting.values():
             if waiting:
                 self._place(join(waiting))
-        self._flush(np.arange(_POOL))
-        rows = np.empty((self._next - _POOL, self._source.shape[1]), np.float32)
+        self._flush(np.arange(self._pool))
+        rows = np.empty((self._next, self._source.shape[1]), np.float32)
         for numbers, made in self._done:
             rows[numbers] = made
         nothing = np.zeros(0, np.int64)
         row, tree = (np.concatenate(p) for p in zip((nothing, nothing), *self._placed, strict=True))
-        return rows, row, tree
+        used, row = np.unique(row, return_inverse=True)
+        return rows[used], row, tree
 
     def _place(self, boxes: Boxes) -> None:
-        for start in range(0, len(boxes), _BATCH):
-            batch = boxes.take(slice(start, start + _BATCH))
+        for start in range(0, len(boxes), self._batch):
+            batch = boxes.take(slice(start, start + self._batch))
             self._placed.append((self._rows_of(batch), batch.trees))
 
     def _rows_of(self, batch: Boxes) -> Int64:
         numbers = np.full(len(batch), -1, np.int64)
         left = np.arange(len(batch))
-        partners = np.tile(self._random.permutation(_POOL), 2)
+        partners = np.tile(self._random.permutation(self._pool), 2)
         for attempt in range(_TRIES):
-            start = attempt * (_POOL // _TRIES)
+            start = attempt * (self._pool // _TRIES)
             chosen = partners[start : start + len(left)]
             joined = self._join(batch.take(left), chosen)
             numbers[left[joined]] = self._row[chosen[joined]]

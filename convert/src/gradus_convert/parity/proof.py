@@ -64,6 +64,18 @@ def prove_level(
     Raises:
         ParityError: A leaf, a probability or a label differs.
     """
+    with np.errstate(all="ignore"):  # libraries add up the largest floats when they look for NaN
+        return _prove(members, build, rows, n_classes, vote, place)
+
+
+def _prove(
+    members: Sequence[LevelMember],
+    build: Callable[[bool], LevelGraph],
+    rows: Float32,
+    n_classes: int,
+    vote: str,
+    place: str,
+) -> tuple[LevelGraph, Parity]:
     findings = Findings()
     proven = _with_trees(members)
     extra = rows[:0]
