@@ -93,6 +93,16 @@ def test_the_card_tells_the_figures(store):
     assert "| wrong leaves | 0 |" in card
     assert "| lightgbm | lightgbm | 0.4 | 15 |" in card
     assert "It expires 30 days after." in card
+    assert "| random_forest | skl2onnx " in card
+
+
+def test_the_card_can_do_without_the_stock_converters(run, tmp_path):
+    assert (
+        convert(run, tmp_path / "store", "--no-third-opinion", "--level", "level2", "--version", "2026.1.1")
+        == 0
+    )
+    with open_artifact(tmp_path / "store", "2026.1.1") as artifact:
+        assert "stock converters" not in artifact.read("card.md").decode()
 
 
 def test_a_dry_run_proves_and_publishes_nothing(run, tmp_path, capsys):

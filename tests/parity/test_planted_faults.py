@@ -15,11 +15,9 @@ from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.ir import Forest
 from gradus_convert.parity import LevelMember, prove_level
 from gradus_convert.readers import NativeModel, read_model
-from gradus_runtime.contracts.manifest import Parity
 
 NAMES = [f"f{i}" for i in range(5)]
 CLASSES = ("a", "b", "c")
-Proven = tuple[LevelGraph, Parity]
 KINDS = ("lightgbm, three classes", "xgboost, three classes", "random forest, three classes")
 
 
@@ -82,9 +80,7 @@ FAULTS: tuple[Callable[[Forest], Forest], ...] = (
 )
 
 
-def prove(
-    native: NativeModel, read: Forest, compiled: Forest, vote: str = "soft"
-) -> tuple[LevelGraph, Parity]:
+def prove(native: NativeModel, read: Forest, compiled: Forest, vote: str = "soft") -> Proof:
     """Prove with the forest that the reader made, and the one that was compiled."""
 
     def build(leaves: bool) -> LevelGraph:
@@ -100,7 +96,7 @@ def prove(
 @pytest.mark.parametrize("vote", ["soft", "hard"])
 def test_a_faithful_graph_passes(natives, kind, vote):
     forest = forest_of(natives[kind])
-    _, parity = prove(natives[kind], forest, forest, vote)
+    parity = prove(natives[kind], forest, forest, vote).parity
     assert (parity.wrong_leaves, parity.label_changes) == (0, 0)
     assert parity.boundary_rows > 2 * (forest.feature >= 0).sum()
     assert parity.leaf_checks > parity.rows

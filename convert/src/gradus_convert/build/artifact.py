@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gradus_convert.build import card, golden, level
 from gradus_convert.build.spec import ArtifactSpec, BuiltArtifact, LevelSpec
 from gradus_convert.ir import Forest
-from gradus_convert.parity import ordinary_rows
+from gradus_convert.parity import ThirdOpinion, ordinary_rows
 from gradus_runtime.contracts import names
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import (
@@ -52,6 +52,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     made = ordinary_rows(spec.holdout[:0], low, high, PROOF_ROWS)
     files: dict[str, bytes] = {}
     levels: list[Level] = []
+    third: tuple[ThirdOpinion, ...] = ()
     draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
     rows = golden.choose(spec.holdout, made, list(columns.values()))
     arrays = {"features": rows}
@@ -65,12 +66,13 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         counts = () if said is None else np.bincount(said.argmax(axis=1), minlength=len(spec.classes))
         levels.append(level.describe(spec, s, built, tuple(int(c) for c in counts)))
         files[outline.file] = built.graph.model_bytes
+        third += built.third
         arrays[s.name] = _answers(spec, s, rows[:, cut])
     files[names.GOLDEN] = golden.to_bytes(arrays)
     if spec.report is not None:
         files[names.REPORT] = spec.report
     manifest = replace(draft, levels=tuple(levels))
-    files[names.CARD] = card.write(manifest).encode()
+    files[names.CARD] = card.write(manifest, third).encode()
     manifest = replace(manifest, files=_entries(files))
     parse(manifest.to_bytes(), place=names.MANIFEST)
     return BuiltArtifact(manifest, files)

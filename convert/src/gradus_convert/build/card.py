@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from gradus_convert.parity.third_opinion import LIMIT, ThirdOpinion
 from gradus_runtime.contracts.manifest import Level, Manifest
 
 __all__ = ["write"]
 
 
-def write(manifest: Manifest) -> str:
-    """Return the card: the same manifest (files apart) gives the same text."""
+def write(manifest: Manifest, third: Sequence[ThirdOpinion]) -> str:
+    """Return the card: the same manifest (files apart) and third opinions give the same text."""
     parts = [
         _head(manifest),
         *(_level(manifest, s) for s in manifest.levels),
+        *([_third(manifest, third)] if third else []),
         _decisions(manifest),
         _provenance(manifest),
     ]
@@ -63,6 +65,23 @@ def _level(m: Manifest, s: Level) -> str:
     if served:
         text += f"Predicted on the holdout rows: {served}.\n"
     return "\n".join([text, members, "", *([metrics, ""] if s.metrics else []), proof, ""])
+
+
+def _third(m: Manifest, opinions: Sequence[ThirdOpinion]) -> str:
+    rows = _table(
+        ("member", "converter", "rows", "wrong rows", "largest difference"),
+        (
+            (x.member, x.converter, x.rows, x.failure if x.wrong is None else x.wrong, f"{x.largest:.2g}")
+            for x in opinions
+        ),
+    )
+    return f"""## The stock converters, for comparison
+
+The members of {m.levels[0].name}, converted the usual way and held against the same libraries, on rows of the
+holdout and rows on thresholds or beside them. A row is wrong if a probability is off by more than {LIMIT:g}.
+
+{rows}
+"""
 
 
 def _decisions(m: Manifest) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -13,28 +12,20 @@ from gradus_convert.build.spec import ArtifactSpec, LevelSpec, MemberSpec
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.members import Vote
 from gradus_convert.ir import Forest
-from gradus_convert.parity import LevelMember, prove_level
+from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.parity.votes import Ballot, native_vote
 from gradus_runtime.contracts.manifest import Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
 
-__all__ = ["BuiltLevel", "answers", "build", "describe"]
+__all__ = ["NO_PARITY", "answers", "build", "describe"]
 
 NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0)
 
 Float32 = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltLevel:
-    """A level's graph and its figures."""
-
-    graph: LevelGraph
-    parity: Parity
-
-
-def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping[str, str]) -> BuiltLevel:
+def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping[str, str]) -> Proof:
     """Compile a level and prove it.
 
     Args:
@@ -64,10 +55,15 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
         )
 
     members = [LevelMember(v, m.native) for v, m in zip(voting, level.members, strict=True)]
-    graph, parity = prove_level(
-        members, compiled, rows, n_classes=len(spec.classes), vote=level.vote, place=level.name
+    return prove_level(
+        members,
+        compiled,
+        rows,
+        n_classes=len(spec.classes),
+        vote=level.vote,
+        place=level.name,
+        third_opinion=spec.third_opinion and level is spec.levels[0],
     )
-    return BuiltLevel(graph, parity)
 
 
 def answers(spec: ArtifactSpec, level: LevelSpec, rows: Float32) -> Float32:
@@ -76,7 +72,7 @@ def answers(spec: ArtifactSpec, level: LevelSpec, rows: Float32) -> Float32:
     return native_vote(ballots, len(spec.classes), level.vote, 0.0)[0].astype(np.float32)
 
 
-def describe(spec: ArtifactSpec, level: LevelSpec, built: BuiltLevel, class_counts: tuple[int, ...]) -> Level:
+def describe(spec: ArtifactSpec, level: LevelSpec, built: Proof, class_counts: tuple[int, ...]) -> Level:
     """The level's part of the manifest."""
     total = sum(m.weight for m in level.members)
     return Level(

@@ -63,7 +63,7 @@ class ArtifactSpec:
         provenance: Where the models come from.
         encoding: Of the graphs.
         report: `report.html`, if there is one.
-        third_opinion: Whether to hold the stock converters against the libraries as well, for the card.
+        third_opinion: Whether to ask the stock converters too, on the best level, for the card.
     """
 
     name: str

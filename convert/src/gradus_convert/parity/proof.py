@@ -15,15 +15,17 @@ from gradus_convert.parity.compiled import Compiled
 from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows
 from gradus_convert.parity.rows import special_rows
+from gradus_convert.parity.third_opinion import ThirdOpinion, ask
 from gradus_convert.parity.votes import Ballot, native_vote
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import Parity
 
-__all__ = ["TOLERANCE", "LevelMember", "prove_level"]
+__all__ = ["TOLERANCE", "LevelMember", "Proof", "prove_level"]
 
 TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
+_THIRD_SAMPLE = 2_000
 
 Float32 = npt.NDArray[np.float32]
 
@@ -36,6 +38,15 @@ class LevelMember:
     native: NativeModel
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A level that passed: the graph to publish, the figures, and what the stock converters say."""
+
+    graph: LevelGraph
+    parity: Parity
+    third: tuple[ThirdOpinion, ...]
+
+
 def prove_level(
     members: Sequence[LevelMember],
     build: Callable[[bool], LevelGraph],
@@ -44,7 +55,8 @@ def prove_level(
     n_classes: int,
     vote: str,
     place: str,
-) -> tuple[LevelGraph, Parity]:
+    third_opinion: bool = False,
+) -> Proof:
     """Build a level's graph and hold it against its members.
 
     Leaves of every tree are compared on `rows`, on odd values, and on every threshold and its float32
@@ -57,15 +69,13 @@ def prove_level(
         n_classes: Of the level.
         vote: "soft" or "hard".
         place: How errors name the level.
-
-    Returns:
-        The graph to publish, and the figures.
+        third_opinion: Whether to ask the stock converters as well, on rows on thresholds and others.
 
     Raises:
         ParityError: A leaf, a probability or a label differs.
     """
     with np.errstate(all="ignore"):  # libraries add up the largest floats when they look for NaN
-        return _prove(members, build, rows, n_classes, vote, place)
+        return _prove(members, build, rows, n_classes, vote, place, third_opinion)
 
 
 def _prove(
@@ -75,10 +85,11 @@ def _prove(
     n_classes: int,
     vote: str,
     place: str,
-) -> tuple[LevelGraph, Parity]:
+    third_opinion: bool,
+) -> Proof:
     findings = Findings()
     proven = _with_trees(members)
-    extra = rows[:0]
+    extra = boundary = rows[:0]
     if proven:
         graph = Compiled(build(True).model_bytes)
         odd = special_rows(rows)
@@ -92,7 +103,13 @@ def _prove(
         members, Compiled(published.model_bytes), np.concatenate([rows, extra]), n_classes, vote, findings
     )
     _judge_answers(findings, place)
-    return published, Parity(
+    sample = np.concatenate([rows[:_THIRD_SAMPLE], boundary[:: max(1, len(boundary) // _BOUNDARY_SAMPLE)]])
+    third = tuple(ask(m.voting.name, m.native, sample) for m in members) if third_opinion else ()
+    return Proof(published, _parity(findings), third)
+
+
+def _parity(findings: Findings) -> Parity:
+    return Parity(
         rows=findings.probability_rows,
         boundary_rows=findings.boundary_rows,
         leaf_checks=findings.leaf_checks,

@@ -1,0 +1,87 @@
+"""The stock converters, onnxmltools and skl2onnx, held against the libraries on the same rows.
+
+Nothing here decides: it tells what a user would have got otherwise.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.parity.compiled import Compiled
+from gradus_convert.readers.native import NativeModel
+
+__all__ = ["LIMIT", "ThirdOpinion", "ask"]
+
+LIMIT = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class ThirdOpinion:
+    """How a stock conversion of a member answers.
+
+    Attributes:
+        member: Name of the member.
+        converter: Distribution and version of the converter.
+        rows: Rows compared.
+        wrong: Rows with a probability off by more than 1e-5; None if there is no conversion.
+        largest: The largest difference, 0 if there is no conversion.
+        failure: Why there is none, empty otherwise.
+    """
+
+    member: str
+    converter: str
+    rows: int
+    wrong: int | None
+    largest: float
+    failure: str
+
+
+def ask(name: str, native: NativeModel, X: npt.NDArray[np.float32]) -> ThirdOpinion:
+    """Convert a member the usual way and compare its probabilities.
+
+    Args:
+        name: Of the member.
+        native: The member.
+        X: float32 [N, F], finite.
+    """
+    package = "skl2onnx" if native.library == "sklearn" else "onnxmltools"
+    converter = f"{package} {importlib.metadata.version(package)}"
+    try:
+        model = _convert(native)
+        said = _probabilities(model, X)
+    except Exception as e:  # converters raise whatever they meet; that they do is the finding
+        return ThirdOpinion(name, converter, len(X), None, 0.0, type(e).__name__)
+    expected = native.probabilities(X)
+    if said.shape != expected.shape:
+        return ThirdOpinion(name, converter, len(X), None, 0.0, f"probabilities of shape {said.shape}")
+    difference = np.nan_to_num(np.abs(said - expected), nan=np.inf).max(axis=1)
+    wrong = int((difference > LIMIT).sum())
+    return ThirdOpinion(name, converter, len(X), wrong, float(difference.max(initial=0.0)), "")
+
+
+def _convert(native: NativeModel) -> Any:
+    width = native.lowered.n_features
+    if native.library == "sklearn":
+        import skl2onnx
+        from skl2onnx.common.data_types import FloatTensorType
+
+        types = [("features", FloatTensorType([None, width]))]
+        return skl2onnx.to_onnx(native.source, initial_types=types, options={"zipmap": False})
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    types = [("features", FloatTensorType([None, width]))]
+    if native.library == "lightgbm":
+        return onnxmltools.convert_lightgbm(native.source, initial_types=types, zipmap=False)
+    return onnxmltools.convert_xgboost(native.source, initial_types=types)
+
+
+def _probabilities(model: Any, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    name = model.graph.output[1].name
+    parts = [np.asarray(p, np.float64) for _, (p,) in Compiled(model.SerializeToString()).run(X, name)]
+    return np.concatenate(parts)
