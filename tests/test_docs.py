@@ -1,0 +1,74 @@
+"""What the documents say stays true: links lead somewhere, commands parse, the two READMEs are in step."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from gradus_runtime.cli.main import _find_commands, _parser
+
+PROJECT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("*/README.md")])
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(p.relative_to(PROJECT)) for p in paths]
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names(DOCUMENTS))
+def test_every_link_inside_the_project_leads_to_a_file(document: Path) -> None:
+    text = BLOCK.sub("", document.read_text("utf-8"))
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    broken = [t for t in targets if "://" not in t and not (document.parent / t).exists()]
+    assert not broken
+
+
+def test_the_two_readmes_have_the_same_sections_commands_and_figures() -> None:
+    english, japanese = PROJECT / "README.md", PROJECT / "README.ja.md"
+    assert blocks(english) == blocks(japanese)
+
+    def shape(path: Path) -> list[str]:
+        text = BLOCK.sub("", path.read_text("utf-8"))
+        return re.findall(r"^#+(?= )|\]\([^)]*\)|^\* |^\|.*\|$", text, re.MULTILINE)
+
+    languages = {"](README.ja.md)", "](README.md)"}
+    assert [s for s in shape(english) if s not in languages] == [
+        s for s in shape(japanese) if s not in languages
+    ]
+
+
+def documented_commands() -> list[str]:
+    found: dict[str, None] = {}
+    for document in DOCUMENTS:
+        for language, body in blocks(document):
+            if language not in ("sh", "console", "bash"):
+                continue
+            for line in body.replace("\\\n", " ").splitlines():
+                for part in re.split(r"\||&&|;", line.removeprefix("$ ")):
+                    words = part.split("#")[0].split()
+                    while words and "=" in words[0] and not words[0].startswith("-"):
+                        words = words[1:]
+                    if words and Path(words[0]).name == "gradus":
+                        found[part.split("#")[0].strip()] = None
+    return list(found)
+
+
+@pytest.mark.parametrize("command", documented_commands())
+def test_every_command_in_the_documents_parses(command: str) -> None:
+    words = shlex.split(re.sub(r"\s[<>]+\s*\S+", "", command))
+    while "=" in words[0]:
+        words = words[1:]
+    assert _parser(_find_commands(None)).parse_args(words[1:]).run
+
+
+def test_no_document_names_a_place_of_one_machine() -> None:
+    for document in DOCUMENTS:
+        assert not re.search(r"(^|[\s`\"'(])/(work|root|home)/", document.read_text("utf-8")), document
