@@ -116,7 +116,9 @@ def test_a_dry_run_proves_and_publishes_nothing(run, tmp_path, capsys):
 
 def test_json_says_what_was_proved(run, tmp_path, capsys):
     assert convert(run, tmp_path / "store", "--json", "--level", "level2", "--pin") == 0
-    value = json.loads(capsys.readouterr().out)
+    captured = capsys.readouterr()
+    value = json.loads(captured.out)
+    assert "warning: 2026.11.21 was trained on a simulated market" in captured.err
     assert value["levels"]["level2"]["wrong_leaves"] == 0
     assert value["pinned"] is True
     with open_artifact(tmp_path / "store") as artifact:

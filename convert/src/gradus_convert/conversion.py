@@ -15,6 +15,7 @@ from pathlib import Path
 from gradus_convert import runs
 from gradus_convert.build import BuiltArtifact, build_artifact
 from gradus_convert.config import load as load_config
+from gradus_runtime.cli import stores
 from gradus_runtime.contracts import names
 from gradus_runtime.store import Store
 
@@ -56,7 +57,17 @@ def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: 
     """
     seconds = time.perf_counter() - started
     path = None if args.dry_run else _publish(args, built, seconds, say)
+    if path is None or not args.pin:
+        _report(args, built, path, seconds)
+        return
+    store = Store(args.store)
+    before = stores.pin_before(store)
+    pin = store.pin(built.manifest.version, actor=args.actor)
     _report(args, built, path, seconds)
+    if not args.json:
+        stores.report_pin(store, before, pin, as_json=False)
+    elif built.manifest.provenance.simulated:
+        stores.warn_of_simulation(pin.version)
 
 
 def next_version(store: Path) -> str:
@@ -78,8 +89,6 @@ def _publish(args: argparse.Namespace, built: BuiltArtifact, seconds: float, say
     say("publishing")
     facts = {"conversion_seconds": round(seconds, 3), "processors": os.cpu_count() or 1}
     done = publish_version(args.store, built.manifest, built.files, facts, args.actor)
-    if args.pin:
-        Store(args.store).pin(done.version, actor=args.actor)
     return done.path
 
 

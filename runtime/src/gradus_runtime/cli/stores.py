@@ -14,7 +14,16 @@ from gradus_runtime.errors import IntegrityError, UsageError
 from gradus_runtime.store import Store
 from gradus_runtime.store.pins import Pin
 
-__all__ = ["add_actor", "add_store", "chosen_store", "pin_before", "print_json", "print_table", "report_pin"]
+__all__ = [
+    "add_actor",
+    "add_store",
+    "chosen_store",
+    "pin_before",
+    "print_json",
+    "print_table",
+    "report_pin",
+    "warn_of_simulation",
+]
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +90,10 @@ def report_pin(store: Store, before: Pin | None, pin: Pin, as_json: bool) -> Non
         former = f", {before.version} before" if before else ""
         print(f"{pin.version} is pinned, generation {pin.generation}{former}")
     if simulated:
-        print(
-            f"warning: {pin.version} was trained on a simulated market; do not trade real money on it",
-            file=sys.stderr,
-        )
+        warn_of_simulation(pin.version)
+
+
+def warn_of_simulation(version: str) -> None:
+    """Say on stderr that a pinned version knows no real market."""
+    text = f"warning: {version} was trained on a simulated market; do not trade real money on it"
+    print(text, file=sys.stderr)
