@@ -129,6 +129,20 @@ torture: $(STAMP) ## The long form of the store's crash, concurrency and damage 
 matrix: $(STAMP) ## Small artifacts on onnxruntime 1.20 to the newest, in throwaway environments
 	$(BIN)/python -m tests.matrix.run
 
+ALONE := .venvs/runtime-alone
+
+.PHONY: test-runtime-alone soak-runtime
+test-runtime-alone: $(STAMP) ## The runtime's own suite, where nothing but its two dependencies is installed
+	@rm -rf $(ALONE) && $(BIN)/uv venv -q --python $(BIN)/python $(ALONE)
+	@cd runtime && ../$(BIN)/python -m hatchling build -t wheel -d ../$(ALONE)/dist >/dev/null 2>&1
+	@$(BIN)/uv pip install -q --python $(ALONE)/bin/python --constraint requirements/dev.txt \
+	  $(ALONE)/dist/gradus_runtime-*.whl pytest hypothesis
+	@$(BIN)/uv pip list -q --python $(ALONE)/bin/python
+	$(ALONE)/bin/python -m pytest -c tests/runtime/alone.ini --rootdir . -m 'not long' tests/runtime
+
+soak-runtime: $(STAMP) ## 1,000,000 hostile rows; 1,000 reloads under 1,000,000 predictions; some minutes
+	$(BIN)/pytest -m long -rP tests/runtime
+
 # ---------------------------------------------------------------- benchmarks
 
 .PHONY: bench bench-quick soak
