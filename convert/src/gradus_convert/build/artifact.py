@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from packaging.version import Version
 
 from gradus_convert.build import card, golden, level
 from gradus_convert.build.spec import ArtifactSpec, BuiltArtifact, LevelSpec
+from gradus_convert.graphs import NEEDS_ONNXRUNTIME
 from gradus_convert.ir import Forest
 from gradus_convert.parity import ThirdOpinion, ordinary_rows
 from gradus_runtime.contracts import names
@@ -22,6 +24,7 @@ from gradus_runtime.contracts.manifest import (
     Golden,
     Level,
     Manifest,
+    RuntimeRequirement,
     parse,
 )
 from gradus_runtime.errors import DataError
@@ -71,7 +74,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     files[names.GOLDEN] = golden.to_bytes(arrays)
     if spec.report is not None:
         files[names.REPORT] = spec.report
-    manifest = replace(draft, levels=tuple(levels))
+    manifest = replace(draft, levels=tuple(levels), runtime=_requirement(spec.runtime, levels))
     files[names.CARD] = card.write(manifest, third).encode()
     manifest = replace(manifest, files=_entries(files))
     parse(manifest.to_bytes(), place=names.MANIFEST)
@@ -120,6 +123,12 @@ def _outline(spec: ArtifactSpec, s: LevelSpec) -> Level:
     nothing = level.NO_PARITY
     groups = spec.order.level(s.name).groups
     return Level(s.name, groups, names.level_file(s.name), "", {}, s.vote, (), {}, (), nothing)
+
+
+def _requirement(configured: RuntimeRequirement, levels: Sequence[Level]) -> RuntimeRequirement:
+    """The configured requirement, raised to what the levels' encodings need."""
+    needed = [NEEDS_ONNXRUNTIME[s.encoding] for s in levels if s.encoding in NEEDS_ONNXRUNTIME]
+    return replace(configured, minimum=max([configured.minimum, *needed], key=Version))
 
 
 def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:

@@ -8,9 +8,11 @@ which operators a level's graph may hold.
 from gradus_convert.graphs.level import build_level
 from gradus_convert.graphs.members import LevelGraph, VotingMember
 from gradus_convert.graphs.operators import ALLOWED_OPERATORS
+from gradus_convert.graphs.treeops import NEEDS_ONNXRUNTIME
 
 __all__ = [
     "ALLOWED_OPERATORS",
+    "NEEDS_ONNXRUNTIME",
     "LevelGraph",
     "VotingMember",
     "build_level",

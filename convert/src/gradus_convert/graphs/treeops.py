@@ -22,10 +22,13 @@ from gradus_convert.graphs.tables import EXACT_LIMIT
 from gradus_convert.ir import Forest
 from gradus_runtime.errors import UsageError
 
-__all__ = ["ML_OPSETS", "emit_tree_operators"]
+__all__ = ["ML_OPSETS", "NEEDS_ONNXRUNTIME", "emit_tree_operators"]
 
 ML_OPSETS = {"treeops": 3, "treeops5": 5}
 """The opset of ai.onnx.ml by encoding."""
+
+NEEDS_ONNXRUNTIME = {"treeops5": "1.21.0"}
+"""The first onnxruntime that runs an encoding, where older ones that gradus supports do not."""
 
 _LEQ = 0
 

@@ -1,0 +1,49 @@
+"""The encoding that is chosen where none is asked for."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.forests import chain, random_forest
+
+from gradus_convert.build import artifact, level
+from gradus_convert.graphs import VotingMember, build_level
+from gradus_convert.graphs.auto import FEW_NODES, choose
+from gradus_runtime.contracts.manifest import Level, RuntimeRequirement
+from gradus_runtime.errors import UsageError
+
+
+def test_many_nodes_on_one_thread_are_walked_by_tensor_operators() -> None:
+    forest = random_forest(1, trees=6, depth=9)
+    many = [forest] * (FEW_NODES // forest.n_nodes + 1)
+    assert choose(many, encoding="auto", threads=1) == "compact"
+    assert choose(many[:-1], encoding="auto", threads=1) == "treeops"
+    assert choose(many, encoding="auto", threads=2) == "treeops"
+    assert choose([*many, chain(65)], encoding="auto", threads=1) == "treeops"
+    assert choose([*many, chain(64)], encoding="auto", threads=1) == "compact"
+
+
+@pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])
+def test_what_was_asked_for_is_taken(encoding: str) -> None:
+    assert choose([random_forest(1)], encoding=encoding, threads=4) == encoding  # type: ignore[arg-type]
+    member = VotingMember("m", 1, random_forest(1), (0, 1, 2))
+    built = build_level([member], list("abcd"), list("xyz"), encoding=encoding, metadata={})  # type: ignore[arg-type]
+    assert built.encoding == encoding
+    assert built.opsets.get("ai.onnx.ml") == {"compact": None, "treeops": 3, "treeops5": 5}[encoding]
+
+
+def test_what_cannot_be_chosen_is_refused() -> None:
+    with pytest.raises(UsageError, match="there must be a thread, but got 0"):
+        choose([random_forest(1)], encoding="auto", threads=0)
+    with pytest.raises(UsageError, match=r"encoding must be known, but got 'zip'. Known: compact, treeops"):
+        choose([random_forest(1)], encoding="zip", threads=1)  # type: ignore[arg-type]
+
+
+def test_an_artifact_asks_for_the_onnxruntime_that_its_encodings_need() -> None:
+    def requirement(encoding: str, minimum: str) -> str:
+        nothing = level.NO_PARITY
+        made = Level("l", (), "l.onnx", encoding, {}, "soft", (), {}, (), nothing)
+        return artifact._requirement(RuntimeRequirement(minimum, ()), [made]).minimum
+
+    assert requirement("compact", "1.20.0") == "1.20.0"
+    assert requirement("treeops5", "1.20.0") == "1.21.0"
+    assert requirement("treeops5", "1.23.0") == "1.23.0"
