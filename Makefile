@@ -160,6 +160,10 @@ soak: $(STAMP) ## A bot's month in some minutes: outages, versions, rollbacks, r
 legacy: $(STAMP) ## Import pickles of older scikit-learn versions, in throwaway environments
 	$(BIN)/pytest -m long tests/convert/test_old_scikit_learn.py
 
+.PHONY: tuning-workers
+tuning-workers: $(STAMP) ## Two processes tune on one PostgreSQL (of Debian's package)
+	$(BIN)/pytest -m long -p no:xdist tests/train/test_tuning_on_postgresql.py
+
 .PHONY: clean
 clean: ## Remove what the targets made, but no artifact and no run
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist

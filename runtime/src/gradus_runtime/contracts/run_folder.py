@@ -4,6 +4,7 @@
     RUN/feature_order.json
     RUN/holdout.npz                  features float32 [N, F] (NaN: unavailable), labels int64 [N] (class
                                      indices), timestamps int64 [N] (bar open, ms since 1970 UTC)
+    RUN/oof.npz                      (for people) out-of-fold probabilities; conversion does not read it
     RUN/levels/LEVEL/MEMBER.txt      LightGBM text model
     RUN/levels/LEVEL/MEMBER.ubj      XGBoost UBJSON model
     RUN/levels/LEVEL/MEMBER.skops    scikit-learn estimator
