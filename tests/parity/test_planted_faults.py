@@ -13,7 +13,7 @@ from tests.support.models import fit, table
 from gradus_convert.errors import ParityError
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.ir import Forest
-from gradus_convert.parity import LevelMember, prove_level
+from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.readers import NativeModel, read_model
 
 NAMES = [f"f{i}" for i in range(5)]

@@ -25,9 +25,9 @@ def round_down(t: npt.ArrayLike) -> Float32:
         t: float64, no NaN.
     """
     exact = np.asarray(t, np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         nearest = exact.astype(np.float32)
-    down = np.where(nearest.astype(np.float64) > exact, np.nextafter(nearest, _MINUS_INF), nearest)
+        down = np.where(nearest.astype(np.float64) > exact, np.nextafter(nearest, _MINUS_INF), nearest)
     return np.asarray(down, np.float32)
 
 
@@ -44,7 +44,8 @@ def below(t: npt.ArrayLike) -> Float32:
 
     XGBoost compares so: `fvalue < split_cond`.
     """
-    return np.minimum(np.nextafter(np.asarray(t, np.float32), _MINUS_INF), LARGEST)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.minimum(np.nextafter(np.asarray(t, np.float32), _MINUS_INF), LARGEST)
 
 
 def at_most_with_zero_band(t: npt.ArrayLike) -> Float32:

@@ -1,0 +1,95 @@
+"""Every kind of member the readers take goes through both encodings and the whole proof."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.support.models import CASES, FRAGMENTS, TREES, fit
+from tests.support.rows import finite
+
+from gradus_convert.graphs import LevelGraph, VotingMember, build_level
+from gradus_convert.graphs.members import Encoding
+from gradus_convert.ir import Forest
+from gradus_convert.parity import LevelMember, Proof, prove_level
+from gradus_convert.readers import NativeModel, read_model
+
+
+def prove(
+    natives: list[NativeModel], rows: np.ndarray, encoding: Encoding = "compact", vote: str = "soft"
+) -> Proof:
+    classes = [str(i) for i in range(max(n.n_classes for n in natives))]
+    names = [str(i) for i in range(rows.shape[1])]
+    voting = [
+        VotingMember(f"m{i}", 1.0 + i, n.lowered, tuple(range(n.n_classes))) for i, n in enumerate(natives)
+    ]
+
+    def build(leaves: bool) -> LevelGraph:
+        return build_level(voting, names, classes, encoding=encoding, metadata={}, leaves=leaves, vote=vote)  # type: ignore[arg-type]
+
+    members = [LevelMember(v, n) for v, n in zip(voting, natives, strict=True)]
+    return prove_level(members, build, rows, n_classes=len(classes), vote=vote, place="level1")
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_forest_of_every_kind_is_proved(name):
+    model, X = fit(name)
+    native = read_model(model)
+    parity = prove([native], finite(X)[:50]).parity
+    assert isinstance(native.lowered, Forest)
+    splits = int((native.lowered.feature >= 0).sum())
+    assert parity.wrong_leaves == 0
+    assert parity.boundary_rows >= splits
+    assert parity.leaf_checks >= 2 * parity.boundary_rows
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_a_member_without_trees_is_proved_by_its_probabilities(name):
+    model, X = fit(name)
+    parity = prove([read_model(model)], X).parity
+    assert (parity.rows, parity.leaf_checks, parity.boundary_rows) == (len(X), 0, 0)
+    assert parity.max_difference <= 1e-6
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+@pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])
+def test_members_of_every_library_vote_together(encoding, vote):
+    names = (
+        "lightgbm, three classes",
+        "random forest, two classes",
+        "scaled logistic regression",
+        "xgboost, dart",
+    )
+    natives = [read_model(fit(n)[0]) for n in names]
+    proof = prove(natives, fit(names[0])[1], encoding, vote)
+    assert proof.parity.wrong_leaves == 0
+    assert proof.parity.label_changes == 0
+    assert proof.graph.encoding == encoding
+
+
+def test_every_case_is_covered():
+    assert set(TREES) | set(FRAGMENTS) == set(CASES)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**16),
+    classes=st.integers(2, 4),
+    depth=st.integers(1, 9),
+    library=st.sampled_from(["DecisionTreeClassifier", "ExtraTreeClassifier", "xgboost"]),
+    scale=st.sampled_from([1e-38, 1e-3, 1.0, 1e30]),
+)
+def test_any_small_model_is_proved(seed, classes, depth, library, scale):
+    import xgboost
+    from sklearn import tree
+
+    rng = np.random.default_rng(seed)
+    X = (rng.normal(size=(60, 3)) * scale).astype(np.float32)
+    X[rng.random(X.shape) < 0.2] = 0.0
+    y = np.arange(60) % classes
+    if library == "xgboost":
+        model = xgboost.XGBClassifier(n_estimators=2, max_depth=depth, n_jobs=1, min_child_weight=0)
+    else:
+        model = getattr(tree, library)(max_depth=depth, random_state=seed)
+    assert prove([read_model(model.fit(X, y))], X).parity.wrong_leaves == 0
