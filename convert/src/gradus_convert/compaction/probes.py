@@ -53,7 +53,8 @@ def probe_rows(ensemble: Ensemble, columns: int) -> npt.NDArray[np.float32]:
     rows = np.empty((ROWS, columns), np.float32)
     for column in range(columns):
         cuts = np.unique(forest.threshold[forest.feature == column])
-        near = [cuts, np.nextafter(cuts, np.float32(np.inf)), np.nextafter(cuts, np.float32(-np.inf))]
+        with np.errstate(over="ignore"):
+            near = [cuts, *(np.nextafter(cuts, np.float32(way)) for way in (np.inf, -np.inf))]
         spread = random.normal(size=50).astype(np.float32) * np.float32(
             1 + np.abs(cuts).mean() if len(cuts) else 1
         )
