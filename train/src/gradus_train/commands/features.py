@@ -81,7 +81,7 @@ def _latest(source: DataSource, names: Sequence[str]) -> Mapping[str, float | No
 
 COMMAND = Command(
     name="features",
-    summary="Compute features: report on the data, write the table, or print those of the newest bar.",
+    summary="report on the data, write the table of features, or print those of the newest bar",
     example="gradus features --candles candles.csv --macro macro.csv --report",
     configure=_configure,
     run=_run,
