@@ -67,6 +67,12 @@ def test_nothing_is_collected_while_the_pin_is_damaged(store: Store) -> None:
     assert store.versions() == VERSIONS
 
 
+def test_folders_that_are_no_versions_are_left_alone(store: Store) -> None:
+    (store.path / "versions" / "notes").mkdir()
+    collect(store.path, keep=0)
+    assert [p.name for p in (store.path / "versions").iterdir()] == ["notes"]
+
+
 def test_negative_numbers_are_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="keep: a number of versions must be at least 0, but got -1"):
         collect(store.path, keep=-1)

@@ -97,6 +97,37 @@ def test_a_version_exchanged_after_the_pin_is_refused(store: Store) -> None:
         open_artifact(store.path)
 
 
+def test_a_pinned_version_that_is_gone_is_named(store: Store) -> None:
+    store.pin(B)
+    (store.path / "versions" / B).rename(store.path / "versions" / "aside")
+    with pytest.raises(StoreError, match=r"the pinned version must be there, .* Pin one of: 2026"):
+        open_artifact(store.path)
+
+
+def test_a_version_pinned_before_history_was_cut_can_be_rolled_back_to(store: Store) -> None:
+    for version in (A, B):
+        store.pin(version, actor="ops")
+    lines = (store.path / "history.jsonl").read_bytes().splitlines(keepends=True)
+    (store.path / "history.jsonl").write_bytes(b"".join(lines[:-2]))
+    assert store.rollback(A, actor="ops").generation == 3
+    assert [e.recovered for e in store.history() if e.generation] == [True, False]
+
+
+def test_a_file_that_the_manifest_does_not_list_is_not_read(store: Store) -> None:
+    with open_artifact(store.path, A) as artifact, pytest.raises(UsageError, match=r"There are golden.npz"):
+        artifact.read("manifest.json")
+
+
+def test_a_torn_last_line_of_the_history_is_passed_over_and_cut_off(store: Store) -> None:
+    store.pin(A, actor="ops")
+    before = store.history()
+    with (store.path / "history.jsonl").open("ab") as file:
+        file.write(b'{"actor": "ops", "dig')
+    assert store.history() == before
+    store.pin(B, actor="ops")
+    assert [e.version for e in store.history()[-2:]] == [A, B]
+
+
 def test_an_open_artifact_keeps_its_files_when_the_folder_is_removed(store: Store) -> None:
     artifact = open_artifact(store.path, A)
     folder = store.path / "versions" / A

@@ -71,10 +71,12 @@ def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: 
 
 
 def next_version(store: Path) -> str:
-    """Today's calendar version in UTC, with .postN when the store has it already."""
+    """Today's calendar version in UTC, with .postN when the store has, or ever had, that one."""
     today = datetime.now(UTC)
     version = f"{today.year}.{today.month}.{today.day}"
-    taken = set(Store(store).versions()) if (store / "versions").is_dir() else set()
+    taken: set[str] = set()
+    if (store / "versions").is_dir():
+        taken = {*Store(store).versions(), *(e.version for e in Store(store).history())}
     number = 0
     candidate = version
     while candidate in taken:
