@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.memory import trim
 from gradus_runtime.opening import GoldenRows, prove_level
 from gradus_runtime.session import LevelSession, block_rows
 
@@ -64,6 +65,7 @@ class LevelSlot:
                 return None
             self.used = True
             self.session = session
+            trim()  # loading took several times what stays
             return session
 
     def _open(self) -> LevelSession:
@@ -95,6 +97,7 @@ class LevelSlot:
         """Give back the session's memory; it is loaded again when needed."""
         with self._lock:
             self.session = None
+        trim()
 
     def release_if_idle(self) -> bool:
         """Release the session if no row was served since the last call; whether it was."""
@@ -103,4 +106,5 @@ class LevelSlot:
             self.used = False
             if idle:
                 self.session = None
+                trim()
             return idle

@@ -17,6 +17,7 @@ from gradus_runtime.decision import Decision, Predictions
 from gradus_runtime.drift import DriftReport, report
 from gradus_runtime.errors import UsageError
 from gradus_runtime.health import Health, Info, examine
+from gradus_runtime.memory import trim
 from gradus_runtime.model_info import ModelInfo, PredictionSummary, model_info, summarise
 from gradus_runtime.one_row import Decider
 from gradus_runtime.reload import Source
@@ -236,6 +237,8 @@ class Predictor:
             if new is not None:
                 self._serve(new)
                 self._changes.version(old.manifest.version, new.manifest.version)
+                del old, _
+                trim()
             return new is not None
         except Exception:  # the old version serves on: `health()` says what went wrong
             return False

@@ -71,6 +71,8 @@ class LevelSession:
             model, _options(level.encoding, threads), providers=["CPUExecutionProvider"]
         )
         self._session.disable_fallback()
+        if hasattr(self._session, "_model_bytes"):
+            self._session._model_bytes = None  # onnxruntime keeps them for a fallback that is switched off
         self._width = width
         self._classes = classes
         self.block = block
@@ -99,15 +101,29 @@ class LevelSession:
 
     def score(self, features: Float32, out: Float32) -> None:
         """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time."""
-        starts = iter(range(0, len(features), self.block))
         if self._workers == 1 or len(features) <= self.block:
-            self._score_blocks(starts, features, out)
-            return
+            self._score_blocks(features, out, self.block)
+        else:
+            self._score_together(features, out)
+
+    def replay(self, features: Float32) -> tuple[Float32, NDArray[np.int64]]:
+        """Return probabilities [n, C] and the graph's own labels [n], in small blocks: little memory."""
+        probabilities = np.empty((len(features), self._classes), np.float32)
+        labels = np.empty(len(features), np.int64)
+        for start in range(0, len(features), MIN_BLOCK):
+            part = slice(start, start + MIN_BLOCK)
+            probabilities[part], labels[part] = self._session.run(
+                [graph.PROBABILITIES, graph.LABEL], {graph.INPUT: features[part]}
+            )
+        return probabilities, labels
+
+    def _score_together(self, features: Float32, out: Float32) -> None:
+        starts = iter(range(0, len(features), self.block))
         failures: list[Exception] = []
 
         def work() -> None:
             try:
-                self._score_blocks(starts, features, out)
+                self._score_blocks(features, out, self.block, starts)
             except Exception as e:  # raised in the caller's thread, below
                 failures.append(e)
 
@@ -120,19 +136,13 @@ class LevelSession:
         if failures:
             raise failures[0]
 
-    def _score_blocks(self, starts: Iterator[int], features: Float32, out: Float32) -> None:
+    def _score_blocks(
+        self, features: Float32, out: Float32, block: int, starts: Iterator[int] | None = None
+    ) -> None:
         run = self._session.run
-        for start in starts:
-            stop = min(start + self.block, len(features))
+        for start in starts or range(0, len(features), block):
+            stop = min(start + block, len(features))
             (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})
-
-    def labels(self, features: Float32) -> NDArray[np.int64]:
-        """Return the graph's own `label` of each row, int64 [n]."""
-        parts = [
-            self._session.run([graph.LABEL], {graph.INPUT: features[i : i + self.block]})[0]
-            for i in range(0, len(features), self.block)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 class OneRow:
