@@ -28,12 +28,15 @@ def gradus(*arguments: str) -> None:
     subprocess.run([str(GRADUS), *arguments], cwd=PROJECT, check=True)
 
 
-def newest_complete_row(names: tuple[str, ...]) -> dict[str, float]:
-    """Features of the newest holdout row that has them all: what a bot would have computed."""
+def newest_call(bot: Predictor) -> dict[str, float]:
+    """Features of the newest complete holdout row on which the bot would trade."""
     with np.load(PROJECT / RUN / "holdout.npz", allow_pickle=False) as holdout:
         features = holdout["features"]
-    row = features[np.isfinite(features).all(axis=1)][-1]
-    return {name: float(value) for name, value in zip(names, row, strict=True)}
+    complete = features[np.isfinite(features).all(axis=1)]
+    actions = bot.predict(complete, ordered=True).actions
+    trades = [i for i, action in enumerate(actions) if action != "HOLD"]
+    row = complete[trades[-1] if trades else -1]
+    return {name: float(value) for name, value in zip(bot.feature_names_in_, row, strict=True)}
 
 
 def without(row: Mapping[str, float], names: tuple[str, ...]) -> dict[str, float]:
@@ -50,14 +53,14 @@ def main() -> None:
     order = feature_order.load(PROJECT / "config" / "feature_order.json")
     external = tuple(f.name for f in order.features if f.group == "external_api")
     signals = tuple(f.name for f in order.features if f.group == "strategy_signals")
-    row = newest_complete_row(order.names)
+    bot = Predictor.open(PROJECT / STORE)
+    row = newest_call(bot)
     cases: tuple[tuple[str, dict[str, float]], ...] = (
         ("every feature", row),
         ("external APIs down", without(row, external)),
         ("... and no strategy signals", without(row, external + signals)),
         ("nothing at all", {}),
     )
-    bot = Predictor.open(PROJECT / STORE)
     print("\nWhat a bot gets, whatever it has:\n")
     print(f"  {'the row has':<28} {'served by':<10} {'action':<7} {'confidence':>10}   why not better")
     print(f"  {'-' * 28} {'-' * 10} {'-' * 7} {'-' * 10}   {'-' * 40}")
