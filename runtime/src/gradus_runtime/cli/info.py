@@ -51,7 +51,7 @@ def _print(info: Info) -> None:
             str(level.trees),
             level.encoding,
             f"{level.size / 1e3:,.0f} kB",
-            ", ".join(f"{name} {value:.3f}" for name, value in list(level.metrics.items())[:3]),
+            stores.headline(level.metrics),
         )
         for level in info.levels
     ]

@@ -37,10 +37,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _row(v: Listed) -> tuple[str, ...]:
+    from gradus_runtime.cli import stores
+
     pinned = "*" if v.pinned else ""
     if v.problem is not None:
         return (v.version, v.created or "", "damaged", "", "", pinned)
-    metrics = " ".join(f"{k}={x:.4g}" for k, x in sorted(next(iter(v.metrics.values())).items()))
+    metrics = stores.headline(next(iter(v.metrics.values())))
     data = f"{v.data_start[:10]} to {v.data_end[:10]}" + (" (simulated)" if v.simulated else "")
     return (v.version, v.created or "", data, metrics, f"{v.size / 1e6:.2f} MB", pinned)
 

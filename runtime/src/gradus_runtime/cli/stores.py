@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gradus_runtime.contracts import codec
@@ -18,6 +18,7 @@ __all__ = [
     "add_actor",
     "add_store",
     "chosen_store",
+    "headline",
     "pin_before",
     "print_json",
     "print_table",
@@ -68,6 +69,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def headline(metrics: Mapping[str, float]) -> str:
+    """The few metrics that a table has room for: the usual ones, else the first by name."""
+    usual = [name for name in ("f1_weighted", "accuracy", "log_loss") if name in metrics]
+    return " ".join(f"{name}={metrics[name]:.4g}" for name in usual or sorted(metrics)[:3])
 
 
 def pin_before(store: Store) -> Pin | None:
