@@ -135,7 +135,10 @@ REFUSED = {
         lambda: make_pipeline(FunctionTransformer(np.abs), LogisticRegression()).fit(X, Y),
         "skl2onnx must know the estimator, but got 'Pipeline'",
     ),
-    "another library": (lambda: json.JSONDecoder(), "a member must be of lightgbm, xgboost, sklearn"),
+    "another library": (
+        lambda: json.JSONDecoder(),
+        "a member must be of lightgbm, xgboost, catboost, sklearn",
+    ),
 }
 
 
@@ -174,7 +177,7 @@ def test_files_of_every_form_read_like_the_model_in_memory(tmp_path):
         ("lightgbm", "a LightGBM model must be readable"),
         ("xgboost", "an XGBoost model must be readable"),
         ("sklearn", "a scikit-learn model must be a skops file"),
-        ("catboost", "a library must be one of lightgbm, xgboost, sklearn, but got 'catboost'"),
+        ("keras", "a library must be one of lightgbm, xgboost, catboost, sklearn, but got 'keras'"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused(tmp_path, library, rule):

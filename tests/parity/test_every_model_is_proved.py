@@ -10,14 +10,14 @@ from tests.support.models import CASES, FRAGMENTS, TREES, fit
 from tests.support.rows import finite
 
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
-from gradus_convert.graphs.members import Encoding
+from gradus_convert.graphs.members import Encoding, Vote
 from gradus_convert.ir import Forest
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.readers import NativeModel, read_model
 
 
 def prove(
-    natives: list[NativeModel], rows: np.ndarray, encoding: Encoding = "compact", vote: str = "soft"
+    natives: list[NativeModel], rows: np.ndarray, encoding: Encoding = "compact", vote: Vote = "soft"
 ) -> Proof:
     classes = [str(i) for i in range(max(n.n_classes for n in natives))]
     names = [str(i) for i in range(rows.shape[1])]
@@ -26,7 +26,7 @@ def prove(
     ]
 
     def build(leaves: bool) -> LevelGraph:
-        return build_level(voting, names, classes, encoding=encoding, metadata={}, leaves=leaves, vote=vote)  # type: ignore[arg-type]
+        return build_level(voting, names, classes, encoding=encoding, metadata={}, leaves=leaves, vote=vote)
 
     members = [LevelMember(v, n) for v, n in zip(voting, natives, strict=True)]
     return prove_level(members, build, rows, n_classes=len(classes), vote=vote, place="level1")

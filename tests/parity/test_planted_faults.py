@@ -12,6 +12,7 @@ from tests.support.models import fit, table
 
 from gradus_convert.errors import ParityError
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
+from gradus_convert.graphs.members import Vote
 from gradus_convert.ir import Forest
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.readers import NativeModel, read_model
@@ -80,12 +81,12 @@ FAULTS: tuple[Callable[[Forest], Forest], ...] = (
 )
 
 
-def prove(native: NativeModel, read: Forest, compiled: Forest, vote: str = "soft") -> Proof:
+def prove(native: NativeModel, read: Forest, compiled: Forest, vote: Vote = "soft") -> Proof:
     """Prove with the forest that the reader made, and the one that was compiled."""
 
     def build(leaves: bool) -> LevelGraph:
         member = VotingMember("m", 1.0, compiled, (0, 1, 2))
-        return build_level([member], NAMES, CLASSES, metadata={}, leaves=leaves, vote=vote)  # type: ignore[arg-type]
+        return build_level([member], NAMES, CLASSES, metadata={}, leaves=leaves, vote=vote)
 
     member = LevelMember(VotingMember("m", 1.0, read, (0, 1, 2)), native)
     rows = table(3, rows=1500, seed=9)[0]

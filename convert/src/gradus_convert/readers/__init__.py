@@ -12,7 +12,7 @@ from gradus_runtime.errors import DataError
 
 __all__ = ["LIBRARIES", "NativeModel", "read_file", "read_model"]
 
-LIBRARIES = ("lightgbm", "xgboost", "sklearn")
+LIBRARIES = ("lightgbm", "xgboost", "catboost", "sklearn")
 
 _FORESTS = frozenset(
     {
@@ -47,6 +47,10 @@ def _reader(model: Any, place: str) -> Callable[..., NativeModel]:
         from gradus_convert.readers import xgboost
 
         return xgboost.read
+    if library == "catboost":
+        from gradus_convert.readers import catboost
+
+        return catboost.read
     if library != "sklearn":
         raise InexactModelError(
             f"a member must be of {', '.join(LIBRARIES)}", place=place, value=type(model).__qualname__
@@ -72,7 +76,7 @@ def read_file(path: Path, library: str) -> NativeModel:
     """Lower a model file of a run folder.
 
     Args:
-        path: LightGBM's text, XGBoost's UBJSON or JSON, or scikit-learn's skops file. Never a pickle.
+        path: LightGBM's text, XGBoost's UBJSON or JSON, CatBoost's cbm or JSON, scikit-learn's skops.
         library: One of `LIBRARIES`.
 
     Raises:
@@ -89,6 +93,10 @@ def read_file(path: Path, library: str) -> NativeModel:
         from gradus_convert.readers import xgboost
 
         return xgboost.read_file(path)
+    if library == "catboost":
+        from gradus_convert.readers import catboost
+
+        return catboost.read_file(path)
     if library == "sklearn":
         from gradus_convert.readers import skops
 

@@ -1,0 +1,130 @@
+"""CatBoost, an optional dependency: `CatBoostClassifier` and its `.cbm` and JSON files to a Forest.
+
+Its symmetric trees test one split a level, `x > border` with a float32 border; bit i of a leaf's index is the
+answer of split i. So `x <= border` is the IR's rule as it stands. Layout: CatBoost's JSON export.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.errors import InexactModelError
+from gradus_convert.ir import Link
+from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.trees import NodeTable, assemble
+from gradus_runtime.errors import DataError, EnvironmentFailedError
+
+__all__ = ["read", "read_file"]
+
+
+def read_file(path: Path) -> NativeModel:
+    """Read a `.cbm` model, or one in JSON.
+
+    Raises:
+        EnvironmentFailedError: CatBoost is not installed.
+        DataError: CatBoost cannot read the file.
+        InexactModelError: As `read`.
+    """
+    try:
+        import catboost
+    except ImportError:
+        raise EnvironmentFailedError(
+            "CatBoost must be installed to read its models", place=str(path), hint="pip install catboost."
+        ) from None
+    model = catboost.CatBoostClassifier()
+    try:
+        model.load_model(str(path), format="json" if path.suffix == ".json" else "cbm")
+    except catboost.CatBoostError as e:
+        rule = "a CatBoost model must be readable"
+        raise DataError(rule, place=str(path), value=str(e).splitlines()[0]) from None
+    return read(model, place=str(path))
+
+
+def read(model: Any, *, place: str = "model") -> NativeModel:
+    """Lower a fitted `CatBoostClassifier`.
+
+    Raises:
+        InexactModelError: The model has no exact form; the message names the rule and the tree.
+    """
+    document = _document(model)
+    if "oblivious_trees" not in document:
+        raise InexactModelError(
+            "trees must be symmetric",
+            place=place,
+            value="grow_policy",
+            hint="Train with grow_policy='SymmetricTree', the default.",
+        )
+    link = _link(document, place)
+    scale, bias = document["scale_and_bias"]
+    base = np.atleast_1d(np.asarray(bias, np.float64))
+    outputs = len(base)
+    trees = document["oblivious_trees"]
+    forest = assemble(
+        [_tree(t, outputs, f"{place}: tree {i}") for i, t in enumerate(trees)],
+        base=base,
+        n_features=len(document["features_info"]["float_features"]),
+        n_outputs=outputs,
+        link=link,
+        scale=float(scale),
+    )
+
+    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return np.asarray(model.predict_proba(X), np.float64)
+
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
+        ids = model.calc_leaf_indexes(X, ntree_start=trees.start, ntree_end=trees.stop)
+        return np.asarray(ids, np.int64).reshape(len(X), len(trees))
+
+    labels = tuple(np.asarray(model.classes_).tolist())
+    return NativeModel("catboost", model, forest, probabilities, leaves, 1, labels)
+
+
+def _document(model: Any) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.json")
+        model.save_model(str(path), format="json")
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    return document
+
+
+def _link(document: dict[str, Any], place: str) -> Link:
+    loss = document["model_info"]["params"]["loss_function"]["type"]
+    if loss == "Logloss":
+        return "sigmoid"
+    if loss == "MultiClass":
+        return "softmax"
+    rule = "the loss must be Logloss or MultiClass"
+    raise InexactModelError(rule, place=place, value=loss, hint="Others give other probabilities.")
+
+
+def _tree(tree: dict[str, Any], outputs: int, place: str) -> NodeTable:
+    splits = (tree.get("splits") or [])[::-1]  # the last split is the highest bit: it comes first
+    for split in splits:
+        if split["split_type"] != "FloatFeature":
+            raise InexactModelError(
+                "splits must compare numbers",
+                place=place,
+                value=f"categorical split ({split['split_type']})",
+                hint="Train without cat_features: encode categories as numbers.",
+            )
+    inner, leaves = (1 << len(splits)) - 1, 1 << len(splits)
+    nodes = np.arange(inner + leaves)
+    level = np.floor(np.log2(nodes + 1)).astype(np.int64)
+    column = np.array([s["float_feature_index"] for s in splits] + [-1], np.int64)
+    border = np.array([s["border"] for s in splits] + [0.0], np.float32)
+    values = np.array(tree["leaf_values"], np.float64).reshape(leaves, outputs)
+    return NodeTable(
+        left=2 * nodes + 1,
+        right=2 * nodes + 2,
+        feature=column[level],
+        threshold=border[level],
+        values=np.concatenate([np.zeros((inner, outputs)), values]),
+        native_leaf=nodes - inner,
+        output=0 if outputs == 1 else -1,
+    )
