@@ -55,7 +55,8 @@ def test_every_row_reaches_the_leaf_the_original_gives(tmp_path, kind):
     original = model(kind)
     X, _ = rows(seed=2)
     (member,) = read_ensemble((write(tmp_path, original),)).members
-    leaves = read_model(member.rebuilt.model).leaves(X)
+    native = read_model(member.rebuilt.model)
+    leaves = native.leaves(X, range(native.lowered.n_trees))
     wanted = original.predict(X, pred_leaf=True) if kind == "lightgbm" else original.apply(X)
     np.testing.assert_array_equal(leaves, wanted)
 
@@ -235,12 +236,27 @@ def test_a_forest_with_a_state_that_does_not_fit_is_refused(tmp_path, change, me
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (r"num_leaves=7", "num_leaves=2000000000", "values are needed, but got 7"),
-        (r"num_class=3", "num_class=3000000", "at most 64 classes"),
-        (r"left_child=", "left_child=9 ", "values are needed"),
-        (r"split_feature=", "leaf_value=0\nsplit_feature=", "must occur once"),
-        (r"split_feature=", "\vsplit_feature=", "plain text"),
-        (r"num_leaves=7", "", "what its library writes"),
+        ("num_leaves=7", "num_leaves=2000000000", "tree 0: num_leaves must be a whole number"),
+        ("num_leaves=7", "num_leaves=200000000", "tree 0: num_leaves must be the number of leaf values, 7"),
+        ("num_leaves=7", "", "tree 0: num_leaves must be a whole number"),
+        ("num_class=3", "num_class=300000", "at most 64 classes"),
+        ("num_tree_per_iteration=3", "num_tree_per_iteration=4", "trees must come in whole rounds"),
+        ("num_tree_per_iteration=3", "num_tree_per_iteration=0", "a round must have 1 to 64 trees"),
+        ("max_feature_idx=4", "max_feature_idx=400000000", "a model must have 1 to 1048576 columns"),
+        ("max_feature_idx=4", "max_feature_idx=3", "each column needs a name"),
+        ("objective=", "objective=%n", "the objective must be a word"),
+        ("left_child=", "left_child=9 ", "left_child must have 6 values"),
+        ("left_child=1", "left_child=0", "a child must stand behind its parent"),
+        ("left_child=1", "left_child=99", "a child must stand behind its parent"),
+        ("split_feature=0", "split_feature=99", "a split must look at a column that exists"),
+        ("split_feature=", "leaf_value=0\nsplit_feature=", "a key must occur once"),
+        ("split_feature=", "\vsplit_feature=", "plain text"),
+        ("threshold=", "threshold=nan ", "threshold must have 6 values"),
+        ("threshold=-", "threshold=x", "threshold must be numbers"),
+        ("decision_type=2", "decision_type=99", "a decision type must be known"),
+        ("leaf_value=-", "leaf_value=inf", "leaf values must be numbers"),
+        ("num_cat=0", "num_cat=1", "splits must compare numbers, not categories"),
+        ("is_linear=0", "is_linear=1", "leaves must be constants"),
     ],
 )
 def test_a_lightgbm_text_whose_counts_lie_is_refused_before_the_library_reads_it(tmp_path, old, new, message):
@@ -258,15 +274,6 @@ def forged_booster(folder, text):
     return path
 
 
-def test_a_lightgbm_tree_that_leads_out_of_its_arrays_is_refused_before_a_row_is_predicted(tmp_path):
-    text = model("lightgbm").booster_.model_to_string()
-    head, rest = text.split("split_feature=", 1)
-    forged = head + "split_feature=99" + rest[rest.index(" ") :]
-    (member,) = read_ensemble((forged_booster(tmp_path, forged),)).members
-    with pytest.raises(InexactModelError):
-        read_model(member.rebuilt.model)
-
-
 def test_an_xgboost_buffer_that_xgboost_cannot_read_is_named_with_its_version(tmp_path):
     path = tmp_path / "m.pkl"
     buffer = b'{"Model":{"version":[1,7,6],"learner":1}}'
@@ -276,7 +283,9 @@ def test_an_xgboost_buffer_that_xgboost_cannot_read_is_named_with_its_version(tm
         + buffer
         + b"sb."
     )
-    with pytest.raises(EnvironmentFailedError, match=r"written by 1\.7\.6.*uv run --with xgboost==1\.7\.6"):
+    with pytest.raises(
+        BrokenPickleError, match=r"newer wrote, whole, but got .written by 1\.7\.6: TypeError"
+    ):
         read_ensemble((path,))
 
 

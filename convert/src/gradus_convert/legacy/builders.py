@@ -53,8 +53,8 @@ def _record(names: Any, fields: Any, size: int, place: str) -> np.dtype[Any]:
         raise BrokenPickleError("a record dtype must have at most 64 named fields", place=place)
     formats, offsets = [], []
     for name in names:
-        entry = fields.get(name)
-        if not isinstance(name, str) or not isinstance(entry, tuple) or len(entry) < 2:
+        entry = fields.get(name) if isinstance(name, str) else None
+        if not isinstance(entry, tuple) or len(entry) < 2:
             raise BrokenPickleError("a record dtype must describe each field", place=place)
         box, offset = entry[:2]
         if not isinstance(box, DtypeBox) or type(offset) is not int or box.dtype.hasobject:

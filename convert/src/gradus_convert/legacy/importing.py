@@ -15,15 +15,16 @@ import numpy.typing as npt
 from gradus_convert.build import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
 from gradus_convert.graphs.members import Encoding
 from gradus_convert.legacy import schema
-from gradus_convert.legacy.ensemble import LegacyEnsemble, read_ensemble
+from gradus_convert.legacy.ensemble import LegacyEnsemble, LegacyMember, read_ensemble
 from gradus_convert.legacy.files import MAX_BYTES
+from gradus_convert.legacy.values import BrokenPickleError
 from gradus_convert.readers import NativeModel, read_model
 from gradus_convert.store.rows import read_rows
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.contracts.manifest import Decision, Histogram, Provenance, RuntimeRequirement
 from gradus_runtime.contracts.names import is_identifier
-from gradus_runtime.errors import DataError, UsageError
+from gradus_runtime.errors import DataError, GradusError, UsageError
 
 __all__ = ["RUNTIME", "ImportRequest", "import_spec"]
 
@@ -93,9 +94,7 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
         for level, paths in request.files.items()
     }
     natives = {
-        level: {
-            m.name: read_model(m.rebuilt.model, place=f"{level or 'ensemble'}: {m.name}") for m in e.members
-        }
+        level: {m.name: _lower(m, f"{level or 'ensemble'}: {m.name}") for m in e.members}
         for level, e in ensembles.items()
     }
     widths = {level: next(iter(n.values())).lowered.n_features for level, n in natives.items()}
@@ -132,6 +131,20 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
         report=None,
         third_opinion=False,
     )
+
+
+def _lower(member: LegacyMember, place: str) -> NativeModel:
+    """Lower a member, and see that its library predicts: a damaged one may load and lack something."""
+    try:
+        native = read_model(member.rebuilt.model, place=place)
+        native.probabilities(np.zeros((1, native.lowered.n_features), np.float32))
+    except GradusError:
+        raise
+    except Exception as e:  # whatever a damaged estimator raises
+        raise BrokenPickleError(
+            "a member must be able to predict", place=place, value=f"{type(e).__name__}: {e}"
+        ) from None
+    return native
 
 
 def _order(

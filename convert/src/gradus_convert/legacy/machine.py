@@ -61,7 +61,7 @@ def load(stream: io.BytesIO, *, place: str, depth: int = 0) -> Any:
             if opcode.name == "STOP":
                 return machine.pop()
             machine.step(opcode.name, argument, position)
-    except (ValueError, UnicodeDecodeError, OverflowError) as e:
+    except (OverflowError, TypeError, ValueError) as e:
         raise BrokenPickleError("a file must be a whole pickle", place=place, value=str(e)) from None
     raise BrokenPickleError(
         "a pickle must end with STOP", place=place

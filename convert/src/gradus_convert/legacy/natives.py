@@ -1,10 +1,9 @@
 """Rebuilds library objects from inert values: boosters from their own formats, scikit-learn by a list.
 
-What is trusted: LightGBM's and XGBoost's C libraries to parse their own formats; not their trees. A text
-model of LightGBM is checked for counts and control characters first, and handed over without `tree_sizes`,
-which the library would follow blindly. No row is predicted before a reader has lowered what the library says
-it holds, which refuses children and columns that do not exist. scikit-learn walks its trees without looking
-at bounds, so `estimators` checks their nodes before it builds them.
+Nothing of a file reaches a C library as it is. LightGBM's text and XGBoost's buffer are read here, checked,
+and written anew (`lightgbm_text`, `xgboost_model`); scikit-learn walks its trees without looking at bounds,
+so `estimators` checks their nodes before it builds them. And no row is predicted before a reader has lowered
+what the library says it holds.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.legacy import estimators
+from gradus_convert.legacy import estimators, lightgbm_text, xgboost_model
 from gradus_convert.legacy.values import BrokenPickleError, Global, Inert
 from gradus_runtime.errors import EnvironmentFailedError
 
@@ -30,8 +29,6 @@ MODEL_KINDS = frozenset(
 )
 """Kinds of `Inert` that are models."""
 
-_MAX_CLASSES = 64
-_MAX_COLUMNS = 1 << 20
 _XGBOOST_VERSION = re.compile(rb'version"?\[?[^0-9]{0,8}(\d{1,3}),(\d{1,3}),(\d{1,3})')
 
 
@@ -60,7 +57,7 @@ def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Rebuilt:
 
     Raises:
         BrokenPickleError: Its state is not what the library writes.
-        EnvironmentFailedError: The installed library is not the one that can read it.
+        EnvironmentFailedError: The installed library cannot read it.
         InexactModelError: It has no exact form.
     """
     try:
@@ -126,11 +123,9 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
     text = state.get("_handle", state.get("handle"))
     if not isinstance(text, str):
         raise BrokenPickleError("a LightGBM booster must hold its text model", place=place)
-    text = re.sub(r"(?m)^tree_sizes=.*\n", "", text)
-    _check_text(text, place)
     try:
-        booster = lightgbm.Booster(model_str=text)
-    except (lightgbm.basic.LightGBMError, ValueError) as e:
+        booster = lightgbm.Booster(model_str=lightgbm_text.rewrite(text, place))
+    except lightgbm.basic.LightGBMError as e:
         raise BrokenPickleError(
             "LightGBM must be able to read its model", place=place, value=str(e)
         ) from None
@@ -139,60 +134,32 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
     return booster
 
 
-def _check_text(text: str, place: str) -> None:
-    """Hold the counts that LightGBM's parser trusts to what is there."""
-    head, *trees = text.split("\nTree=")
-    header = _fields(head, place)
-    if int(header["num_class"]) > _MAX_CLASSES or int(header["max_feature_idx"]) > _MAX_COLUMNS:
-        raise BrokenPickleError("a LightGBM model must be of at most 64 classes", place=place)
-    for number, block in enumerate(trees):
-        where = f"{place}: tree {number}"
-        fields = _fields(block.split("\nend of trees")[0], where)
-        leaves = int(fields["num_leaves"])
-        splits = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
-        counts = {"leaf_value": leaves} | (dict.fromkeys(splits, leaves - 1) if leaves > 1 else {})
-        for key, count in counts.items():
-            found = len(fields[key].split())
-            if found != count:
-                raise BrokenPickleError(f"{count} values are needed", place=f"{where}: {key}", value=found)
-
-
-def _fields(block: str, place: str) -> dict[str, str]:
-    if any(ord(c) < 32 and c not in "\n\t" for c in block):
-        raise BrokenPickleError("a LightGBM model must be plain text", place=place)
-    pairs = [line.partition("=")[::2] for line in block.split("\n") if "=" in line]
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise BrokenPickleError("a key of a LightGBM model must occur once", place=place)
-    return fields
-
-
 def _xgboost(state: dict[str, Any], place: str) -> Any:
     import xgboost
 
     data = state.get("handle")
     if not isinstance(data, bytes | bytearray) or not data:
         raise BrokenPickleError("an XGBoost booster must hold its buffer", place=place)
-    booster = xgboost.Booster()
+    found = _XGBOOST_VERSION.search(bytes(data[: 1 << 20]))
+    wrote = ".".join(p.decode() for p in found.groups()) if found else "an unknown version"
     try:
-        booster.__setstate__({"handle": bytearray(data)})
-        plain = booster.save_raw("ubj")
-        booster = xgboost.Booster(model_file=plain)
+        model = xgboost_model.rewrite(bytes(data))
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise BrokenPickleError(
+            "a buffer must be one that XGBoost 1.6 or newer wrote, whole",
+            place=place,
+            value=f"written by {wrote}: {type(e).__name__}: {e}",
+            hint="If it is whole, load it where it was written, and pickle it again with a newer XGBoost.",
+        ) from None
+    try:
+        return xgboost.Booster(model_file=bytearray(model))
     except xgboost.core.XGBoostError as e:
-        found = _XGBOOST_VERSION.search(data[: 1 << 20])
-        wrote = ".".join(p.decode() for p in found.groups()) if found else "an older version"
         raise EnvironmentFailedError(
-            "the installed XGBoost must be able to read what an older one wrote",
+            "the installed XGBoost must be able to read the model",
             place=place,
             value=f"written by {wrote}, installed {xgboost.__version__}: {str(e).splitlines()[0]}",
-            hint=f"Run the import with that version: {_with('xgboost', wrote)}.",
+            hint="Install another version of XGBoost.",
         ) from None
-    return booster
-
-
-def _with(package: str, version: str) -> str:
-    known = version if version[:1].isdigit() else "VERSION"
-    return f"uv run --with {package}=={known} gradus import ..."
 
 
 def _check_missing(missing: Any, place: str) -> None:

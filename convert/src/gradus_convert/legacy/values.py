@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from gradus_runtime.errors import CheckError, DataError, ExitCode
 
-__all__ = ["BrokenPickleError", "Global", "Inert", "UnsafePickleError", "walk"]
+__all__ = ["BrokenPickleError", "Global", "Inert", "UnsafePickleError"]
 
 
 class UnsafePickleError(CheckError):
@@ -60,21 +59,3 @@ class Inert:
             if isinstance(part, dict):
                 found.update({k: v for k, v in part.items() if isinstance(k, str)})
         return found
-
-
-def walk(root: Any) -> Iterator[Any]:
-    """Yield every inert value that can be reached from `root`, each once, without recursion."""
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        yield value
-        if isinstance(value, Inert):
-            waiting.extend([*value.args, value.state, *value.entries])
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list | tuple):
-            waiting.extend(value)
