@@ -135,6 +135,16 @@ def test_features_come_in_the_asked_order() -> None:
     assert compute_features(random_bars(60), None, names, SETTINGS).columns == list(names)
 
 
+def test_it_does_not_matter_how_a_frame_lies_in_memory() -> None:
+    bars = random_bars(2000, 7)
+    parts = pl.concat([bars[:7], bars[7:900], bars[900:901], bars[901:]], rechunk=False)
+    assert parts.n_chunks() == 4
+    names = (*CANDLE_NAMES, *SIGNALS)
+    assert compute_features(parts, None, names, SETTINGS).equals(
+        compute_features(bars, None, names, SETTINGS)
+    )
+
+
 def test_an_unknown_feature_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="'rsi_15'"):
         compute_features(random_bars(60), None, ["close", "rsi_15"], SETTINGS)

@@ -57,7 +57,7 @@ def compute_features(
         ConfigError: A name is not of a built-in feature.
     """
     _check_names(names)
-    frame = four_hour_signal_inputs(with_segments(bars, settings.bar_ms), settings.bar_ms)
+    frame = four_hour_signal_inputs(with_segments(bars.rechunk(), settings.bar_ms), settings.bar_ms)
     plan = (
         frame.lazy()
         .with_columns(**smoothed())

@@ -68,26 +68,19 @@ def four_hour_signal_inputs(bars: pl.DataFrame, bar_ms: int) -> pl.DataFrame:
     to one segment, so after a gap the average starts again.
 
     Args:
-        bars: With `timestamp`, `close`, `segment`, rising.
+        bars: With `timestamp`, `close`, `segment` and `position`, rising.
         bar_ms: Length of a bar.
     """
-    per_block = FOUR_HOURS_MS // bar_ms
-    block = pl.col("timestamp") // FOUR_HOURS_MS
-    whole = (
-        bars.lazy()
-        .group_by("segment", block.alias("block"), maintain_order=True)
-        .agg(pl.col("timestamp").last(), pl.col("close").last().alias("close_4h"), pl.len().alias("parts"))
-        .filter(pl.col("parts") == per_block)
+    ends = pl.col("timestamp") % FOUR_HOURS_MS == FOUR_HOURS_MS - bar_ms
+    whole = pl.col("position") >= FOUR_HOURS_MS // bar_ms - 1  # no bar of a segment is missing
+    four_hours = (
+        bars.filter(ends & whole)
+        .select("segment", "timestamp", close_4h="close")
+        .rechunk()
         .with_columns(ema_4h=by_segment(lambda c: talib.EMA(c, 20), pl.col("close_4h")))
-        .select("segment", "timestamp", "close_4h", "ema_4h")
     )
-    carried = [pl.col(c).forward_fill().over("segment") for c in ("close_4h", "ema_4h")]
-    return (
-        bars.lazy()
-        .join(whole, on=["segment", "timestamp"], how="left", maintain_order="left")
-        .with_columns(carried)
-        .collect()
-    )
+    joined = bars.join(four_hours, on=["segment", "timestamp"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col("close_4h", "ema_4h").forward_fill().over("segment"))
 
 
 def _multi_timeframe() -> pl.Expr:

@@ -143,7 +143,7 @@ def _check_grid(table: RawTable, time: pl.Series, raw: pl.Series, source_ms: int
 def _resample(frame: pl.DataFrame, source_ms: int, bar_ms: int) -> tuple[pl.DataFrame, int]:
     bars = (
         frame.with_columns(pl.col("timestamp") // bar_ms * bar_ms)
-        .group_by("timestamp", maintain_order=True)
+        .group_by("timestamp", maintain_order=True)  # and with it the order inside of each group
         .agg(
             pl.col("open").first(),
             pl.col("high").max(),
