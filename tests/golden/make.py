@@ -6,6 +6,7 @@ probabilities are the softmax of the scores. `tests/support/golden.py` computes 
 
     pair/   5 features in 2 groups, 2 levels, 2 classes, one version
     trio/   9 features in 3 groups, 3 levels, 3 classes, two versions
+    gap/    6 features in 3 groups; level 2 lacks the group in the middle, so its columns have a gap
 """
 
 from __future__ import annotations
@@ -48,16 +49,18 @@ TRIO = {
     "signals": ("breakout", "reversal"),
     "external_api": ("usd_jpy", "vix", "dxy"),
 }
+GAP = {"basic": ("close", "volume"), "outside": ("usd_jpy", "vix"), "more": ("rsi", "atr")}
 
 
 def main() -> None:
     """Write every artifact anew."""
-    for name, groups, classes, versions in (
-        ("pair", PAIR, ("DOWN", "UP"), ("2026.11.21",)),
-        ("trio", TRIO, ("SELL", "HOLD", "BUY"), ("2026.11.14", "2026.11.21")),
+    for name, groups, classes, versions, dropped in (
+        ("pair", PAIR, ("DOWN", "UP"), ("2026.11.21",), ("outside",)),
+        ("trio", TRIO, ("SELL", "HOLD", "BUY"), ("2026.11.14", "2026.11.21"), ("external_api", "signals")),
+        ("gap", GAP, ("SELL", "HOLD", "BUY"), ("2026.11.21",), ("outside", "more")),
     ):
         for seed, version in enumerate(versions, 1):
-            write(FOLDER / name / version, name, version, groups, classes, seed)
+            write(FOLDER / name / version, name, version, groups, classes, seed, dropped)
 
 
 def write(
@@ -67,8 +70,9 @@ def write(
     groups: Mapping[str, tuple[str, ...]],
     classes: tuple[str, ...],
     seed: int,
+    dropped: tuple[str, ...],
 ) -> None:
-    """Write one version's folder."""
+    """Write one version's folder; each next level does without the next of the groups `dropped`."""
     random = np.random.Generator(np.random.PCG64(seed))
     names = [feature for group in groups.values() for feature in group]
     training = random.normal(0.0, 1.0, (TRAINING_ROWS, len(names))).astype(np.float32)
@@ -76,13 +80,13 @@ def write(
     levels, features = [], training[:GOLDEN_ROWS]
     answers: dict[str, np.ndarray] = {"features": features}
     kept = list(groups)
-    while kept:
+    for gone in (None, *dropped):
+        kept = [group for group in kept if group != gone]
         level = f"level{len(levels) + 1}"
         columns = [i for i, feature in enumerate(names) if any(feature in groups[g] for g in kept)]
         scores = (random.normal(0.0, 0.25, (len(columns), CUTS, len(classes)))).astype(np.float32)
         levels.append((level, tuple(kept), columns, scores))
         answers[level] = oracle(features[:, columns], cuts[columns], scores)
-        kept.pop()
     manifest = _manifest(name, version, groups, classes, training, levels, cuts, seed)
     files = {"golden.npz": _npz(answers)}
     for level, (_, _, columns, scores) in zip(manifest.levels, levels, strict=True):

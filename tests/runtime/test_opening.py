@@ -311,3 +311,27 @@ def test_the_manifests_own_age_holds_too() -> None:
     end = 1793491200.0
     with Predictor.open(TRIO, clock=lambda: end + 20_001 * 86400) as bot:
         assert bot.decide(full_row()).level == "fallback"
+
+
+def test_a_label_that_is_not_the_largest_probability_takes_the_level_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from gradus_runtime.session import LevelSession
+
+    real = LevelSession.replay
+
+    def replay(self: LevelSession, features: Any) -> Any:
+        probabilities, labels = real(self, features)
+        return probabilities, (labels + 1) % 3
+
+    monkeypatch.setattr(LevelSession, "replay", replay)
+    with Predictor.open(TRIO, preload=True) as bot:
+        assert "a label must be the class of the largest probability" in problem_of(bot)
+
+
+def test_a_graph_without_its_ends_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradus_runtime.session import LevelSession
+
+    monkeypatch.setattr(LevelSession, "ends", lambda self: {"features": "tensor(double)"})
+    with Predictor.open(TRIO, preload=True) as bot:
+        assert "the graph must have features, tensor(float), but got 'tensor(double)'" in problem_of(bot)

@@ -10,6 +10,7 @@ from tests.support.golden import PAIR, TRIO, TRIO_NAMES, full_row, golden_rows, 
 
 from gradus_runtime import Predictor
 from gradus_runtime.errors import UsageError
+from gradus_runtime.store.bundle import zip_bytes
 
 
 def test_a_full_row_gets_the_golden_probabilities_of_level1() -> None:
@@ -111,3 +112,12 @@ def test_an_unknown_group_is_refused_with_those_there_are() -> None:
     assert str(caught.value) == (
         "unavailable: a group or feature must be known, but got 'moon'. Groups: basic, signals, external_api."
     )
+
+
+def test_an_exported_zip_is_served(tmp_path: Path) -> None:
+    path = tmp_path / "trio.zip"
+    path.write_bytes(zip_bytes({file.name: file.read_bytes() for file in TRIO.iterdir()}))
+    with Predictor.open(path, preload=True) as bot:
+        assert bot.health().status == "ok"
+        assert bot.decide(full_row()).level == "level1"
+        assert not bot.reload_if_changed()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.golden import TRIO, changed, full_row, golden_rows, trio_store, variant
+from tests.support.golden import GAP, TRIO, changed, full_row, golden_rows, trio_store, variant
 
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Decision as Policy
@@ -175,3 +175,42 @@ def test_what_is_unknown_is_refused(bot: Predictor, options: dict[str, Any], mes
         with pytest.raises(UsageError) as caught:
             call()
         assert message in str(caught.value)
+
+
+GAP_NAMES = ("close", "volume", "usd_jpy", "vix", "rsi", "atr")
+
+
+def test_a_level_may_lack_a_group_in_the_middle() -> None:
+    golden = golden_rows(GAP)
+    with Predictor.open(GAP) as bot:
+        assert tuple(bot.feature_names_in_.tolist()) == GAP_NAMES
+        table = golden["features"].copy()
+        table[:, 2] = np.nan
+        batch = bot.predict(table, names=GAP_NAMES)
+        assert set(batch.levels.tolist()) == {"level2"}
+        assert np.abs(batch.probabilities - golden["level2"]).max() < 1e-6
+        for i, expected in enumerate(golden["level2"]):
+            row = dict(zip(GAP_NAMES, table[i].tolist(), strict=True))
+            for _ in range(2):
+                decision = bot.decide(row)
+                assert (decision.level, decision.reasons) == ("level2", ("level1: missing usd_jpy",))
+                assert list(decision.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+        assert bot.predict(golden["features"][:, [0, 1, 4, 5]], ordered=True).levels[0] == "level2"
+        assert bot.drift().levels["level2"] == 1.0
+
+
+def test_a_full_row_is_served_by_level1_again_after_a_gap() -> None:
+    golden = golden_rows(GAP)
+    full = dict(zip(GAP_NAMES, golden["features"][0].tolist(), strict=True))
+    with Predictor.open(GAP) as bot:
+        for level, row in (
+            ("level2", full | {"vix": None}),
+            ("level1", full),
+            ("level3", full | {"atr": None}),
+        ):
+            if level == "level3":
+                row = row | {"vix": None}
+            got = bot.decide(row)
+            assert got.level == level
+            expected = golden[level][0].tolist()
+            assert list(got.probabilities.values()) == pytest.approx(expected, abs=1e-6)

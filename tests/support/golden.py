@@ -19,6 +19,7 @@ from gradus_runtime.store import Store, seal
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 PAIR = GOLDEN / "pair" / "2026.11.21"
 TRIO = GOLDEN / "trio" / "2026.11.21"
+GAP = GOLDEN / "gap" / "2026.11.21"
 OLDER_TRIO = GOLDEN / "trio" / "2026.11.14"
 
 TRIO_NAMES = ("close", "volume", "rsi", "atr", "breakout", "reversal", "usd_jpy", "vix", "dxy")
