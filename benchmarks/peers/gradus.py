@@ -51,7 +51,7 @@ def _graph(folder: Path) -> Any:
             from benchmarks.peers import gradus_graph
 
             (path,) = folder.glob("store/versions/*/level1.onnx")
-            session = gradus_graph.session(path.read_bytes())
+            session = gradus_graph.session(path)
             opened.append(gradus_graph.one_row(session, rows.shape[1], session.get_outputs()[0].shape[1]))
         return opened[0](rows)
 

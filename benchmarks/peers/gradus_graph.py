@@ -42,7 +42,7 @@ def prepare(run: Path, folder: Path) -> None:
 def load(folder: Path, threads: int) -> Scorer:
     """Open the session."""
     del threads  # the compact encoding does not use them
-    opened = session((folder / _FILE).read_bytes())
+    opened = session(folder / _FILE)  # as the floor and stock are opened: from the file
     width, classes = opened.get_inputs()[0].shape[1], opened.get_outputs()[0].shape[1]
 
     def batch(rows: Rows) -> NDArray[np.float32]:
@@ -55,7 +55,7 @@ def load(folder: Path, threads: int) -> Scorer:
     return Scorer(batch=batch, row=lambda row: row, one=one_row(opened, width, classes))
 
 
-def session(model: bytes) -> Any:
+def session(model: Path) -> Any:
     """Open a session with the options of the runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
