@@ -119,6 +119,35 @@ def test_other_members_are_a_matter_of_configuration_and_as_repeatable(tmp_path)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
+def test_nothing_in_training_depends_on_the_holdout(finished, tmp_path):
+    plan, _, _ = finished
+    features, labels = plan.dataset.features.copy(), plan.dataset.labels.copy()
+    features[plan.timeline.holdout] *= -3
+    labels[plan.timeline.holdout] = 0
+    config = quick_config(USUAL, vote={"weights": "optimise"}, imbalance={"smote": True})
+    for name, data in (("a", plan.dataset), ("b", replace(plan.dataset, features=features, labels=labels))):
+        train(prepare(data, ORDER, config), tmp_path / name, jobs=2, progress=Silent())
+    first, second = digests(tmp_path / "a"), digests(tmp_path / "b")
+    assert first.pop("holdout.npz") != second.pop("holdout.npz")
+    assert first == second
+    weights = [run_folder.load(tmp_path / name).levels[0].members for name in "ab"]
+    assert [m.weight for m in weights[0]] == [m.weight for m in weights[1]]
+
+
+def test_a_fold_is_not_changed_by_what_comes_after_it(finished, tmp_path):
+    plan, out, _ = finished
+    later = plan.timeline.folds[0].test.max() + 1
+    features, labels = plan.dataset.features.copy(), plan.dataset.labels.copy()
+    features[later:, :2] = 7.0
+    labels[later:-4] = np.arange(len(labels) - later - 4) % 3
+    other = prepare(replace(plan.dataset, features=features, labels=labels), ORDER, plan.config, ["level3"])
+    train(other, tmp_path / "run", jobs=2, progress=Silent())
+    mine, theirs = (np.load(folder / "oof.npz")["level3"] for folder in (out, tmp_path / "run"))
+    first = np.isin(plan.timeline.development, plan.timeline.folds[0].test)
+    assert (mine[first] == theirs[first]).all()
+    assert not np.array_equal(mine[~first], theirs[~first], equal_nan=True)
+
+
 def test_another_seed_gives_other_models(finished, tmp_path):
     plan, _, _ = finished
     small = quick_config(("random_forest",))

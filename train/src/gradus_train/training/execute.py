@@ -59,8 +59,10 @@ def execute(plan: Plan, store: PartStore, *, jobs: int, progress: Progress) -> E
                 key = futures[future]
                 parts[key], seconds[key] = future.result()
                 progress.finished(key, seconds[key])
-        except BaseException:
+        except BaseException as e:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(e, KeyboardInterrupt):
+                progress.say("Interrupted: the parts in work are finished and kept. Go on with --resume.")
             raise
     return Executed(parts, seconds)
 
