@@ -170,3 +170,10 @@ def test_arguments_that_do_not_fit_are_refused(change: dict[str, object], text: 
     arguments = {"members": three_members(1), "feature_names": NAMES, "classes": CLASSES, "metadata": {}}
     with pytest.raises(UsageError, match=text.replace("(", r"\(").replace(")", r"\)")):
         build_level(**(arguments | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])
+def test_no_rows_give_no_answers(encoding: str) -> None:
+    result = run(compile_(three_members(1), encoding=encoding), np.zeros((0, 4), np.float32))
+    assert result["probabilities"].shape == (0, 3)
+    assert result["label"].shape == (0,)

@@ -180,8 +180,9 @@ def _columns(known: onnx.TypeProto.Tensor | None, place: str) -> int:
     if known is None or not known.elem_type:
         raise refuse("the type of the operator's input must be known", place)
     if known.elem_type != onnx.TensorProto.FLOAT:
-        name = onnx.TensorProto.DataType.Name(known.elem_type)
-        raise refuse("the operator's input must be float32", place, name)
+        names = {number: name for name, number in onnx.TensorProto.DataType.items()}
+        found = names.get(known.elem_type, known.elem_type)
+        raise refuse("the operator's input must be float32", place, found)
     if not known.HasField("shape"):
         raise refuse("the rank of the operator's input must be known", place)
     if len(known.shape.dim) != 2:

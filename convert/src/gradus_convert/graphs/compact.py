@@ -40,7 +40,7 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
     """Write the walk.
 
     For every row of finite float32 `leaves` are those of `ir.leaves`, forest after forest, and `sums` are the
-    float32 sums of the payloads of `plan`. For any number of rows above 0, and NaN as `plan.tables.nan` says.
+    float32 sums of the payloads of `plan`. For any number of rows, and NaN as `plan.tables.nan` says.
 
     Args:
         graph: Written to.
