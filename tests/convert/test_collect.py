@@ -11,7 +11,7 @@ from tests.support.stores import SAMPLE_FILES, write_version
 from gradus_convert.store.collect import collect
 from gradus_runtime.cli import main
 from gradus_runtime.errors import IntegrityError, StoreError, UsageError
-from gradus_runtime.store import Store, open_artifact
+from gradus_runtime.store import Store, disk, open_artifact
 
 VERSIONS = tuple(f"2026.1.{day}" for day in range(1, 9))
 
@@ -47,6 +47,42 @@ def test_a_reader_keeps_what_it_opened(store: Store) -> None:
     with open_artifact(store.path, "2026.1.1") as artifact:
         collect(store.path, keep=1)
         assert artifact.read("level1.onnx") == SAMPLE_FILES["level1.onnx"]
+    with pytest.raises(StoreError, match=r"a version must be in the store, but got '2026.1.1'"):
+        open_artifact(store.path, "2026.1.1")
+
+
+def test_a_reader_whose_version_is_collected_while_it_opens_gets_the_newly_pinned_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.pin("2026.1.1", actor="ops")
+    real, moments = disk.identity, []
+
+    def moment(descriptor: int) -> tuple[int, int]:
+        if not moments:  # the reader has opened the folder, and none of its files yet
+            moments.append(descriptor)
+            store.pin("2026.1.2", actor="ops")
+            collect(store.path, keep=0, keep_pinned=0)
+        return real(descriptor)
+
+    monkeypatch.setattr(disk, "identity", moment)
+    with open_artifact(store.path) as artifact:
+        artifact.verify()
+        assert artifact.manifest.version == "2026.1.2"
+    assert store.versions() == ("2026.1.2",)
+
+
+def test_a_reader_whose_chosen_version_is_collected_while_it_opens_is_told_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, moments = disk.identity, []
+
+    def moment(descriptor: int) -> tuple[int, int]:
+        if not moments:
+            moments.append(descriptor)
+            collect(store.path, keep=1)
+        return real(descriptor)
+
+    monkeypatch.setattr(disk, "identity", moment)
     with pytest.raises(StoreError, match=r"a version must be in the store, but got '2026.1.1'"):
         open_artifact(store.path, "2026.1.1")
 
