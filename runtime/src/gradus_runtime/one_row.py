@@ -13,7 +13,7 @@ from gradus_runtime.explain import explain
 from gradus_runtime.levels import LevelSlot
 from gradus_runtime.routing import FALLBACK, LevelPlan, Request, Schema
 from gradus_runtime.rows import read_mapping
-from gradus_runtime.rows.values import PLAIN_NUMBERS, read_value
+from gradus_runtime.rows.values import FLOAT32_BOUND, PLAIN_NUMBERS, read_value
 from gradus_runtime.serving import SUM_TOLERANCE, Serving
 from gradus_runtime.session import OneRow
 
@@ -56,9 +56,9 @@ class Decider:
             values = quick.values_of(row)
             if not PLAIN_NUMBERS.issuperset(map(type, values)):
                 return None
-            self._packers[code](cell.bytes, 0, *values)  # what is too large for float32 becomes infinity
-            if not math.isfinite(sum(cell.floats)):
+            if not math.hypot(*values) < FLOAT32_BOUND:  # NaN, infinity, or perhaps too large for float32
                 return None
+            self._packers[code](cell.bytes, 0, *values)
             lacking, others = quick.others_of(row) if quick.others else (0, b"")
             for i in range(code):
                 if not lacking & self._serving.schema.levels[i].mask and self._slots[i].problem is None:
@@ -68,7 +68,7 @@ class Decider:
                 return None
             given = cell.bytes.tobytes() + others
             return self._decision(request, code, probabilities, lacking, 0, given)
-        except (KeyError, struct.error, OverflowError):  # absent, or an int too large for a float
+        except (KeyError, OverflowError):  # absent, or an int too large for a float
             return None
         finally:
             session.give_back(cell)

@@ -128,7 +128,10 @@ class Predictor:
             UsageError: The row is no mapping; an unknown group, feature or level.
         """
         serving, decider = self._active
-        request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
+        request = serving.default
+        special = min_level is not None or confidence_threshold is not None or not use_confidence
+        if special or fill or unavailable:
+            request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence)
         if type(row) is dict:
             if len(row) > len(serving.schema.names):
                 self._say_ignored(serving, row)

@@ -150,12 +150,11 @@ class OneRow:
 
     Attributes:
         features: float32 [F]: write the row here,
-        bytes: or here, as bytes;
-        floats: the same as a view whose items are floats.
+        bytes: or here, as bytes.
         probabilities: float32 [C], after `run`.
     """
 
-    __slots__ = ("_binding", "_run", "bytes", "features", "floats", "probabilities")
+    __slots__ = ("_binding", "_run", "bytes", "features", "probabilities")
 
     def __init__(self, session: Any, width: int, classes: int) -> None:
         features = np.zeros((1, width), np.float32)
@@ -169,7 +168,6 @@ class OneRow:
         self.features = features[0]
         self.probabilities = probabilities[0]
         self.bytes = features.data.cast("B")
-        self.floats = self.bytes.cast("f")
 
     def run(self) -> list[float]:
         """Score what is in `features` and return the probabilities."""
