@@ -61,6 +61,36 @@ def test_every_row_reaches_the_leaf_the_original_gives(tmp_path, kind):
     np.testing.assert_array_equal(leaves, wanted)
 
 
+def boundary_rows(forest):
+    """Rows that stand on a threshold, and at its two float32 neighbours; every split of the forest."""
+    splits = np.flatnonzero(forest.feature >= 0)
+    base, _ = rows(seed=6)
+    X = np.tile(base[np.arange(len(splits)) % len(base)], (3, 1))
+    below, above = (np.nextafter(forest.threshold[splits], np.float32(s * np.inf)) for s in (-1, 1))
+    X[np.arange(len(X)), np.tile(forest.feature[splits], 3)] = [*below, *forest.threshold[splits], *above]
+    return X
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", [k for k in KINDS if "scaled" not in k])
+def test_rows_on_a_threshold_reach_the_leaf_that_the_original_gives(tmp_path, kind, classes):
+    original = model(kind, classes)
+    (member,) = read_ensemble((write(tmp_path, original),)).members
+    native = read_model(member.rebuilt.model)
+    X = boundary_rows(native.lowered)
+    leaves = native.leaves(X, range(native.lowered.n_trees))
+    if "lightgbm" in kind:
+        wanted = original.predict(X, pred_leaf=True, validate_features=False)
+    elif "xgboost" in kind:
+        booster = original.get_booster() if hasattr(original, "get_booster") else original
+        wanted = booster.predict(xgb.DMatrix(X), pred_leaf=True, validate_features=False)[
+            :, : leaves.shape[1]
+        ]
+    else:
+        wanted = original.apply(legacy_models.table(X) if "named" in kind else X).reshape(leaves.shape)
+    np.testing.assert_array_equal(leaves, wanted.reshape(len(X), -1))
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_an_ensemble_of_unknown_code_gives_members_weights_and_names(tmp_path, protocol):
     found = read_ensemble((write(tmp_path, ensemble(), protocol),))
