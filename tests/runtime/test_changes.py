@@ -130,3 +130,16 @@ def test_levels_stay_where_they_are_asked_to(options: dict[str, Any]) -> None:
             clock[0] = hour * 3600.0
             bot.decide(full_row())
         assert [level.state for level in bot.health().levels][:2] == ["ready", "ready"]
+
+
+def test_giving_memory_back_is_silent_where_the_library_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ctypes
+
+    from gradus_runtime import memory
+
+    def refuse(name: object) -> object:
+        raise OSError("no such library")
+
+    memory.trim()
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    memory.trim()

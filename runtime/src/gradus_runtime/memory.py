@@ -13,5 +13,5 @@ def trim() -> None:
 
     Source: malloc_trim(3) of the Linux manual pages. It takes about a millisecond: for changes, not for rows.
     """
-    with suppress(AttributeError, OSError):
+    with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
