@@ -49,3 +49,10 @@ def test_probabilities_of_another_shape_are_no_opinion(monkeypatch):
     monkeypatch.setattr(third_opinion, "_probabilities", lambda *_: np.zeros((len(X), 2)))
     opinion = third_opinion.ask("m", read_model(model), X)
     assert (opinion.wrong, opinion.failure) == (None, f"probabilities of shape ({len(X)}, 2)")
+
+
+def test_a_large_member_is_not_asked_and_the_opinion_says_so(monkeypatch):
+    model, X = fit("decision tree")
+    monkeypatch.setattr(third_opinion, "MAX_NODES", 10)
+    opinion = third_opinion.ask("m", read_model(model), X)
+    assert (opinion.wrong, opinion.rows, opinion.failure) == (None, 0, "not asked: more than 10 nodes")

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradus_convert.ir import Forest
 from gradus_convert.parity.compiled import Compiled
 from gradus_convert.readers.native import NativeModel
 
-__all__ = ["LIMIT", "ThirdOpinion", "ask"]
+__all__ = ["LIMIT", "MAX_NODES", "ThirdOpinion", "ask"]
 
 LIMIT = 1e-5
+MAX_NODES = 150_000
+"""Larger members are not asked: their stock conversion takes more memory than the rest of a conversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ def ask(name: str, native: NativeModel, X: npt.NDArray[np.float32]) -> ThirdOpin
     """
     package = "skl2onnx" if native.library == "sklearn" else "onnxmltools"
     converter = f"{package} {importlib.metadata.version(package)}"
+    if isinstance(native.lowered, Forest) and native.lowered.n_nodes > MAX_NODES:
+        reason = f"not asked: more than {MAX_NODES:,} nodes"
+        return ThirdOpinion(name, converter, 0, None, 0.0, reason)
     try:
         model = _convert(native)
         said = _probabilities(model, X)
@@ -76,6 +82,8 @@ def _convert(native: NativeModel) -> Any:
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     types = [("features", FloatTensorType([None, width]))]
+    if native.library == "catboost":
+        raise NotImplementedError("CatBoost exports ONNX by itself")
     if native.library == "lightgbm":
         return onnxmltools.convert_lightgbm(native.source, initial_types=types, zipmap=False)
     return onnxmltools.convert_xgboost(native.source, initial_types=types)
