@@ -152,8 +152,9 @@ def _renamed(
     pairs: dict[str, str] = {}
     for before in removed:
         for after in added:
-            same = old.definitions is None or new.definitions is None
-            same = same or old.definitions[before] == new.definitions[after]  # type: ignore[index]  # None is excluded above
+            same = True
+            if old.definitions is not None and new.definitions is not None:
+                same = old.definitions[before] == new.definitions[after]
             if same and place(old, before) == place(new, after) and after not in pairs.values():
                 pairs[before] = after
                 break

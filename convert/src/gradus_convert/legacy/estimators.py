@@ -181,7 +181,7 @@ def _tree(inert: Inert, state: dict[str, Any], place: str) -> Any:
     tree = Tree(features, classes.astype(np.intp), outputs)
     try:
         tree.__setstate__(
-            {"max_depth": int(state["max_depth"]), "node_count": len(nodes), "nodes": nodes, "values": values}  # type: ignore[arg-type]  # as above
+            {"max_depth": int(state["max_depth"]), "node_count": len(nodes), "nodes": nodes, "values": values}
         )
     except (KeyError, TypeError, ValueError) as e:
         raise EnvironmentFailedError(
