@@ -173,11 +173,10 @@ def _tree(inert: Inert, state: dict[str, Any], place: str) -> Any:
     need(isinstance(classes, np.ndarray) and classes.shape == (1,), "a tree must have one output")
     need(0 < int(classes[0]) <= _MAX_CLASSES, f"a tree must have 1 to {_MAX_CLASSES} classes")
     nodes, values = state.get("nodes"), state.get("values")
-    need(
-        isinstance(nodes, np.ndarray) and isinstance(values, np.ndarray), "a tree must hold nodes and values"
-    )
-    _check_nodes(nodes, features, need)  # type: ignore[arg-type]  # need() has just checked it
-    need(state.get("node_count") == len(nodes) == len(values), "node_count must be the number of nodes")  # type: ignore[arg-type]  # as above
+    if not isinstance(nodes, np.ndarray) or not isinstance(values, np.ndarray):
+        raise BrokenPickleError("a tree must hold nodes and values", place=place)
+    _check_nodes(nodes, features, need)
+    need(state.get("node_count") == len(nodes) == len(values), "node_count must be the number of nodes")
     tree = Tree(features, classes.astype(np.intp), outputs)
     try:
         tree.__setstate__(
