@@ -165,3 +165,9 @@ def test_an_unfinished_run_is_wrong_use(run, tmp_path, capsys):
     arguments = ["--run", str(tmp_path / "empty"), "--config", str(run / "artifact.toml")]
     assert main(["convert", *arguments, "--store", str(tmp_path / "store")]) == 2
     assert "a run folder must hold finished training" in capsys.readouterr().err
+
+
+def test_on_a_terminal_progress_moves(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert convert(run, tmp_path / "store", "--dry-run", "--level", "level2") == 0
+    assert "level2: reading lightgbm, xgboost, random_forest" in capsys.readouterr().err
