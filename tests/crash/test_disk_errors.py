@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.support.crash import ERRORS, FaultyOs, assert_settled, look
+from tests.support.operations import Publishable, copy_of, operations
 from tests.support.stores import write_version
 
 from gradus_convert.store.carry import export_zip, import_artifact
-from gradus_convert.store.collect import collect
-from gradus_convert.store.publish import publish_version
-from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import EnvironmentFailedError, StoreError
 from gradus_runtime.store import Store, disk, open_artifact, writer
 from gradus_runtime.store.listing import list_versions
 from gradus_runtime.store.verify import verify_store
 
-Publishable = tuple[Manifest, dict[str, bytes]]
 LASTING = (False, True)
-
-
-def operations(fifth: Publishable) -> dict[str, Callable[[Store], object]]:
-    return {
-        "publish": lambda s: publish_version(s.path, *fifth, {}, "test"),
-        "pin": lambda s: s.pin("2026.1.4", actor="test"),
-        "rollback": lambda s: s.rollback(actor="test"),
-        "gc": lambda s: collect(s.path, keep=1, keep_pinned=0, actor="test"),
-    }
-
-
-def copy_of(store: Store, folder: Path) -> Store:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(store.path, folder)
-    return Store(folder)
 
 
 def calls_of(work: Callable[[Store], object], store: Store, monkeypatch: pytest.MonkeyPatch) -> int:

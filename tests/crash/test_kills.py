@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.support.crash import assert_settled, ended, killed_at, look, start
+from tests.support.operations import Publishable, copy_of, operations
 from tests.support.publishable import publishable
 
 from gradus_convert.store.collect import collect
 from gradus_convert.store.publish import publish_version
-from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import IntegrityError, StoreError
 from gradus_runtime.store import Store, pinning, pins, steps, writer
-
-Publishable = tuple[Manifest, dict[str, bytes]]
-
-
-def operations(fifth: Publishable) -> dict[str, Callable[[Store], object]]:
-    return {
-        "publish": lambda s: publish_version(s.path, *fifth, {}, "test"),
-        "pin": lambda s: s.pin("2026.1.4", actor="test"),
-        "rollback": lambda s: s.rollback(actor="test"),
-        "gc": lambda s: collect(s.path, keep=1, keep_pinned=0, actor="test"),
-    }
-
-
-def copy_of(store: Store, folder: Path) -> Store:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(store.path, folder)
-    return Store(folder)
-
 
 CASES = [
     (operation, step)
