@@ -34,10 +34,11 @@ class LevelSet:
         self._folder = bench.cache / "levels" / f"{run.name}-{len(levels)}"
         self._run = part(run, self._folder / "run", levels=levels)
         self._levels = levels
-        self._peers = list(peers)
+        self._key = f"{run.name}-{len(levels)}/absent"
         order = feature_order.load(run / "feature_order.json")
         self._widths = tuple(len(order.level_features(name)) for name in levels)
-        self.absent: dict[str, str] = {}
+        self.absent: dict[str, str] = bench.progress.get(self._key) or {}
+        self._peers = [p for p in peers if p not in self.absent]
         write_single(run, self._folder / "single.npy")
 
     def prepare(self) -> Figures:
@@ -93,6 +94,7 @@ class LevelSet:
     def _drop(self, name: str, reason: str) -> None:
         say(f"  {len(self._levels)} levels: {name} is absent: {reason}")
         self.absent[name] = reason
+        self._bench.progress.put(self._key, self.absent)
         self._peers.remove(name)
 
 

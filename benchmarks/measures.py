@@ -69,10 +69,10 @@ class _Measuring:
         self.run = spec.run(bench.cache)
         self._folder = bench.cache / "peers" / self.run.name
         self._rows = bench.cache / "rows" / self.run.name
-        self.absent: dict[str, str] = {}
+        self.absent: dict[str, str] = bench.progress.get(f"{spec.name}/absent") or {}
         self.peers: dict[str, Peer] = {}
         for peer in PEERS:
-            if peer.alone and spec.member != "lightgbm":
+            if peer.name in self.absent or (peer.alone and spec.member != "lightgbm"):
                 continue
             gone = [bench.missing[e] for e in (peer.prepares, peer.serves) if e in bench.missing]
             if gone:
@@ -173,6 +173,7 @@ class _Measuring:
     def _drop(self, name: str, reason: str) -> None:
         say(f"  {self._name}: {name} is absent: {reason}")
         self.absent[name] = reason
+        self._bench.progress.put(f"{self._name}/absent", self.absent)
         del self.peers[name]
 
 
