@@ -30,6 +30,7 @@ __all__ = ["CACHE", "reference"]
 CACHE = Path(__file__).resolve().parent / "cache"
 """Everything that can be made again; not under version control."""
 
+_FEW_ROWS = 5_000
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "xgboost")
 
 
@@ -66,7 +67,7 @@ def _train(recipe: Recipe, folder: Path, cache: Path) -> None:
         started = time.perf_counter()
         columns = [levels.names.index(n) for n in levels.level_features(spec)]
         rows = np.ascontiguousarray(data.features[: source.rows, columns])
-        trained = members.train(source, rows, data.labels[: source.rows], os.cpu_count() or 1)
+        trained = members.train(source, rows, data.labels[: source.rows], _threads(source))
         for r in slices:
             members.save(trained, folders[r.name] / "levels" / spec, r.estimators)
         _say(f"trained {source.name} {spec} in {time.perf_counter() - started:.0f} s")
@@ -75,6 +76,11 @@ def _train(recipe: Recipe, folder: Path, cache: Path) -> None:
         final = folders[r.name].with_suffix("")
         shutil.rmtree(final, ignore_errors=True)
         folders[r.name].rename(final)
+
+
+def _threads(recipe: Recipe) -> int:
+    """Few rows are not worth the waiting of threads for each other."""
+    return (os.cpu_count() or 1) if recipe.rows > _FEW_ROWS else 1
 
 
 def _specs(recipe: Recipe, levels: FeatureOrder) -> list[str]:
