@@ -10,6 +10,7 @@ after the warm-up.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import shutil
@@ -86,7 +87,9 @@ def _publish(work: Path, cache: Path, timeline: Timeline) -> FeatureOrder:
     runs = [reference(name, cache) for name in RECIPES]
     for number, (run, version) in enumerate(zip(runs, VERSIONS, strict=True)):
         words = ["convert", "--run", str(run), "--store", str(work / "store"), "--version", version]
-        if gradus([*words, *(["--pin"] if number == 0 else [])]):
+        with contextlib.redirect_stdout(sys.stderr):
+            status = gradus([*words, *(["--pin"] if number == 0 else [])])
+        if status:
             raise RuntimeError(f"version {version} could not be published")
     order = feature_order.load(runs[0] / "feature_order.json")
     rows = np.load(runs[0] / "holdout.npz")["features"]
