@@ -7,6 +7,9 @@ JSON value a bar, then one about itself.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
+import gc
 import json
 import math
 import re
@@ -41,7 +44,7 @@ class Bot:
         self.timeline = codec.decode(
             Timeline, json.loads((work / "timeline.json").read_text()), place="timeline"
         )
-        self._rows = np.load(work / "rows.npy", mmap_mode="r")
+        self._rows = np.load(work / "rows.npy")
         self._groups: dict[str, list[str]] = json.loads((work / "groups.json").read_text())
         self._start: float = json.loads((work / "start.json").read_text())
         self._bar = first
@@ -90,7 +93,14 @@ class Bot:
 
 
 def resident_mib() -> float:
-    """Return the resident memory of this process, in MiB: VmRSS of proc_pid_status(5)."""
+    """Return the resident memory of this process, in MiB: VmRSS of proc_pid_status(5).
+
+    Garbage is collected and free memory given back before, so that it is what the process holds, not what its
+    allocator keeps for later: that swings by a mebibyte from day to day.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # the C library has no malloc_trim(3)
+        ctypes.CDLL(None).malloc_trim(0)
     match = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
     if match is None:
         raise OSError("/proc/self/status has no VmRSS")

@@ -9,7 +9,7 @@ __all__ = ["BARS_A_DAY", "WARM_UP_DAYS", "Change", "Outage", "Timeline", "plan"]
 
 BARS_A_DAY = 96
 WARM_UP_DAYS = 3
-"""By then everything has happened once: every kind of outage, a new version, a rollback."""
+"""By then everything has happened several times: outages of every kind, new versions, rollbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,16 @@ class Timeline:
         return next((c for c in self.changes if c.bar == bar), None)
 
 
-_EXTERNAL = ("external_api",)
-_SIGNALS = ("external_api", "strategy_signals")
-_EVERYTHING = ("external_api", "strategy_signals", "basic")
+_GROUPS = (
+    ("external_api",),
+    ("external_api", "strategy_signals"),
+    ("external_api", "strategy_signals", "basic"),
+)
 _HOW = ("absent", "none", "nan", "told")
 
 
 def plan(days: int, versions: tuple[str, ...], seed: int) -> Timeline:
-    """Plan a month: its first days have one of everything, its last day has nothing.
+    """Plan a month: its first days have some of everything, its last day has nothing.
 
     Args:
         days: At least 8.
@@ -78,22 +80,24 @@ def plan(days: int, versions: tuple[str, ...], seed: int) -> Timeline:
 
 
 def _outages(days: int, chance: random.Random) -> tuple[Outage, ...]:
-    """One a day, of one to ten hours: mostly of the outside interface, now and then of more."""
+    """Four short ones a day in the warm-up, of every kind; then one a day, mostly of the outside world."""
     result = []
-    for day in range(days - 1):
+    for number in range(WARM_UP_DAYS * 4):
+        start = number * BARS_A_DAY // 4 + 8
+        result.append(Outage(start, start + 6, _GROUPS[number % 3], _HOW[number % 4]))
+    for day in range(WARM_UP_DAYS, days - 1):
         start = day * BARS_A_DAY + chance.randrange(8, 40)
-        if day < WARM_UP_DAYS:
-            groups, how, hours = (_EXTERNAL, _SIGNALS, _EVERYTHING)[day], _HOW[day], 3
-        else:
-            groups = chance.choices((_EXTERNAL, _SIGNALS, _EVERYTHING), (8, 2, 1))[0]
-            how, hours = chance.choice(_HOW), chance.randrange(1, 11)
-        result.append(Outage(start, start + hours * 4, groups, how))
+        groups = chance.choices(_GROUPS, (8, 2, 1))[0]
+        result.append(Outage(start, start + 4 * chance.randrange(1, 11), groups, chance.choice(_HOW)))
     return tuple(result)
 
 
 def _changes(days: int, versions: tuple[str, ...]) -> tuple[Change, ...]:
-    """The second version on the first day and back; then each version in its share of the month."""
-    result = [Change(50, versions[1]), Change(60, None)]
+    """In the warm-up another version every day, and back; then each version in its share of the month."""
+    result = []
+    for day in range(WARM_UP_DAYS):
+        bar = day * BARS_A_DAY
+        result += [Change(bar + 50, versions[1 + day % (len(versions) - 1)]), Change(bar + 60, None)]
     for number, version in enumerate(versions[1:], start=1):
         bar = (WARM_UP_DAYS + (days - WARM_UP_DAYS) * number // (len(versions) + 1)) * BARS_A_DAY + 45
         result.append(Change(bar, version))

@@ -23,7 +23,7 @@ def test_the_same_seed_plans_the_same_month():
     assert plan(30, ("1", "2", "3"), 1) != plan(30, ("1", "2", "3"), 2)
 
 
-def test_the_warm_up_has_one_of_everything_and_the_last_day_nothing():
+def test_the_warm_up_has_some_of_everything_and_the_last_day_nothing():
     warm = WARM_UP_DAYS * BARS_A_DAY
     assert {expected_level(TIMELINE, ORDER, bar) for bar in range(warm)} == {
         "level1",
@@ -31,7 +31,7 @@ def test_the_warm_up_has_one_of_everything_and_the_last_day_nothing():
         "level3",
         "fallback",
     }
-    assert [c.version for c in TIMELINE.changes if c.bar < warm] == ["2", None]
+    assert [c.version for c in TIMELINE.changes if c.bar < warm] == ["2", None] * WARM_UP_DAYS
     assert all(o.stop <= TIMELINE.bars - BARS_A_DAY for o in TIMELINE.outages)
 
 
