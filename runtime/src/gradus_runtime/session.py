@@ -56,7 +56,7 @@ class LevelSession:
     Safe for any number of threads: one-row buffers are borrowed from a list and given back.
 
     Args:
-        model: The bytes of the graph, verified by the caller.
+        model: The graph, verified by the caller: its bytes, or the path of a sealed copy.
         level: The level, as the manifest has it.
         width: F, the number of its features.
         classes: C, the number of classes.
@@ -65,7 +65,7 @@ class LevelSession:
     """
 
     def __init__(
-        self, model: bytes, level: Level, *, width: int, classes: int, threads: int, block: int
+        self, model: str | bytes, level: Level, *, width: int, classes: int, threads: int, block: int
     ) -> None:
         self._session = ort.InferenceSession(
             model, _options(level.encoding, threads), providers=["CPUExecutionProvider"]
