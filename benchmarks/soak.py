@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.environments import ROOT, python_of
 from benchmarks.progress import say
 from benchmarks.reference import CACHE, reference
-from benchmarks.timeline import BARS_A_DAY, WARM_UP_DAYS, Timeline, plan
+from benchmarks.timeline import WARM_UP_DAYS, Timeline, plan
 from gradus_runtime.cli import main as gradus
 from gradus_runtime.contracts import codec, feature_order, run_folder
 from gradus_runtime.contracts.feature_order import FeatureOrder
@@ -158,8 +158,7 @@ def judge(
             problems.append(f"bar {bar}: {decision[0]} served where {expected} was due")
         if bar >= len(again) or again[bar] != decision:
             problems.append(f"bar {bar}: a restarted bot decided otherwise")
-    memory = whole["resident_mib"]
-    warm, end = memory[str(WARM_UP_DAYS)], memory[str(timeline.bars // BARS_A_DAY)]
+    warm, end = _memory(whole["resident_mib"])
     if end > warm + _ALLOWED_MIB:
         problems.append(f"memory grew from {warm:.1f} to {end:.1f} MiB")
     if len(decisions) != timeline.bars:
@@ -176,6 +175,12 @@ def judge(
         memory_at_end_mib=end,
         problems=tuple(problems[:20]),
     )
+
+
+def _memory(by_day: Mapping[str, float]) -> tuple[float, float]:
+    """Return the largest daily reading of the warm-up, and of as many days at the end."""
+    readings = [by_day[str(day)] for day in range(1, len(by_day) + 1)]
+    return max(readings[:WARM_UP_DAYS]), max(readings[-WARM_UP_DAYS:])
 
 
 if __name__ == "__main__":

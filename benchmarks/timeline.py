@@ -9,7 +9,7 @@ __all__ = ["BARS_A_DAY", "WARM_UP_DAYS", "Change", "Outage", "Timeline", "plan"]
 
 BARS_A_DAY = 96
 WARM_UP_DAYS = 3
-"""By then everything has happened several times: outages of every kind, new versions, rollbacks."""
+"""By then everything has happened dozens of times: outages of every kind, new versions, rollbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,10 @@ def plan(days: int, versions: tuple[str, ...], seed: int) -> Timeline:
 
 
 def _outages(days: int, chance: random.Random) -> tuple[Outage, ...]:
-    """Four short ones a day in the warm-up, of every kind; then one a day, mostly of the outside world."""
+    """Many short ones in the warm-up, of every kind; then one a day, mostly of the outside world."""
     result = []
-    for number in range(WARM_UP_DAYS * 4):
-        start = number * BARS_A_DAY // 4 + 8
-        result.append(Outage(start, start + 6, _GROUPS[number % 3], _HOW[number % 4]))
+    for number in range(WARM_UP_DAYS * BARS_A_DAY // 6):
+        result.append(Outage(6 * number + 2, 6 * number + 5, _GROUPS[number % 3], _HOW[number % 4]))
     for day in range(WARM_UP_DAYS, days - 1):
         start = day * BARS_A_DAY + chance.randrange(8, 40)
         groups = chance.choices(_GROUPS, (8, 2, 1))[0]
@@ -93,11 +92,11 @@ def _outages(days: int, chance: random.Random) -> tuple[Outage, ...]:
 
 
 def _changes(days: int, versions: tuple[str, ...]) -> tuple[Change, ...]:
-    """In the warm-up another version every day, and back; then each version in its share of the month."""
+    """In the warm-up another version every six hours, and back; then each in its share of the month."""
     result = []
-    for day in range(WARM_UP_DAYS):
-        bar = day * BARS_A_DAY
-        result += [Change(bar + 50, versions[1 + day % (len(versions) - 1)]), Change(bar + 60, None)]
+    for number in range(WARM_UP_DAYS * BARS_A_DAY // 24):
+        version = versions[1 + number % (len(versions) - 1)]
+        result += [Change(24 * number + 9, version), Change(24 * number + 21, None)]
     for number, version in enumerate(versions[1:], start=1):
         bar = (WARM_UP_DAYS + (days - WARM_UP_DAYS) * number // (len(versions) + 1)) * BARS_A_DAY + 45
         result.append(Change(bar, version))

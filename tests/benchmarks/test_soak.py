@@ -31,7 +31,7 @@ def test_the_warm_up_has_some_of_everything_and_the_last_day_nothing():
         "level3",
         "fallback",
     }
-    assert [c.version for c in TIMELINE.changes if c.bar < warm] == ["2", None] * WARM_UP_DAYS
+    assert [c.version for c in TIMELINE.changes if c.bar < warm] == ["2", None] * 4 * WARM_UP_DAYS
     assert all(o.stop <= TIMELINE.bars - BARS_A_DAY for o in TIMELINE.outages)
 
 
