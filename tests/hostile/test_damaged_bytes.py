@@ -47,7 +47,8 @@ def guard(monkeypatch: pytest.MonkeyPatch, folder: Path) -> set[str]:
     real = onnxruntime.InferenceSession
 
     def session(model: Any, *args: Any, **kwargs: Any) -> Any:
-        digest = hashlib.sha256(model).hexdigest()
+        data = Path(model).read_bytes() if isinstance(model, str) else model
+        digest = hashlib.sha256(data).hexdigest()
         assert digest in published, "onnxruntime was given bytes that were never published"
         given.add(digest)
         return real(model, *args, **kwargs)
