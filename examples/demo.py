@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,7 +70,7 @@ def main() -> None:
         why = "; ".join(decision.reasons)
         print(
             f"  {title:<28} {decision.level or 'fallback':<10} {decision.action:<7} "
-            f"{decision.confidence:>10.2f}   {why[:90] + '...' if len(why) > 90 else why}"
+            f"{decision.confidence:>10.2f}   {textwrap.shorten(why, 60, placeholder=' ...')}"
         )
     print(
         f"\nAll of it in {time.monotonic() - started:.0f} s. "

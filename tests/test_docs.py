@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from pathlib import Path
@@ -61,12 +62,17 @@ def documented_commands() -> list[str]:
     return list(found)
 
 
+@pytest.fixture(scope="module")
+def parser() -> argparse.ArgumentParser:
+    return _parser(_find_commands(None))
+
+
 @pytest.mark.parametrize("command", documented_commands())
-def test_every_command_in_the_documents_parses(command: str) -> None:
+def test_every_command_in_the_documents_parses(command: str, parser: argparse.ArgumentParser) -> None:
     words = [w for w in shlex.split(re.sub(r"\s[<>]+\s*\S+", "", command)) if w != "..."]
     while "=" in words[0]:
         words = words[1:]
-    assert _parser(_find_commands(None)).parse_args(words[1:]).run
+    assert parser.parse_args(words[1:]).run
 
 
 def test_no_document_names_a_place_of_one_machine() -> None:
