@@ -77,10 +77,12 @@ $(CANDLES):
 	@echo 'or try the embedded market:  make demo' >&2
 	@exit 2
 
-$(METADATA): $(STAMP) $(SETTINGS) $(CANDLES) $(MACRO) $(CONFIG) config/feature_order.json config/gates.toml
+# Touched when the gates have passed too; the run folder stays for a look when they have not.
+$(RUN).trained: $(STAMP) $(SETTINGS) $(CANDLES) $(MACRO) $(CONFIG) config/feature_order.json config/gates.toml
 	$(BIN)/gradus train --candles '$(CANDLES)' $(if $(MACRO),--macro '$(MACRO)') --config '$(CONFIG)' \
 	  --level $(LEVEL) $(if $(DAYS),--days $(DAYS)) $(if $(TRIALS),--optimize --n-trials $(TRIALS)) \
 	  --out $(RUN) --store $(STORE) --resume $(TRAIN_FLAGS)
+	@touch $@
 
 $(RUN).converted: $(STAMP) $(wildcard $(METADATA)) config/artifact.toml
 	$(BIN)/gradus convert --run $(RUN) --store $(STORE) $(if $(VERSION),--version $(VERSION)) \
@@ -88,7 +90,7 @@ $(RUN).converted: $(STAMP) $(wildcard $(METADATA)) config/artifact.toml
 	@touch $@
 
 .PHONY: train convert validate demo
-train: $(METADATA) ## Train the levels: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS=
+train: $(RUN).trained ## Train the levels: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS=
 convert: $(RUN).converted ## Compile the last run, prove it, publish it, pin it: VERSION=
 validate: $(STAMP) ## Check the configuration and the store as CI does
 	$(BIN)/gradus validate config/feature_order.json $(if $(wildcard $(STORE)/versions),$(STORE))
