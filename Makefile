@@ -120,8 +120,10 @@ walls: $(STAMP) ## Who may import whom
 test: $(STAMP) ## The test suite, with its coverage
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) -m 'not long' --cov --cov-report=
-	@$(BIN)/coverage report --include='*/gradus_runtime/*' --fail-under=95 | tail -1 | sed 's/^/runtime  /'
-	@$(BIN)/coverage report --fail-under=90 | tail -1 | sed 's/^/all      /'
+	@printf 'coverage of the runtime, percent: '
+	@$(BIN)/coverage report --format=total --precision=1 --include='*/gradus_runtime/*' --fail-under=95
+	@printf 'coverage of everything, percent: '
+	@$(BIN)/coverage report --format=total --precision=1 --fail-under=90
 
 .PHONY: torture
 torture: $(STAMP) ## The long form of the store's crash, concurrency and damage tests; some minutes
