@@ -94,12 +94,10 @@ def _forest(learner: dict[str, Any], objective: str, rounds: int, place: str) ->
     booster = learner["gradient_booster"]
     if booster["name"] not in {"gbtree", "dart"}:
         raise InexactModelError("the booster must be gbtree or dart", place=place, value=booster["name"])
-    if booster["name"] == "dart":
-        dropped = np.array(booster["weight_drop"], np.float32).astype(np.float64)
-        model = booster["gbtree"]["model"]
-    else:
-        model = booster["model"]
-        dropped = np.ones(len(model["trees"]))
+    outer = booster["gbtree"] if booster["name"] == "dart" else booster
+    model = outer["model"]
+    drops = booster.get("weight_drop") or model.get("weight_drop")  # within the model from 3.4 on
+    dropped = np.array(drops or [1.0] * len(model["trees"]), np.float32).astype(np.float64)
     starts = model["iteration_indptr"]
     count = starts[min(rounds, len(starts) - 1)] if rounds else len(model["trees"])
     trees = [
