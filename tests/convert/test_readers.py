@@ -230,6 +230,17 @@ def test_a_forest_fitted_with_column_names_is_read():
 # ---------------------------------------------------------------- the exactness rules
 
 
+def test_a_forest_of_many_threads_answers_with_the_same_bits_every_time():
+    X, y = table(3, rows=600)
+    model = RandomForestClassifier(60, max_depth=6, random_state=0, n_jobs=4).fit(X, y)
+    expected = np.zeros((len(X), 3))
+    for tree in model.estimators_:
+        expected += tree.predict_proba(X)
+    native = read_model(model)
+    assert all((native.probabilities(X) == expected / 60).all() for _ in range(5))
+    assert model.n_jobs == 4
+
+
 def floats(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
 

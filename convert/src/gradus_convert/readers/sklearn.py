@@ -6,6 +6,7 @@ mean over trees of each leaf's class fractions.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,12 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         scale=1.0 / len(trees),
     )
 
+    in_order = copy.copy(model)
+    if hasattr(model, "n_jobs"):
+        in_order.n_jobs = 1  # threads add up the trees as they finish: other bits every time
+
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.asarray(_nameless(model.predict_proba, X), np.float64)
+        return np.asarray(_nameless(in_order.predict_proba, X), np.float64)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         return np.stack([estimators[i].tree_.apply(X) for i in trees], axis=1).astype(np.int64)
