@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from gradus_convert.ir import Forest
 
-__all__ = ["LARGEST", "Boxes", "boundary_boxes", "fill", "join"]
+__all__ = ["LARGEST", "Boxes", "boundary_boxes", "fill", "join", "values_between"]
 
 LARGEST = np.finfo(np.float32).max
 _INFINITY = np.float32(np.inf)
+
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +31,8 @@ class Boxes:
 
     trees: npt.NDArray[np.int64]
     columns: npt.NDArray[np.int64]
-    low: npt.NDArray[np.float32]
-    high: npt.NDArray[np.float32]
+    low: Float32
+    high: Float32
 
     def __len__(self) -> int:
         """Number of boxes."""
@@ -52,17 +54,18 @@ def join(parts: Sequence[Boxes]) -> Boxes:
 
 
 def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
-    """Boxes that put a row on a threshold: for each split, at it, one float32 below, and one above.
+    """Boxes around thresholds: for each split, from one float32 below its threshold to one above.
 
-    Every row inside reaches the split, and has that value in its column. A split that no row reaches, and a
-    neighbour that an earlier split on the same column keeps away, has no box.
+    Every row inside reaches the split. The last column is that of the split: its interval, which has three
+    values at most, keeps those that an earlier split on the same column does not keep away. A split that no
+    row reaches at its threshold or beside it has no box.
 
     Args:
         forest: The forest.
         trees: Which of its trees.
 
     Yields:
-        The boxes of one depth and one neighbour after the other.
+        The boxes of one depth after the other.
     """
     tree = np.array(trees, np.int64)
     nodes = forest.roots[tree]
@@ -77,11 +80,12 @@ def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
         with np.errstate(over="ignore", under="ignore"):
             above = np.nextafter(at, _INFINITY)
             beneath = np.nextafter(at, -_INFINITY)
-        here = Boxes(tree, path, low[rows[:, None], path], high[rows[:, None], path])
-        for value in (beneath, at, above):
-            inside = (low[rows, column] <= value) & (value <= high[rows, column])
-            if inside.any():
-                yield _pin(here.take(inside), column[inside], value[inside])
+        lowest = np.maximum(low[rows, column], beneath)
+        highest = np.minimum(high[rows, column], above)
+        inside = lowest <= highest
+        if inside.any():
+            here = Boxes(tree, path, low[rows[:, None], path], high[rows[:, None], path])
+            yield _narrow(here.take(inside), lowest[inside], highest[inside])
         left, right = high.copy(), low.copy()
         left[rows, column] = np.minimum(left[rows, column], at)
         right[rows, column] = np.maximum(right[rows, column], above)
@@ -94,17 +98,34 @@ def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
         high = np.concatenate([left[goes_left], high[goes_right]])
 
 
-def _pin(boxes: Boxes, column: npt.NDArray[np.int32], value: npt.NDArray[np.float32]) -> Boxes:
-    """Narrow a column to one value, in every place where it stands."""
-    here = boxes.columns == column[:, None]
-    low = np.where(here, value[:, None], boxes.low)
-    high = np.where(here, value[:, None], boxes.high)
-    return Boxes(boxes.trees, boxes.columns, low, high)
+def _narrow(boxes: Boxes, low: Float32, high: Float32) -> Boxes:
+    """Give the last column another interval, in every place where it stands."""
+    here = boxes.columns == boxes.columns[:, -1:]
+    return Boxes(
+        boxes.trees,
+        boxes.columns,
+        np.where(here, low[:, None], boxes.low),
+        np.where(here, high[:, None], boxes.high),
+    )
 
 
-def fill(boxes: Boxes, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """A row in each box: float32 [B, F], the columns that are not bounded taken from given rows in turn."""
+def values_between(low: Float32, high: Float32) -> tuple[Float32, Float32, Float32]:
+    """Every float32 of intervals that hold at most three: the first, the second if there is one, the last."""
+    with np.errstate(over="ignore", under="ignore"):
+        return low, np.minimum(np.nextafter(low, _INFINITY), high), high
+
+
+def fill(boxes: Boxes, rows: Float32) -> Float32:
+    """Rows in each box of a split, all its values in the last column: float32 [3 * B, F].
+
+    The columns that are not bounded are taken from given rows in turn.
+    """
     result = rows[np.arange(len(boxes)) % len(rows)]
     place = (np.arange(len(boxes))[:, None], boxes.columns)
     result[place] = np.clip(result[place], boxes.low, boxes.high)
-    return result
+    parts = []
+    for value in values_between(boxes.low[:, -1], boxes.high[:, -1]):
+        part = result.copy()
+        part[np.arange(len(boxes)), boxes.columns[:, -1]] = value
+        parts.append(part)
+    return np.concatenate(parts)

@@ -7,29 +7,26 @@ graph on rows that serve many trees at once.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert import ir
 from gradus_convert.errors import ParityError
-from gradus_convert.ir import Forest
+from gradus_convert.ir import Forest, Walker
 from gradus_convert.parity.boxes import Boxes, boundary_boxes, fill
-from gradus_convert.parity.compiled import Compiled
+from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.parity.findings import Findings
-from gradus_convert.parity.packing import Packing
+from gradus_convert.parity.packing import Packed, pack
 from gradus_convert.readers.native import NativeModel
 
 __all__ = ["ProvenForest", "check_boundaries", "check_rows"]
 
 LEAVES = "leaves"
-_ROWS = 256
 _NODES = 2048
-_AHEAD = 4
+_POOL = 8192
+_AHEAD = 64
 
 Float32 = npt.NDArray[np.float32]
 
@@ -43,24 +40,24 @@ class ProvenForest:
         native: With leaves.
         forest: Its exact form: what is compiled.
         first: Where its trees start among the trees of the graph.
+        walker: Of the forest: the interpreter.
     """
 
     name: str
     native: NativeModel
     forest: Forest
     first: int
+    walker: Walker
 
 
 def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: Findings) -> None:
     """Compare all three on rows, for every tree."""
-    for rows, (compiled,) in graph.run(X, LEAVES):
+    for rows, (compiled,) in ahead(lambda part: graph.run(X[part], LEAVES), slices(len(X))):
         _check_width(members, compiled)
         for m in members:
             trees = np.arange(m.forest.n_trees)
             said = _native(m, X[rows], range(m.forest.n_trees))
-            parts = range(rows.start, rows.stop, _ROWS)
-            plain = np.concatenate([ir.leaves(m.forest, X[i : min(i + _ROWS, rows.stop)]) for i in parts])
-            ours = m.forest.native_leaf[plain]
+            ours = m.forest.native_leaf[m.walker.leaves(X[rows])]
             theirs = _ids(m, compiled[:, m.first : m.first + m.forest.n_trees])
             findings.compare(said, ours, trees, member=m.name, who="library against interpreter")
             findings.compare(ours, theirs, trees, member=m.name, who="interpreter against graph")
@@ -80,23 +77,36 @@ def check_boundaries(
     Returns:
         Rows that serve many trees each: float32 [N, F].
     """
+
+    def compiled(part: Packed) -> npt.NDArray[np.generic]:
+        (leaves,) = graph.run(part.rows, LEAVES)
+        return leaves[part.row, part.tree]
+
     nodes = sum(m.forest.n_nodes for m in members)
-    packing = Packing(source, min(8192, max(64, nodes // 40)))
-    with ThreadPoolExecutor(1) as other:
-        pending: deque[Future[None]] = deque()
+    pool = min(_POOL, nodes // 40)
+    boxes = _boxes_checked_by_library(members, source, findings)
+    packed = [source[:0]]
+    for part, nodes_found in ahead(compiled, pack(boxes, source, pool), _AHEAD):
+        packed.append(part.rows)
         for m in members:
-            for trees in _chunks(m):
-                boxes = list(boundary_boxes(m.forest, trees))
-                pending.append(other.submit(_check_library, m, trees, boxes, source, findings))
-                for b in boxes:
-                    packing.add(replace(b, trees=b.trees + m.first))
-                if len(pending) > _AHEAD:
-                    pending.popleft().result()
-        for check in pending:
-            check.result()
-    packed, rows, trees_of_rows = packing.finish()
-    _check_graph(members, graph, packed, rows, trees_of_rows, findings)
-    return packed
+            mine = (m.first <= part.tree) & (part.tree < m.first + m.forest.n_trees)
+            number = part.tree[mine] - m.first
+            ours = m.forest.native_leaf[m.walker.leaf(part.rows[part.row[mine]], number)]
+            theirs = _ids(m, nodes_found[mine])
+            findings.compare(ours, theirs, number, member=m.name, who="interpreter against graph")
+    return np.concatenate(packed)
+
+
+def _boxes_checked_by_library(
+    members: Sequence[ProvenForest], source: Float32, findings: Findings
+) -> Iterator[Boxes]:
+    """Compare library and interpreter in every box, and pass it on; trees are counted over all members."""
+    for m in members:
+        for trees in _chunks(m):
+            boxes = list(boundary_boxes(m.forest, trees))
+            _check_library(m, trees, boxes, source, findings)
+            for b in boxes:
+                yield replace(b, trees=b.trees + m.first)
 
 
 def _check_width(members: Sequence[ProvenForest], compiled: npt.NDArray[np.generic]) -> None:
@@ -126,48 +136,15 @@ def _check_library(
         return
     X = np.concatenate([fill(b, source) for b in boxes])
     findings.boundary_rows += len(X)
-    plain = np.stack([_walk(member.forest, np.full(len(X), t), X) for t in trees], axis=1)
     said = _native(member, X, trees)
-    ours = member.forest.native_leaf[plain]
+    ours = member.forest.native_leaf[member.walker.leaves(X, trees)]
     findings.compare(said, ours, np.array(trees), member=member.name, who="library against interpreter")
-
-
-def _check_graph(
-    members: Sequence[ProvenForest],
-    graph: Compiled,
-    X: Float32,
-    rows: npt.NDArray[np.int64],
-    trees: npt.NDArray[np.int64],
-    findings: Findings,
-) -> None:
-    """Compare the pairs of a row and a tree that were asked for; `trees` counts all trees of the graph."""
-    order = np.argsort(rows, kind="stable")
-    rows, trees = rows[order], trees[order]
-    for part, (compiled,) in graph.run(X, LEAVES):
-        low, high = np.searchsorted(rows, [part.start, part.stop])
-        row, tree = rows[low:high], trees[low:high]
-        for m in members:
-            mine = (m.first <= tree) & (tree < m.first + m.forest.n_trees)
-            number = tree[mine] - m.first
-            ours = m.forest.native_leaf[_walk(m.forest, number, X[row[mine]])]
-            theirs = _ids(m, compiled[row[mine] - part.start, tree[mine]])
-            findings.compare(ours, theirs, number, member=m.name, who="interpreter against graph")
 
 
 def _native(member: ProvenForest, X: Float32, trees: range) -> npt.NDArray[np.int64]:
     if member.native.leaves is None:
         raise ValueError(f"{member.name} has no trees")
     return member.native.leaves(X, trees)
-
-
-def _walk(forest: Forest, trees: npt.NDArray[np.int64], X: Float32) -> npt.NDArray[np.int32]:
-    """The leaf of one tree for each row: int32 [N], as `ir.leaves` has it in the tree's column."""
-    node = forest.roots[trees]
-    rows = np.arange(len(X))
-    while (forest.feature[node] >= 0).any():
-        goes_left = X[rows, forest.feature[node]] <= forest.threshold[node]
-        node = np.where(goes_left, forest.left[node], forest.right[node])
-    return node
 
 
 def _ids(member: ProvenForest, nodes: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:

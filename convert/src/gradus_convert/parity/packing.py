@@ -2,102 +2,151 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.parity.boxes import LARGEST, Boxes, join
+from gradus_convert.parity.boxes import LARGEST, Boxes, join, values_between
 
-__all__ = ["Packing"]
+__all__ = ["Packed", "pack"]
 
-_TRIES = 24
+_TRIES = 48
+_MOST = 64
+"""Boxes that share a row, at most."""
+_ROWS = 128
+"""Intersections in a part: three rows each."""
+_SMALLEST_POOL = 64
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 
-class Packing:
-    """Takes in boxes, and makes rows so that every box has one of them inside.
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """Rows, and the boxes that they are inside of.
 
-    Boxes are intersected greedily: each tries some partners in a pool and joins the first that it overlaps.
-    The same boxes, in the same order, give the same rows.
-
-    Args:
-        source: float32 [R, F], finite: values for the columns that no box bounds.
-        pool: How many rows are open to further boxes at a time; at least 4.
-        seed: Of the choice of partners.
+    Attributes:
+        rows: float32 [N, F], N at most 384.
+        row: int64 [P], an index into `rows`.
+        tree: int64 [P], the tree of a box that the row is inside of.
     """
 
-    def __init__(self, source: Float32, pool: int = 8192, seed: int = 0) -> None:
+    rows: Float32
+    row: Int64
+    tree: Int64
+
+
+def pack(parts: Iterable[Boxes], source: Float32, pool: int = 8192, seed: int = 0) -> Iterator[Packed]:
+    """Make rows so that every box has one inside for each value of its last column.
+
+    Boxes are intersected greedily: each tries some partners in a pool and joins the first where the last
+    columns of all keep their values. What comes out is three rows, which differ in those columns alone.
+    The same boxes, in the same order, give the same rows. Boxes are asked for as rows are taken.
+
+    Args:
+        parts: The boxes, some at a time; the last column of a box has three values at most.
+        source: float32 [R, F], finite: values for the columns that no box bounds.
+        pool: How many intersections are open to further boxes at a time; at least 64 are.
+        seed: Of the choice of partners.
+    """
+    open_ = _Pool(source, max(_SMALLEST_POOL, pool), seed)
+    for boxes in _in_batches(parts, open_.batch):
+        yield from open_.place(boxes)
+    yield from open_.flush(np.arange(open_.size))
+
+
+def _in_batches(parts: Iterable[Boxes], most: int) -> Iterator[Boxes]:
+    """The boxes anew, those of as many columns together."""
+    waiting: dict[int, list[Boxes]] = {}
+    sizes: dict[int, int] = {}
+    for boxes in parts:
+        depth = boxes.columns.shape[1]
+        waiting.setdefault(depth, []).append(boxes)
+        sizes[depth] = sizes.get(depth, 0) + len(boxes)
+        if sizes[depth] >= most:
+            yield from _cut(join(waiting.pop(depth)), most)
+            sizes[depth] = 0
+    for left in waiting.values():
+        yield from _cut(join(left), most)
+
+
+def _cut(boxes: Boxes, most: int) -> Iterator[Boxes]:
+    for start in range(0, len(boxes), most):
+        yield boxes.take(slice(start, start + most))
+
+
+class _Pool:
+    """Intersections: what is left of each column after the boxes that have joined."""
+
+    def __init__(self, source: Float32, size: int, seed: int) -> None:
+        self.size, self.batch = size, size // 4
         self._source, self._random = source, np.random.default_rng(seed)
-        self._pool, self._batch = pool, pool // 4
-        self._low = np.full((pool, source.shape[1]), -LARGEST, np.float32)
+        self._low = np.full((size, source.shape[1]), -LARGEST, np.float32)
         self._high = -self._low
-        self._count = np.zeros(pool, np.int64)
-        self._row = np.arange(pool)
-        self._next = pool
-        self._waiting: dict[int, list[Boxes]] = {}
-        self._placed: list[tuple[Int64, Int64]] = []
-        self._done: list[tuple[Int64, Float32]] = []
+        self._pinned = np.zeros((size, source.shape[1]), bool)
+        self._count = np.zeros(size, np.int64)
+        self._trees = np.zeros((size, _MOST), np.int32)
+        self._from = np.arange(size)
+        self._next = size
 
-    def add(self, boxes: Boxes) -> None:
-        """Take in boxes, at most some thousands."""
-        waiting = self._waiting.setdefault(boxes.columns.shape[1], [])
-        waiting.append(boxes)
-        if sum(len(b) for b in waiting) >= self._batch:
-            self._place(join(waiting))
-            waiting.clear()
-
-    def finish(self) -> tuple[Float32, Int64, Int64]:
-        """Return the rows float32 [N, F], and for each box the row inside it and its tree, both int64 [B]."""
-        for waiting in self._waiting.values():
-            if waiting:
-                self._place(join(waiting))
-        self._flush(np.arange(self._pool))
-        rows = np.empty((self._next, self._source.shape[1]), np.float32)
-        for numbers, made in self._done:
-            rows[numbers] = made
-        nothing = np.zeros(0, np.int64)
-        row, tree = (np.concatenate(p) for p in zip((nothing, nothing), *self._placed, strict=True))
-        used, row = np.unique(row, return_inverse=True)
-        return rows[used], row, tree
-
-    def _place(self, boxes: Boxes) -> None:
-        for start in range(0, len(boxes), self._batch):
-            batch = boxes.take(slice(start, start + self._batch))
-            self._placed.append((self._rows_of(batch), batch.trees))
-
-    def _rows_of(self, batch: Boxes) -> Int64:
-        numbers = np.full(len(batch), -1, np.int64)
-        left = np.arange(len(batch))
-        partners = np.tile(self._random.permutation(self._pool), 2)
+    def place(self, boxes: Boxes) -> Iterator[Packed]:
+        """Take in boxes, at most a batch; yield the rows that had to make room."""
+        left = np.arange(len(boxes))
+        partners = np.tile(self._random.permutation(self.size), 2)
         for attempt in range(_TRIES):
-            start = attempt * (self._pool // _TRIES)
-            chosen = partners[start : start + len(left)]
-            joined = self._join(batch.take(left), chosen)
-            numbers[left[joined]] = self._row[chosen[joined]]
-            left = left[~joined]
+            start = attempt * self.size // _TRIES
+            left = left[~self._join(boxes, left, partners[start : start + len(left)])]
         if len(left):
             fullest = np.argsort(-self._count, kind="stable")[: len(left)]
-            self._flush(fullest)
-            self._join(batch.take(left), fullest)
-            numbers[left] = self._row[fullest]
-        return numbers
+            yield from self.flush(fullest)
+            self._join(boxes, left, fullest)
 
-    def _join(self, batch: Boxes, chosen: Int64) -> npt.NDArray[np.bool_]:
-        """Intersect each box with its partner where they overlap; say where."""
-        place = (chosen[:, None], batch.columns)
-        low = np.maximum(self._low[place], batch.low)
-        high = np.minimum(self._high[place], batch.high)
-        fits = np.asarray((low <= high).all(axis=1))
-        place = (chosen[fits, None], batch.columns[fits])
-        self._low[place], self._high[place] = low[fits], high[fits]
-        self._count[chosen[fits]] += 1
-        return fits
-
-    def _flush(self, which: Int64) -> None:
-        """Put boxes away as rows, and boxes without bounds, of a new number, in their place."""
-        source = self._source[self._row[which] % len(self._source)]
-        self._done.append((self._row[which], np.clip(source, self._low[which], self._high[which])))
-        self._low[which], self._high[which], self._count[which] = -LARGEST, LARGEST, 0
-        self._row[which] = self._next + np.arange(len(which))
+    def flush(self, which: Int64) -> Iterator[Packed]:
+        """Yield rows, and start others in their place."""
+        used = which[self._count[which] > 0]
+        for start in range(0, len(used), _ROWS):
+            yield self._packed(used[start : start + _ROWS])
+        self._low[which], self._high[which] = -LARGEST, LARGEST
+        self._pinned[which], self._count[which] = False, 0
+        self._from[which] = self._next + np.arange(len(which))
         self._next += len(which)
+
+    def _packed(self, which: Int64) -> Packed:
+        low, high, pinned = self._low[which], self._high[which], self._pinned[which]
+        plain = np.clip(self._source[self._from[which] % len(self._source)], low, high)
+        count = self._count[which]
+        row = np.repeat(np.arange(len(which)), count)
+        tree = self._trees[which][np.arange(_MOST) < count[:, None]].astype(np.int64)
+        return Packed(
+            np.concatenate([np.where(pinned, value, plain) for value in values_between(low, high)]),
+            np.concatenate([row, row + len(which), row + 2 * len(which)]),
+            np.tile(tree, 3),
+        )
+
+    def _join(self, batch: Boxes, which: Int64, chosen: Int64) -> npt.NDArray[np.bool_]:
+        """Intersect some boxes of a batch, each with its partner, where last columns allow it; say where.
+
+        The last column is looked at first: most partners fail there.
+        """
+        low, high, pinned = self._low.reshape(-1), self._high.reshape(-1), self._pinned.reshape(-1)
+        first = chosen * self._source.shape[1]
+        last = first + batch.columns[which, -1]
+        whole = (low.take(last) <= batch.low[which, -1]) & (batch.high[which, -1] <= high.take(last))
+        left = np.flatnonzero(whole & (self._count[chosen] < _MOST))
+        boxes = batch.take(which[left])
+        places = first[left, None] + boxes.columns
+        before = low.take(places), high.take(places)
+        lows, highs = np.maximum(before[0], boxes.low), np.minimum(before[1], boxes.high)
+        kept = ~pinned.take(places) | ((lows == before[0]) & (highs == before[1]))
+        fits = ((lows <= highs) & kept).all(axis=1)
+        low[places[fits]], high[places[fits]] = lows[fits], highs[fits]
+        joined = left[fits]
+        pinned[last[joined]] = True
+        slots = chosen[joined]
+        self._trees[slots, self._count[slots]] = batch.trees[which[joined]]
+        self._count[slots] += 1
+        result = np.zeros(len(which), bool)
+        result[joined] = True
+        return result

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
 from gradus_convert.graphs import LevelGraph, VotingMember
-from gradus_convert.ir import Forest
-from gradus_convert.parity.compiled import Compiled
+from gradus_convert.ir import Forest, Walker
+from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows
 from gradus_convert.parity.rows import special_rows
@@ -124,8 +124,9 @@ def _with_trees(members: Sequence[LevelMember]) -> list[ProvenForest]:
     proven, first = [], 0
     for m in members:
         if isinstance(m.voting.model, Forest):
-            proven.append(ProvenForest(m.voting.name, m.native, m.voting.model, first))
-            first += m.voting.model.n_trees
+            forest = m.voting.model
+            proven.append(ProvenForest(m.voting.name, m.native, forest, first, Walker(forest)))
+            first += forest.n_trees
     return proven
 
 
@@ -137,7 +138,8 @@ def _check_answers(
     vote: str,
     findings: Findings,
 ) -> None:
-    for rows, (probabilities, label) in graph.run(X, PROBABILITIES, LABEL):
+    answers = ahead(lambda part: graph.run(X[part], PROBABILITIES, LABEL), slices(len(X)))
+    for rows, (probabilities, label) in answers:
         ballots = [
             Ballot(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members
         ]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.ir import Forest
-from gradus_convert.parity.compiled import Compiled
+from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.readers.native import NativeModel
 
 __all__ = ["LIMIT", "MAX_NODES", "ThirdOpinion", "ask"]
@@ -90,6 +90,6 @@ def _convert(native: NativeModel) -> Any:
 
 
 def _probabilities(model: Any, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    name = model.graph.output[1].name
-    parts = [np.asarray(p, np.float64) for _, (p,) in Compiled(model.SerializeToString()).run(X, name)]
-    return np.concatenate(parts)
+    graph, name = Compiled(model.SerializeToString()), model.graph.output[1].name
+    parts = ahead(lambda part: graph.run(X[part], name), slices(len(X)))
+    return np.concatenate([np.asarray(p, np.float64) for _, (p,) in parts])
