@@ -39,7 +39,7 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml convert/pyproject.toml tra
 	@test -x $(BIN)/python || { echo 'Creating $(VENV)'; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing the pinned dependencies (once; minutes on a slow line)'
 ifneq ($(UV),)
-	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e runtime -e convert -e train
 else
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt

@@ -60,7 +60,7 @@ def verdicts(axis: str, by_factor: Mapping[str, Sample]) -> list[Growth]:
 
 
 def _trees(bench: Bench) -> Figures:
-    """The best level with 100, 200 and 400 rounds and trees a member."""
+    """The best level with 50, 100 and 200 rounds and trees a member."""
     folders, rows = {}, {}
     figures: Figures = {}
     for factor in FACTORS:

@@ -25,7 +25,7 @@ class Recipe:
         depths: Of the LightGBM, XGBoost and forest trees.
         levels: Names of the levels, from `config/feature_order.json`, or `drop` levels (see `extra_levels`).
         extra_levels: Levels added below those of the configuration, each without one more group from the end.
-        slice_of: Recipe whose first `estimators` trees this one is, instead of being trained.
+        slice_of: Recipe whose first `estimators` trees, in some of its levels, this one is; not trained itself.
         seed: Of the market and of the members.
     """
 
@@ -56,9 +56,9 @@ RECIPES = {
         Recipe("week2", 1_500, 10_000, 32, (6, 5, 8), _LEVELS, seed=8),
         Recipe("week3", 1_500, 10_000, 32, (6, 5, 8), _LEVELS, seed=9),
         Recipe("week4", 1_500, 10_000, 32, (6, 5, 8), _LEVELS, seed=10),
-        Recipe("trees4", 17_280, 12_000, 400, _DEPTHS, ("level1",)),
-        Recipe("trees2", 17_280, 12_000, 200, _DEPTHS, ("level1",), slice_of="trees4"),
-        Recipe("trees1", 17_280, 12_000, 100, _DEPTHS, ("level1",), slice_of="trees4"),
+        Recipe("trees4", 17_280, 12_000, 200, _DEPTHS, ("level1",), slice_of="large"),
+        Recipe("trees2", 17_280, 12_000, 100, _DEPTHS, ("level1",), slice_of="large"),
+        Recipe("trees1", 17_280, 12_000, 50, _DEPTHS, ("level1",), slice_of="large"),
         Recipe("levels4", 17_280, 12_000, 50, _DEPTHS, _LEVELS, extra_levels=1),
     )
 }

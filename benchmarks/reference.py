@@ -69,7 +69,8 @@ def _train(recipe: Recipe, folder: Path, cache: Path) -> None:
         rows = np.ascontiguousarray(data.features[: source.rows, columns])
         trained = members.train(source, rows, data.labels[: source.rows], _threads(source))
         for r in slices:
-            members.save(trained, folders[r.name] / "levels" / spec, r.estimators)
+            if spec in _specs(r, levels):
+                members.save(trained, folders[r.name] / "levels" / spec, r.estimators)
         _say(f"trained {source.name} {spec} in {time.perf_counter() - started:.0f} s")
     for r in slices:
         _finish(r, levels, data, folders[r.name])

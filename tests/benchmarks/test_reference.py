@@ -57,14 +57,19 @@ def test_a_reference_is_a_run_folder_and_is_trained_once(tmp_path, monkeypatch, 
 def test_slices_are_the_first_trees_of_their_source(tmp_path, monkeypatch, random_table):
     from lightgbm import Booster
 
-    tiny = dataclasses.replace(RECIPES["trees4"], rows=200, holdout=20, estimators=4, levels=("level3",))
-    for name, trees in (("trees4", 4), ("trees2", 2), ("trees1", 1)):
-        changes = dataclasses.replace(
-            tiny, name=name, estimators=trees, slice_of=None if trees == 4 else "trees4"
-        )
-        monkeypatch.setitem(RECIPES, name, changes)
-    counts = [
-        Booster(model_file=reference(name, tmp_path) / "levels/level3/lightgbm.txt").num_trees()
-        for name in ("trees1", "trees2", "trees4")
-    ]
-    assert counts == [3, 6, 12]
+    tiny = dataclasses.replace(RECIPES["small"], rows=200, holdout=20, levels=("level2", "level3"))
+    recipes = {
+        "large": dataclasses.replace(tiny, name="large", estimators=4),
+        "trees2": dataclasses.replace(
+            tiny, name="trees2", estimators=2, levels=("level3",), slice_of="large"
+        ),
+    }
+    monkeypatch.setattr("benchmarks.reference.RECIPES", recipes)
+    folders = {name: reference(name, tmp_path) for name in recipes}
+    counts = {
+        name: Booster(model_file=folder / "levels/level3/lightgbm.txt").num_trees()
+        for name, folder in folders.items()
+    }
+    assert counts == {"large": 12, "trees2": 6}
+    assert [p.name for p in (folders["trees2"] / "levels").iterdir()] == ["level3"]
+    assert [level.name for level in run_folder.load(folders["trees2"]).levels] == ["level3"]
