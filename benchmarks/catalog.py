@@ -19,6 +19,7 @@ class Peer:
         needs: Distributions that serving needs; what these require counts too.
         alone: Whether it takes one LightGBM member only.
         threads: Whether it is measured with two threads as well.
+        largest_batch: Rows of the largest batch that it is asked for: fewer for another form of a peer.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Peer:
     needs: tuple[str, ...]
     alone: bool = False
     threads: bool = True
+    largest_batch: int = 100_000
 
 
 _NATIVE = ("lightgbm", "xgboost", "scikit-learn", "joblib")
@@ -35,12 +37,28 @@ _ONNX = ("onnxruntime", "numpy")
 
 PEERS = (
     Peer("gradus", "gradus", "workspace", "runtime", ("gradus-runtime",)),
-    Peer("gradus_graph", "gradus, the bare graph", "workspace", "runtime", _ONNX, threads=False),
+    Peer(
+        "gradus_graph",
+        "gradus, the bare graph",
+        "workspace",
+        "runtime",
+        _ONNX,
+        threads=False,
+        largest_batch=10_000,
+    ),
     Peer("native", "native libraries", "workspace", "workspace", _NATIVE),
-    Peer("native_tuned", "native, hand-tuned calls", "workspace", "workspace", _NATIVE, threads=False),
+    Peer(
+        "native_tuned",
+        "native, hand-tuned calls",
+        "workspace",
+        "workspace",
+        _NATIVE,
+        threads=False,
+        largest_batch=10_000,
+    ),
     Peer("stock", "stock ONNX, a session a member", "workspace", "runtime", _ONNX),
     Peer("tl2cgen", "TL2cgen", "peers", "peers", ("tl2cgen",)),
     Peer("treelite_gtil", "treelite GTIL", "peers", "peers", ("treelite",)),
     Peer("lleaves", "lleaves", "peers", "peers", ("lleaves",), alone=True),
-    Peer("floor", "floor: one Identity node", "workspace", "runtime", _ONNX, threads=False),
+    Peer("floor", "floor: one Identity node", "workspace", "runtime", _ONNX, threads=False, largest_batch=0),
 )

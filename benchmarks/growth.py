@@ -17,7 +17,7 @@ from gradus_runtime.contracts import run_folder
 __all__ = ["measure_growth", "verdicts"]
 
 FACTORS = (1, 2, 4)
-_BATCH = 25_000
+_BATCH = 10_000
 """Rows of the batch that is doubled."""
 
 _FIGURES = {
@@ -72,28 +72,32 @@ def _trees(bench: Bench) -> Figures:
         made = work(bench.pythons["workspace"], "prepare", "gradus", folders[key], run=run)
         figures[key] = {**made, "artifact_mib": artifact_mib(folders[key])}
 
-    def single(key: str) -> Sample:
-        options = {"rows": rows[key] / "single.npy", "seconds": bench.profile.seconds}
-        return work(bench.pythons["runtime"], "single", "gradus", folders[key], threads=1, **options)
+    def sample(key: str) -> Sample:
+        return work(
+            bench.pythons["runtime"],
+            "serve",
+            "gradus",
+            folders[key],
+            threads=1,
+            single=rows[key] / "single.npy",
+            seconds=bench.profile.seconds,
+            rows=rows[key] / "batch.npy",
+            sizes=[10_000],
+        )
 
-    def batch(key: str) -> Sample:
-        options = {"rows": rows[key] / "batch.npy", "sizes": [10_000]}
-        return work(bench.pythons["runtime"], "batch", "gradus", folders[key], threads=1, **options)
-
-    for measure in (single, batch):
-        _add(figures, in_turns(figures, bench.profile.repetitions, measure))
+    _add(figures, in_turns(figures, bench.profile.repetitions, sample))
     return figures
 
 
 def _rows(bench: Bench) -> Figures:
-    """The reference ensemble, batches of 25,000, 50,000 and 100,000 rows, each in a process of its own."""
+    """The reference ensemble, batches of 10,000, 20,000 and 40,000 rows, each in a process of its own."""
     run = SUBJECTS["large"].run(bench.cache)
     folder = bench.cache / "peers" / run.name / "gradus"
     rows = bench.cache / "rows" / run.name / "batch.npy"
 
     def batch(key: str) -> Sample:
         size = _BATCH * int(key)
-        taken = work(bench.pythons["runtime"], "batch", "gradus", folder, threads=1, rows=rows, sizes=[size])
+        taken = work(bench.pythons["runtime"], "serve", "gradus", folder, threads=1, rows=rows, sizes=[size])
         return {
             "batch_ms": taken[f"us_per_row_{size}"] * size / 1e3,
             "batch_peak_mib": taken[f"batch_peak_mib_{size}"],

@@ -131,35 +131,26 @@ class _Measuring:
             }
         return figures
 
-    def single(self, threads: int) -> Figures:
-        """Start, memory and one-row latency."""
-        profile, rows = self._bench.profile, self._rows / "single.npy"
+    def serve(self, threads: int) -> Figures:
+        """Start, memory, one-row latency, throughput of batches."""
+        profile = self._bench.profile
+        sizes = self._plan.sizes if threads == 1 else self._plan.sizes_two_threads
 
         def sample(name: str) -> Sample:
+            peer = self.peers[name]
             return self._work(
-                self.peers[name],
-                "single",
-                rows=rows,
+                peer,
+                "serve",
+                single=self._rows / "single.npy",
+                rows=self._rows / "batch.npy",
+                sizes=[size for size in sizes if size <= peer.largest_batch],
                 threads=threads,
                 limit=profile.limit,
                 seconds=profile.seconds,
             )
 
-        return self._keep(*in_turns(self._threaded(threads), profile.repetitions, sample))
-
-    def batch(self, threads: int) -> Figures:
-        """Throughput of batches."""
-        rows = self._rows / "batch.npy"
-        sizes = self._plan.sizes if threads == 1 else self._plan.sizes_two_threads
-
-        def sample(name: str) -> Sample:
-            return self._work(self.peers[name], "batch", rows=rows, threads=threads, sizes=sizes)
-
-        names = [n for n in self._threaded(threads) if n != "floor"]
-        return self._keep(*in_turns(names, self._bench.profile.repetitions, sample))
-
-    def _threaded(self, threads: int) -> list[str]:
-        return [n for n, peer in self.peers.items() if threads == 1 or peer.threads]
+        names = [n for n, peer in self.peers.items() if threads == 1 or peer.threads]
+        return self._keep(*in_turns(names, profile.repetitions, sample))
 
     def _work(self, peer: Peer, measure: str, environment: str = "", **options: object) -> Sample:
         python = self._bench.pythons[environment or peer.serves]
@@ -186,15 +177,11 @@ def measure_subject(bench: Bench, plan: Plan) -> Subject:
         bench.step(f"{spec.name}/prepare", on.prepare),
         bench.step(f"{spec.name}/installed", on.installed),
         bench.step(f"{spec.name}/answers", on.answers),
-        bench.step(f"{spec.name}/single", lambda: on.single(1)),
-        bench.step(f"{spec.name}/batch", lambda: on.batch(1)),
+        bench.step(f"{spec.name}/serve", lambda: on.serve(1)),
     ]
     groups = {1: one}
     if plan.sizes_two_threads:
-        groups[2] = [
-            bench.step(f"{spec.name}/single, two threads", lambda: on.single(2)),
-            bench.step(f"{spec.name}/batch, two threads", lambda: on.batch(2)),
-        ]
+        groups[2] = [bench.step(f"{spec.name}/serve, two threads", lambda: on.serve(2))]
     series = tuple(
         Series(peer.name, peer.title, threads, bench.profile.repetitions, _merged(measured, peer.name))
         for threads, measured in groups.items()

@@ -49,7 +49,7 @@ _QUICK = tuple(Plan(subject, (100, 1_000)) for subject in ("small", "small-light
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("full", _FULL, 5, 0.7, 2_000, 15_000, growth=True),
+        Profile("full", _FULL, 5, 0.7, 2_000, 6_000, growth=True),
         Profile("trial", (Plan("large", (100, 1_000, 10_000)),), 1, 0.3, 200, 3_000, growth=False),
         Profile("quick", _QUICK, 1, 0.2, 50, 1_500, growth=False),
     )

@@ -25,7 +25,7 @@ class Recipe:
         depths: Of the LightGBM, XGBoost and forest trees.
         levels: Names of the levels, from `config/feature_order.json`, or `drop` levels (see `extra_levels`).
         extra_levels: Levels added below those of the configuration, each without one more group from the end.
-        slice_of: Recipe whose first `estimators` trees, in some of its levels, this one is; not trained itself.
+        slice_of: Recipe whose first `estimators` trees, in some levels, this one is; it is not trained.
         seed: Of the market and of the members.
     """
 

@@ -43,20 +43,48 @@ def prepare(args: argparse.Namespace) -> dict[str, float]:
     return {"prepare_s": time.perf_counter() - started, "prepare_peak_mib": peak_mib()}
 
 
-def single(args: argparse.Namespace) -> dict[str, float]:
-    """Serve one row after the other: the first answer, then `limit` rows, or as many as `seconds` allow."""
+def serve(args: argparse.Namespace) -> dict[str, float]:
+    """Serve as a bot does, then as a backtest does: single rows, if there are any, then batches, if asked."""
     scorer, result = _load(args)
-    rows = _rows(args.rows)
-    result["first_us"] = _timed(scorer.one, scorer.row(rows[:1])) / 1e3
+    if args.single is not None:
+        result |= _single(scorer, _rows(args.single), args.limit, args.seconds)
+    if args.sizes:
+        result |= _batches(scorer, _rows(args.rows), args.sizes, args.ceiling)
+    return result
+
+
+def _single(scorer: Scorer, rows: Rows, limit: int, seconds: float) -> dict[str, float]:
+    """One row after the other: the first answer, then `limit` rows, or as many as `seconds` allow."""
+    result = {"first_us": _timed(scorer.one, scorer.row(rows[:1])) / 1e3}
     result["ready_ns"] = time.monotonic_ns()
     result["first_peak_mib"] = peak_mib()
-    whole, inner = _latencies(scorer, rows, args.limit, args.seconds)
+    whole, inner = _latencies(scorer, rows, limit, seconds)
     result["p50_us"], result["p99_us"] = quantile(whole, 0.5) / 1e3, quantile(whole, 0.99) / 1e3
     result["answers"] = len(whole)
     if inner:
         result["inner_p50_us"] = quantile(inner, 0.5) / 1e3
         result["own_us"] = quantile([w - i for w, i in zip(whole, inner, strict=True)], 0.5) / 1e3
     result["peak_mib"] = peak_mib()
+    return result
+
+
+def _batches(scorer: Scorer, rows: Rows, sizes: list[int], ceiling: float) -> dict[str, float]:
+    """Batches of growing size: microseconds a row, the median of the calls.
+
+    A size whose one call would take longer than `ceiling` seconds, going by the size before, is left out.
+    """
+    result: dict[str, float] = {}
+    scorer.batch(rows[:2])
+    us_per_row = 0.0
+    for size in sizes:
+        if us_per_row * size > ceiling * 1e6:
+            break
+        calls: list[int] = []
+        while sum(calls) < _MIN_SECONDS * 1e9:
+            calls.append(_timed(scorer.batch, rows[:size]))
+        us_per_row = quantile(calls, 0.5) / size / 1e3
+        result[f"us_per_row_{size}"] = us_per_row
+        result[f"batch_peak_mib_{size}"] = peak_mib()
     return result
 
 
@@ -72,27 +100,6 @@ def resident(args: argparse.Namespace) -> dict[str, float]:
         held.append(scorer)
     result["ready_ns"] = time.monotonic_ns()
     result["peak_mib"] = peak_mib()
-    return result
-
-
-def batch(args: argparse.Namespace) -> dict[str, float]:
-    """Serve batches of growing size: microseconds a row, the median of the calls.
-
-    A size whose one call would take longer than `ceiling` seconds, going by the size before, is left out.
-    """
-    scorer, result = _load(args)
-    rows = _rows(args.rows)
-    scorer.batch(rows[:2])
-    us_per_row = 0.0
-    for size in args.sizes:
-        if us_per_row * size > args.ceiling * 1e6:
-            break
-        calls: list[int] = []
-        while sum(calls) < _MIN_SECONDS * 1e9:
-            calls.append(_timed(scorer.batch, rows[:size]))
-        us_per_row = quantile(calls, 0.5) / size / 1e3
-        result[f"us_per_row_{size}"] = us_per_row
-        result[f"batch_peak_mib_{size}"] = peak_mib()
     return result
 
 
@@ -150,9 +157,8 @@ def _timed(call: Callable[[Any], Any], value: Any) -> int:
 
 _MEASURES = {
     "prepare": prepare,
-    "single": single,
+    "serve": serve,
     "resident": resident,
-    "batch": batch,
     "answers": answers,
 }
 
@@ -164,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--rows", type=Path)
+    parser.add_argument("--single", type=Path, help="rows to serve one by one")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--limit", type=int, default=1000)

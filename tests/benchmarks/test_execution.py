@@ -41,7 +41,7 @@ def test_a_worker_in_a_fresh_process_measures_a_peer(tmp_path):
     np.save(rows, np.ones((3, 2), np.float32))
     prepared = work(python, "prepare", "floor", tmp_path)
     assert prepared["prepare_peak_mib"] > 10
-    single = work(python, "single", "floor", tmp_path, rows=rows, threads=1, limit=5)
+    single = work(python, "serve", "floor", tmp_path, single=rows, threads=1, limit=5)
     assert single["answers"] == 5
     assert 0 < single["p50_us"] <= single["p99_us"]
     assert single["load_ms"] < single["cold_start_ms"]
@@ -52,4 +52,4 @@ def test_a_worker_that_fails_gives_its_last_line(tmp_path):
     from pathlib import Path
 
     with pytest.raises(WorkerFailedError, match=r"No module named 'benchmarks\.peers\.nobody'"):
-        work(Path(sys.executable), "single", "nobody", tmp_path, rows=tmp_path)
+        work(Path(sys.executable), "serve", "nobody", tmp_path, single=tmp_path)
