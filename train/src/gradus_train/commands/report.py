@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="report",
-    summary="Write one HTML page about a run",
+    summary="write one HTML page about a run",
     example="gradus report --run runs/current",
     configure=_configure,
     run=_run,

@@ -77,7 +77,7 @@ def _tuned(args: argparse.Namespace, plan: Plan, progress: Progress) -> Plan:
 
 COMMAND = Command(
     name="train",
-    summary="Train the members of every level and write a run folder",
+    summary="train the members of every level and write a run folder",
     example="gradus train --candles btc_jpy_15m.csv --macro macro_daily.csv --out runs/current",
     configure=_configure,
     run=_run,

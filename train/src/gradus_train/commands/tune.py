@@ -97,7 +97,7 @@ def _run(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     name="tune",
-    summary="Search parameters of the members with Optuna",
+    summary="search parameters of the members with Optuna",
     example="gradus tune --candles btc_jpy_15m.csv --n-trials 50 --storage postgresql://user@host/studies",
     configure=_configure,
     run=_run,
