@@ -108,6 +108,23 @@ def test_a_rewritten_xgboost_model_answers_as_the_original(options):
     )
 
 
+def test_weights_of_dropout_are_kept_wherever_the_version_keeps_them():
+    X, y = rows()
+    original = xgb.XGBClassifier(n_estimators=6, max_depth=3, booster="dart", rate_drop=0.5, n_jobs=1).fit(
+        X, y
+    )
+    layout = json.loads(bytes(original.get_booster().save_raw("json")))
+    booster = layout["learner"]["gradient_booster"]
+    if booster["name"] == "dart":  # as versions before 3.4 write it
+        model = booster["gbtree"]["model"] | {"weight_drop": booster["weight_drop"]}
+        layout["learner"]["gradient_booster"] = {"name": "gbtree", "model": model}
+    again = xgb.Booster(model_file=bytearray(xgboost_model.rewrite(json.dumps(layout).encode())))
+    np.testing.assert_allclose(again.predict(xgb.DMatrix(X)), original.predict_proba(X), rtol=0, atol=1e-7)
+    layout["learner"]["gradient_booster"]["model"]["weight_drop"].pop()
+    with pytest.raises(ValueError, match="each tree needs a weight"):
+        xgboost_model.rewrite(json.dumps(layout).encode())
+
+
 def test_ubjson_reads_what_xgboost_writes():
     booster = model("xgboost").get_booster()
     binary = ubjson.loads(bytes(booster.save_raw("ubj")))

@@ -92,16 +92,20 @@ def _objective(objective: Mapping[str, Any], params: Mapping[str, str]) -> dict[
 
 
 def _booster(booster: Mapping[str, Any], columns: int) -> dict[str, Any]:
+    """Trees, with the weights of dropout where there are any: written as every version reads them."""
     name = booster["name"]
-    if name == "gbtree":
-        return {"name": name, "model": _model(booster["model"], columns)}
-    if name == "dart":
-        model = _model(booster["gbtree"]["model"], columns)
-        drop = [_number(w) for w in booster["weight_drop"]]
-        if len(drop) != len(model["trees"]):
-            raise ValueError("each tree needs a weight")
-        return {"name": name, "gbtree": {"name": "gbtree", "model": model}, "weight_drop": drop}
-    raise InexactModelError("the booster must be gbtree or dart", place="xgboost", value=name)
+    if name not in ("gbtree", "dart"):
+        raise InexactModelError("the booster must be gbtree or dart", place="xgboost", value=name)
+    inner = booster["gbtree"]["model"] if name == "dart" else booster["model"]
+    model = _model(inner, columns)
+    trees = {"name": "gbtree", "model": model}
+    weights = booster["weight_drop"] if name == "dart" else inner.get("weight_drop")  # inside from 3.4 on
+    if not weights:
+        return trees
+    drop = [_number(w) for w in weights]
+    if len(drop) != len(model["trees"]):
+        raise ValueError("each tree needs a weight")
+    return {"name": "dart", "gbtree": trees, "weight_drop": drop}
 
 
 def _model(model: Mapping[str, Any], columns: int) -> dict[str, Any]:
