@@ -133,6 +133,20 @@ torture: $(STAMP) ## The long form of the store's crash, concurrency and damage 
 matrix: $(STAMP) ## Small artifacts on onnxruntime 1.20 to the newest, in throwaway environments
 	$(BIN)/python -m tests.matrix.run
 
+LOWEST := .venvs/lowest
+
+.PHONY: lowest
+lowest: $(STAMP) ## The test suite with the lowest versions that the packages admit
+	@rm -rf $(LOWEST) && $(BIN)/uv venv -q --python $(BIN)/python $(LOWEST)
+	@$(BIN)/uv pip compile -q --resolution lowest-direct --only-binary :all: --all-extras --no-annotate \
+	  --no-emit-package gradus-runtime runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml \
+	  -o $(LOWEST)/requirements.txt
+	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/requirements.txt build editables \
+	  hatchling hypothesis joblib pandas 'pyarrow<20' pytest pytest-cov pytest-timeout pytest-xdist pyyaml uv
+	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python --no-deps --no-build-isolation \
+	  -e runtime -e convert -e train
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) -m 'not long'
+
 ALONE := .venvs/runtime-alone
 
 .PHONY: test-runtime-alone soak-runtime

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from packaging.version import Version
 from tests.support.graphs import run
 from tests.support.operators import classifier, ensemble5, model, regressor
 
@@ -29,8 +31,17 @@ def rows(count: int, seed: int = 0, columns: int = 3) -> np.ndarray:
     return np.where(rng.random(value.shape) < 0.3, moved, value).astype(np.float32)
 
 
+NEWEST_MEANING = Version(onnxruntime.__version__) >= Version("1.31")
+"""Two classes from one score, and averages of version 5, mean something else before."""
+
+
 def assert_same(original: bytes, *, counts: tuple[int, ...] = (1, 2, 200), columns: int = 3) -> bytes:
-    result = compact(original, place="m.onnx").model_bytes
+    try:
+        result = compact(original, place="m.onnx").model_bytes
+    except CheckError:
+        if NEWEST_MEANING:
+            raise
+        return original  # an older onnxruntime means something else by this operator: refusing is right
     for count in counts:
         X = rows(count, count, columns)
         before, after = run(original, X, name="x"), run(result, X, name="x")

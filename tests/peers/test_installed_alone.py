@@ -59,4 +59,5 @@ def test_the_wheel_serves_beside_its_two_dependencies_alone(tmp_path: Path) -> N
     level, file, modules = json.loads(done.stdout)
     assert level == "level1"
     assert Path(file).is_relative_to(site)
-    assert set(modules) - sys.stdlib_module_names <= {"gradus_runtime", "numpy", "onnxruntime", "__main__"}
+    foreign = {m for m in modules if "cython" not in m} - sys.stdlib_module_names  # numpy's own, up to 1.26
+    assert foreign <= {"gradus_runtime", "numpy", "onnxruntime", "__main__"}

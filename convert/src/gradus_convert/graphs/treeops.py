@@ -27,8 +27,8 @@ __all__ = ["ML_OPSETS", "NEEDS_ONNXRUNTIME", "emit_tree_operators"]
 ML_OPSETS = {"treeops": 3, "treeops5": 5}
 """The opset of ai.onnx.ml by encoding."""
 
-NEEDS_ONNXRUNTIME = {"treeops5": "1.21.0"}
-"""The first onnxruntime that runs an encoding, where older ones that gradus supports do not."""
+NEEDS_ONNXRUNTIME = {"treeops5": "1.24.4"}
+"""The first onnxruntime that is right by an encoding, where older ones that gradus supports are not."""
 
 _LEQ = 0
 
