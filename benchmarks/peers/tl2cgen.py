@@ -31,7 +31,7 @@ def prepare(run: Path, folder: Path) -> None:
             libpath=folder / file,
             params={"parallel_comp": _PARTS},
             nthread=2,
-            options=["-O1"],  # -O3 compiles three times as long and serves no faster: caches decide
+            options=["-O1"],  # -O3 compiles twice as long and serves no faster: caches decide
         )
         kept.append(MemberFile(member.name, member.weight, file))
     write_members(folder, kept)
