@@ -51,8 +51,9 @@ def _graph(folder: Path) -> Any:
             from benchmarks.peers import gradus_graph
 
             (path,) = folder.glob("store/versions/*/level1.onnx")
-            session = gradus_graph.session(path)
-            opened.append(gradus_graph.one_row(session, rows.shape[1], session.get_outputs()[0].shape[1]))
+            graph = gradus_graph.session(path)
+            classes = graph.session.get_outputs()[0].shape[1]
+            opened.append(gradus_graph.one_row(graph, rows.shape[1], classes))
         return opened[0](rows)
 
     return run

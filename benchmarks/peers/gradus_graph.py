@@ -1,4 +1,4 @@
-"""The graph that gradus compiles, in a bare onnxruntime session with the options the runtime gives it.
+"""The graph that gradus compiles, in a bare onnxruntime session that is opened as the runtime opens it.
 
 It shows what is the encoding's and what is the runtime's; and its preparation is compilation alone, no proof.
 """
@@ -6,13 +6,14 @@ It shows what is the encoding's and what is the runtime's; and its preparation i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.peers.scorer import Rows, Scorer
+from gradus_runtime.onnx_session import open_session
 
 __all__ = ["load", "one_row", "prepare", "session"]
 
@@ -39,40 +40,45 @@ def prepare(run: Path, folder: Path) -> None:
     (folder / _FILE).write_bytes(graph.model_bytes)
 
 
+class Opened(NamedTuple):
+    """A session, and the tables it uses."""
+
+    session: Any
+    tables: list[Any]
+
+
 def load(folder: Path, threads: int) -> Scorer:
     """Open the session."""
     del threads  # the compact encoding does not use them
-    opened = session(folder / _FILE)  # as the floor and stock are opened: from the file
-    width, classes = opened.get_inputs()[0].shape[1], opened.get_outputs()[0].shape[1]
+    opened = session(folder / _FILE)
+    run = opened.session.run
+    width, classes = opened.session.get_inputs()[0].shape[1], opened.session.get_outputs()[0].shape[1]
 
     def batch(rows: Rows) -> NDArray[np.float32]:
         out = np.empty((len(rows), classes), np.float32)
         for start in range(0, len(rows), _BLOCK):
             part = rows[start : start + _BLOCK]
-            (out[start : start + _BLOCK],) = opened.run(["probabilities"], {"features": part})
+            (out[start : start + _BLOCK],) = run(["probabilities"], {"features": part})
         return out
 
     return Scorer(batch=batch, row=lambda row: row, one=one_row(opened, width, classes))
 
 
-def session(model: Path) -> Any:
-    """Open a session with the options of the runtime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+def session(model: Path) -> Opened:
+    """Open a session as the runtime does, without verifying or proving anything."""
+    return Opened(*open_session(model.read_bytes(), "compact", 1))
 
 
-def one_row(opened: Any, width: int, classes: int) -> Any:
+def one_row(opened: Opened, width: int, classes: int) -> Any:
     """Return a function of one row, float32 [1, F], that only runs the session, on fixed buffers."""
     row, out = np.zeros((1, width), np.float32), np.zeros((1, classes), np.float32)
-    binding = opened.io_binding()
+    binding = opened.session.io_binding()
     binding.bind_ortvalue_input("features", onnxruntime.OrtValue.ortvalue_from_numpy(row))
     binding.bind_ortvalue_output("probabilities", onnxruntime.OrtValue.ortvalue_from_numpy(out))
 
     def run(given: Rows) -> NDArray[np.float32]:
         row[:] = given
-        opened.run_with_iobinding(binding)
+        opened.session.run_with_iobinding(binding)
         return out
 
     return run

@@ -7,14 +7,17 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from tests.convert.test_graph_tables import EDGES, rows_at
 from tests.support.forests import chain, random_forest
 from tests.support.graphs import run, session
 
 from gradus_convert.graphs import ALLOWED_OPERATORS, VotingMember, build_level
+from gradus_convert.graphs.alignment import ALIGNMENT
 from gradus_convert.graphs.operators import nodes_of
 from gradus_convert.ir import Forest, interpret
 from gradus_runtime.errors import UsageError
+from gradus_runtime.tables import LEAST_BYTES, take_apart
 
 NAMES, CLASSES = ["a", "b", "c", "d"], ["SELL", "HOLD", "BUY"]
 
@@ -131,6 +134,31 @@ def test_a_tie_goes_to_the_first_class(rows: int) -> None:
 def test_the_same_members_give_the_same_bytes() -> None:
     assert compile_(three_members(4)) == compile_(three_members(4))
     assert compile_(three_members(4)) != compile_(three_members(5))
+
+
+def test_large_constants_lie_in_the_file_so_that_the_runtime_need_not_copy_them() -> None:
+    forests = [random_forest(s, trees=40, depth=9, vector=s == 2) for s in (1, 2)]
+    members = [VotingMember(f"m{i}", 1, forest, (0, 1, 2)) for i, forest in enumerate(forests)]
+    data = compile_(members)
+    skeleton = take_apart(data, "elsewhere")
+    model, rest = onnx.load_model_from_string(data), onnx.load_model_from_string(skeleton.model)
+    whole, start = np.frombuffer(data, np.uint8), np.frombuffer(data, np.uint8).ctypes.data
+    large = {t.name: t for t in model.graph.initializer if len(t.raw_data) >= LEAST_BYTES}
+    assert len(large) > 4
+    assert skeleton.tables.keys() == large.keys()
+    for name, table in skeleton.tables.items():
+        assert (table == numpy_helper.to_array(large[name])).all()
+        assert np.shares_memory(table, whole)
+        assert (table.ctypes.data - start) % ALIGNMENT == 0
+    outside = {t.name: t for t in rest.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL}
+    assert outside.keys() == large.keys()
+    for name, tensor in outside.items():
+        assert [(e.key, e.value) for e in tensor.external_data] == [("location", "elsewhere")]
+        assert (tensor.dims, tensor.data_type) == (large[name].dims, large[name].data_type)
+    inside = {t.name: t for t in rest.graph.initializer if t.name not in large}
+    assert inside == {t.name: t for t in model.graph.initializer if t.name not in large}
+    assert rest.graph.node == model.graph.node
+    assert rest.metadata_props == model.metadata_props
 
 
 def test_the_file_says_what_it_is_and_holds_listed_operators_alone() -> None:

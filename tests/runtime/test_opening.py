@@ -236,7 +236,7 @@ def test_a_single_row_survives_a_failing_session(monkeypatch: pytest.MonkeyPatch
         bot.decide(full_row())
         real, width = OneRow.run, 9
 
-        def run(self: OneRow) -> list[float]:
+        def run(self: OneRow) -> tuple[float, ...]:
             if len(self.features) == width:
                 raise RuntimeError("lost")
             return real(self)
@@ -256,8 +256,8 @@ def test_probabilities_that_are_none_are_never_passed_on(
     with Predictor.open(TRIO, preload=True) as bot:
         real_run, real_score = OneRow.run, LevelSession.score
 
-        def run(self: OneRow) -> list[float]:
-            return answer if len(self.features) == 9 else real_run(self)
+        def run(self: OneRow) -> tuple[float, ...]:
+            return tuple(answer) if len(self.features) == 9 else real_run(self)
 
         def score(self: LevelSession, features: Any, out: Any) -> None:
             real_score(self, features, out)

@@ -14,7 +14,8 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, varian
 
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest, Member, parse
-from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, _options, block_rows
+from gradus_runtime.onnx_session import session_options
+from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, block_rows
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
 LEVEL = MANIFEST.levels[0]
@@ -37,7 +38,7 @@ def test_blocks_follow_the_budget_within_bounds() -> None:
 
 
 def test_the_compact_encoding_runs_unoptimised_on_one_thread_and_others_optimised() -> None:
-    compact, treeops = _options("compact", 4), _options("treeops", 4)
+    compact, treeops = session_options("compact", 4), session_options("treeops", 4)
     assert compact.intra_op_num_threads == 1
     assert compact.graph_optimization_level == ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     assert treeops.intra_op_num_threads == 4
@@ -121,7 +122,7 @@ def test_one_row_buffers_are_used_again_and_never_shared() -> None:
         session.give_back(second)
         for i in range(50):
             bot.decide(full_row(i % 32))
-        assert len(session._idle) == 2
+        assert len(session.idle) == 2
 
 
 def test_single_rows_from_many_threads_are_right() -> None:

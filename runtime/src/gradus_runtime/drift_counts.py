@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class DriftCounts:
         self.confidences = np.zeros(CONFIDENCE_BINS, np.int64)
         self.confidence_sum = 0.0
         self._lock = threading.Lock()
-        self._held: list[tuple[bytes, int, int, float]] = []
+        self._held: deque[tuple[bytes, int, int, float]] = deque()  # whose ends need no lock
 
     def row(self, values: bytes, code: int, label: int, confidence: float) -> None:
         """Count one row.
@@ -64,10 +65,9 @@ class DriftCounts:
             label: Index of the most probable class; ignored for the fallback.
             confidence: Its probability.
         """
-        with self._lock:
-            self._held.append((values, code, label, confidence))
-            full = len(self._held) >= BUFFER_ROWS
-        if full:
+        held = self._held
+        held.append((values, code, label, confidence))
+        if len(held) >= BUFFER_ROWS:
             self.settle()
 
     def block(
@@ -84,7 +84,7 @@ class DriftCounts:
     def settle(self) -> None:
         """Count what is still held back, so that the counts are complete."""
         with self._lock:
-            held, self._held = self._held, []
+            held = [self._held.popleft() for _ in range(len(self._held))]  # only here, so no fewer than that
             if not held:
                 return
             values, codes, labels, confidences = zip(*held, strict=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.memory import trim
 from gradus_runtime.opening import GoldenRows, prove_level
-from gradus_runtime.sealed import SealedModel
 from gradus_runtime.session import LevelSession, block_rows
 
 __all__ = ["LevelSlot"]
@@ -72,15 +71,14 @@ class LevelSlot:
     def _open(self) -> LevelSession:
         threads, budget = self._settings
         width = len(self.manifest.level_features(self.level))
-        with SealedModel(self._read(self.level.file)) as model:
-            session = LevelSession(
-                model.source,
-                self.level,
-                width=width,
-                classes=len(self.manifest.classes),
-                threads=threads,
-                block=block_rows(self.level, width, budget // threads),
-            )
+        session = LevelSession(
+            self._read(self.level.file),
+            self.level,
+            width=width,
+            classes=len(self.manifest.classes),
+            threads=threads,
+            block=block_rows(self.level, width, budget // threads),
+        )
         prove_level(session, self.manifest, self.level, self._golden())
         return session
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
-from gradus_runtime.decision import Decision
+from gradus_runtime.decision import Decision, new_decision
 from gradus_runtime.explain import explain
 from gradus_runtime.levels import LevelSlot
-from gradus_runtime.routing import FALLBACK, LevelPlan, Request, Schema
+from gradus_runtime.routing import FALLBACK, Request, Schema
 from gradus_runtime.rows import read_mapping
 from gradus_runtime.rows.values import FLOAT32_BOUND, PLAIN_NUMBERS, read_value
 from gradus_runtime.serving import SUM_TOLERANCE, Serving
@@ -29,9 +29,9 @@ class Decider:
         self._slots = serving.slots
         self._packers = tuple(struct.Struct(f"{len(plan.columns)}f").pack_into for plan in schema.levels)
         self._pack_all = struct.Struct(f"{len(schema.names)}f").pack
-        self._quick = tuple(_QuickLevel(schema, plan) if plan.leading else None for plan in schema.levels)
-        self._expected = 0
-        self._remembered: tuple[object, tuple[str, ...]] = (None, ())
+        self._reasons = _Reasons(serving)
+        self._ways = tuple(_quick_way(serving, code, self._reasons) for code in range(len(schema.levels)))
+        self._way = self._ways[0]
 
     def decide(self, row: Any, request: Request) -> Decision:
         """Answer one row; never raises for what the row holds."""
@@ -39,39 +39,10 @@ class Decider:
         if halted is not None:
             return self._fallback(request, 0, 0, halted)
         if type(row) is dict and request is self._serving.default:
-            decision = self._as_before(row, request)
+            decision = self._way(row)
             if decision is not None:
                 return decision
         return self._step_down(row, request)
-
-    def _as_before(self, row: dict[Any, Any], request: Request) -> Decision | None:
-        """The quick way: the level of the last row serves this one too, and its values are plain numbers."""
-        code = self._expected
-        quick, slot = self._quick[code], self._slots[code]
-        session = slot.session
-        if quick is None or session is None:
-            return None
-        cell = session.borrow()
-        try:
-            values = quick.values_of(row)
-            if not PLAIN_NUMBERS.issuperset(map(type, values)):
-                return None
-            if not math.hypot(*values) < FLOAT32_BOUND:  # NaN, infinity, or perhaps too large for float32
-                return None
-            self._packers[code](cell.bytes, 0, *values)
-            lacking, others = quick.others_of(row) if quick.others else (0, b"")
-            for i in range(code):
-                if not lacking & self._serving.schema.levels[i].mask and self._slots[i].problem is None:
-                    return None
-            probabilities = _run(slot, cell)
-            if probabilities is None:
-                return None
-            given = cell.bytes.tobytes() + others
-            return self._decision(request, code, probabilities, lacking, 0, given)
-        except (KeyError, OverflowError):  # absent, or an int too large for a float
-            return None
-        finally:
-            session.give_back(cell)
 
     def _step_down(self, row: Any, request: Request) -> Decision:
         """The careful way: find what is missing, and the best level that can do without it."""
@@ -113,7 +84,7 @@ class Decider:
         self,
         request: Request,
         code: int,
-        probabilities: list[float],
+        probabilities: tuple[float, ...],
         lacking: int,
         refused: int,
         given: bytes,
@@ -127,7 +98,7 @@ class Decider:
         if request.threshold is not None and confidence < request.threshold:
             weak = (action, confidence)
             action = serving.manifest.decision.fallback_action
-        self._expected = code
+        self._way = self._ways[code]
         reasons: tuple[str, ...] = ()
         if code or lacking or weak or request.unavailable:
             reasons = self._reasons(request, code, lacking, refused, weak)
@@ -144,21 +115,6 @@ class Decider:
             dict(zip(schema.classes, probabilities, strict=True)),
             serving.manifest.version,
         )
-
-    def _reasons(
-        self, request: Request, code: int, lacking: int, refused: int, weak: tuple[str, float] | None
-    ) -> tuple[str, ...]:
-        """Word the reasons; the last ones are remembered, as the next row mostly lacks the same."""
-        serving = self._serving
-        usual = request is serving.default and not refused and weak is None
-        key = (code, lacking, len(serving.troubles))
-        remembered, reasons = self._remembered
-        if usual and remembered == key:
-            return reasons
-        reasons = explain(serving.context(request, None), code, lacking, refused, weak)
-        if usual:
-            self._remembered = (key, reasons)
-        return reasons
 
     def _fallback(self, request: Request, lacking: int, refused: int, halted: str | None) -> Decision:
         serving = self._serving
@@ -178,30 +134,121 @@ class Decider:
         )
 
 
-class _QuickLevel:
-    """A level whose features lead the full vector: how to take them, and the others, from a plain dict."""
+class _Reasons:
+    """Words reasons; the last ones are remembered, as the next row mostly lacks the same."""
 
-    def __init__(self, schema: Schema, plan: LevelPlan) -> None:
-        width = len(plan.columns)
-        pick = itemgetter(*schema.names[:width])
-        self.values_of: Callable[[dict[Any, Any]], tuple[Any, ...]] = (
-            pick if width > 1 else lambda row: (pick(row),)
-        )
-        self.others = [(1 << i, name) for i, name in enumerate(schema.names) if i >= width]
-        self._pack = struct.Struct(f"{len(self.others)}f").pack
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._remembered: tuple[object, tuple[str, ...]] = (None, ())
 
-    def others_of(self, row: dict[Any, Any]) -> tuple[int, bytes]:
-        """Return which other features are lacking, as a mask, and their values as float32 bytes."""
+    def __call__(
+        self, request: Request, code: int, lacking: int, refused: int, weak: tuple[str, float] | None
+    ) -> tuple[str, ...]:
+        serving = self._serving
+        usual = request is serving.default and not refused and weak is None
+        key = (code, lacking, len(serving.troubles))
+        remembered, reasons = self._remembered
+        if usual and remembered == key:
+            return reasons
+        reasons = explain(serving.context(request, None), code, lacking, refused, weak)
+        if usual:
+            self._remembered = (key, reasons)
+        return reasons
+
+
+def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict[Any, Any]], Decision | None]:
+    """Return a function for the usual row: of plain numbers, for the level that served the row before.
+
+    It answers as `Decider._step_down` does, or gives None: then that has to. The tables of a graph drive all
+    else out of the processor's cache, so what counts here is how little code and data an answer touches.
+    """
+    schema, slot, plan = serving.schema, serving.slots[code], serving.schema.levels[code]
+    if not plan.leading:
+        return lambda row: None
+    width, classes, name, version = len(plan.columns), schema.classes, plan.name, serving.manifest.version
+    pick: Callable[[dict[Any, Any]], tuple[Any, ...]] = itemgetter(*schema.names[:width])
+    if width == 1:
+        pick = lambda row: (row[schema.names[0]],)  # noqa: E731
+    pack = struct.Struct(f"{width}f").pack_into
+    are_plain, hypot, bound, tolerance = PLAIN_NUMBERS.issuperset, math.hypot, FLOAT32_BOUND, SUM_TOLERANCE
+    others_of = _others(schema, width) if width < len(schema.names) else None
+    better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
+    threshold, held_action = serving.default.threshold, serving.manifest.decision.fallback_action
+    count = None if serving.counts is None else serving.counts.row
+
+    def answer(row: dict[Any, Any]) -> Decision | None:
+        session = slot.session
+        if session is None:
+            return None
+        lacking, others = 0, b""
+        try:
+            values = pick(row)
+            # hypot: NaN, infinity, or perhaps too large for float32
+            if not are_plain(map(type, values)) or not hypot(*values) < bound:
+                return None
+        except (KeyError, OverflowError):  # absent, or an int too large for a float
+            return None
+        if others_of is not None:
+            lacking, others = others_of(row)
+            for mask, other in better:
+                if not lacking & mask and other.problem is None:
+                    return None
+        idle = session.idle
+        try:
+            cell = idle.pop()
+        except IndexError:
+            cell = session.borrow()
+        try:
+            pack(cell.bytes, 0, *values)
+            probabilities = cell.run()
+            given = cell.bytes.tobytes()
+        except Exception as e:  # whatever fails in there, the next level serves
+            slot.fail(e)
+            return None
+        finally:
+            idle.append(cell)
+        confidence = max(probabilities)
+        if not (
+            abs(sum(probabilities) - 1.0) <= tolerance and 0.0 <= min(probabilities) <= confidence <= 1.0
+        ):
+            return None
+        slot.used = True
+        label = probabilities.index(confidence)
+        action = classes[label]
+        why: tuple[str, ...] = ()
+        if threshold is not None and confidence < threshold:
+            why = reasons(serving.default, code, lacking, 0, (action, confidence))
+            action = held_action
+        elif lacking or code:
+            why = reasons(serving.default, code, lacking, 0, None)
+        if serving.last != code:
+            serving.last = code
+            serving.changes.level(name, why if code else ())
+        if count is not None:
+            count(given + others, code, label, confidence)
+        return new_decision(action, confidence, name, why, dict(zip(classes, probabilities)), version)  # noqa: B905
+
+    return answer
+
+
+def _others(schema: Schema, width: int) -> Callable[[dict[Any, Any]], tuple[int, bytes]]:
+    """Return what reads the features after the first `width`: which are lacking, and their float32 bytes."""
+    others = [(1 << i, name) for i, name in enumerate(schema.names) if i >= width]
+    pack = struct.Struct(f"{len(others)}f").pack
+
+    def read(row: dict[Any, Any]) -> tuple[int, bytes]:
         lacking, values = 0, []
-        for bit, name in self.others:
+        for bit, name in others:
             value = read_value(row.get(name))
             if value != value:
                 lacking |= bit
             values.append(value)
-        return lacking, self._pack(*values)
+        return lacking, pack(*values)
+
+    return read
 
 
-def _run(slot: LevelSlot, cell: OneRow) -> list[float] | None:
+def _run(slot: LevelSlot, cell: OneRow) -> tuple[float, ...] | None:
     """Score what the cell holds. None if the session fails (then the level is out) or the row."""
     try:
         probabilities = cell.run()
@@ -213,5 +260,5 @@ def _run(slot: LevelSlot, cell: OneRow) -> list[float] | None:
     if not (abs(sum(probabilities) - 1.0) <= SUM_TOLERANCE and low >= -SUM_TOLERANCE):
         return None
     if low < 0.0 or max(probabilities) > 1.0:
-        return [min(1.0, max(0.0, p)) for p in probabilities]
+        return tuple(min(1.0, max(0.0, p)) for p in probabilities)
     return probabilities

@@ -1,7 +1,8 @@
-"""A level's graph in onnxruntime: the session options that fit its encoding, one row, blocks of rows."""
+"""A level's graph in service: one row on fixed buffers, and blocks of rows within a memory budget."""
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
+from gradus_runtime.onnx_session import open_session
 from gradus_runtime.rows.base import Float32
 
 __all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "OneRow", "block_rows"]
@@ -35,28 +37,13 @@ def block_rows(level: Level, features: int, memory_budget: int) -> int:
     return max(MIN_BLOCK, min(MAX_BLOCK, rows - rows % 8))
 
 
-def _options(encoding: str, threads: int) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1 if encoding == "compact" else threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = (
-        ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if encoding == "compact"
-        else ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    )
-    options.log_severity_level = 4  # what fails is raised, and said by us
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
-
-
 class LevelSession:
     """A session that scores float32 [n, F] without NaN or infinity.
 
-    Safe for any number of threads: one-row buffers are borrowed from a list and given back.
+    Safe for any number of threads: one-row buffers are borrowed from a list, `idle`, and given back.
 
     Args:
-        model: The graph, verified by the caller: its bytes, or the path of a sealed copy.
+        model: The graph, verified by the caller.
         level: The level, as the manifest has it.
         width: F, the number of its features.
         classes: C, the number of classes.
@@ -65,19 +52,14 @@ class LevelSession:
     """
 
     def __init__(
-        self, model: str | bytes, level: Level, *, width: int, classes: int, threads: int, block: int
+        self, model: bytes, level: Level, *, width: int, classes: int, threads: int, block: int
     ) -> None:
-        self._session = ort.InferenceSession(
-            model, _options(level.encoding, threads), providers=["CPUExecutionProvider"]
-        )
-        self._session.disable_fallback()
-        if hasattr(self._session, "_model_bytes"):
-            self._session._model_bytes = None  # onnxruntime keeps them for a fallback that is switched off
+        self._session, self._tables = open_session(model, level.encoding, threads)
         self._width = width
         self._classes = classes
         self.block = block
         self._workers = threads if level.encoding == "compact" else 1
-        self._idle: list[OneRow] = []
+        self.idle: list[OneRow] = []
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -91,13 +73,13 @@ class LevelSession:
     def borrow(self) -> OneRow:
         """Return buffers for one row, nobody else's until `give_back`."""
         try:
-            return self._idle.pop()
+            return self.idle.pop()
         except IndexError:
             return OneRow(self._session, self._width, self._classes)
 
     def give_back(self, cell: OneRow) -> None:
         """Return what was borrowed."""
-        self._idle.append(cell)
+        self.idle.append(cell)
 
     def score(self, features: Float32, out: Float32) -> None:
         """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time."""
@@ -151,10 +133,9 @@ class OneRow:
     Attributes:
         features: float32 [F]: write the row here,
         bytes: or here, as bytes.
-        probabilities: float32 [C], after `run`.
     """
 
-    __slots__ = ("_binding", "_run", "bytes", "features", "probabilities")
+    __slots__ = ("_answer", "_binding", "_score", "_unpack", "bytes", "features")
 
     def __init__(self, session: Any, width: int, classes: int) -> None:
         features = np.zeros((1, width), np.float32)
@@ -164,13 +145,13 @@ class OneRow:
         self._binding.bind_ortvalue_output(
             graph.PROBABILITIES, ort.OrtValue.ortvalue_from_numpy(probabilities)
         )
-        self._run = session.run_with_iobinding
+        self._score = session.run_with_iobinding
+        self._answer = probabilities.data.cast("B")
+        self._unpack = struct.Struct(f"{classes}f").unpack_from
         self.features = features[0]
-        self.probabilities = probabilities[0]
         self.bytes = features.data.cast("B")
 
-    def run(self) -> list[float]:
-        """Score what is in `features` and return the probabilities."""
-        self._run(self._binding)
-        values: list[float] = self.probabilities.tolist()
-        return values
+    def run(self) -> tuple[float, ...]:
+        """Score what is in `features` and return the probabilities, by class."""
+        self._score(self._binding)
+        return self._unpack(self._answer)

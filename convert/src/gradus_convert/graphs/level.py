@@ -11,6 +11,7 @@ import onnx
 from onnx import helper
 
 from gradus_convert.fragments import OPSETS, OnnxFragment
+from gradus_convert.graphs.alignment import aligned_bytes
 from gradus_convert.graphs.auto import choose
 from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Graph
 from gradus_convert.graphs.compact import emit_sums
@@ -153,9 +154,7 @@ def finish(graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str) -
     )
     helper.set_model_props(model, dict(sorted(metadata.items())))
     onnx.checker.check_model(model, full_check=True)
-    return LevelGraph(
-        model.SerializeToString(deterministic=True), encoding, {d or "ai.onnx": v for d, v in opsets.items()}
-    )
+    return LevelGraph(aligned_bytes(model), encoding, {d or "ai.onnx": v for d, v in opsets.items()})
 
 
 def _check(
