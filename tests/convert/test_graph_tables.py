@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.support.forests import chain, random_forest
 
 from gradus_convert.errors import InexactModelError
+from gradus_convert.graphs import tables
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.tables import Walk, follow, pack
 from gradus_convert.ir import Forest, leaves
@@ -62,11 +63,14 @@ def test_walks_that_go_deepest_come_first_and_those_of_one_depth_share_a_stage()
     assert [s.steps for s in tables.stages] == [9, 3]
 
 
-def test_columns_take_the_narrowest_type() -> None:
-    types = [
-        plan_sums([random_forest(1, n_features=n)], n).tables.bottom.column.dtype for n in (255, 256, 65536)
-    ]
-    assert types == [np.uint8, np.uint16, np.int32]
+def test_columns_of_large_tables_take_the_narrowest_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def types() -> list[np.dtype]:
+        forests = {n: random_forest(1, n_features=n) for n in (255, 256, 65536)}
+        return [plan_sums([f], n).tables.bottom.column.dtype for n, f in forests.items()]
+
+    assert types() == [np.int32] * 3
+    monkeypatch.setattr(tables, "WIDE_SLOTS", 10)
+    assert types() == [np.uint8, np.uint16, np.int32]
 
 
 def test_forests_with_as_many_trees_an_output_are_summed_by_one_operator() -> None:

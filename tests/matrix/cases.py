@@ -13,7 +13,7 @@ from tests.support.forests import random_forest
 from tests.support.operators import regressor
 
 from gradus_convert.compaction import compact
-from gradus_convert.graphs import VotingMember, build_level
+from gradus_convert.graphs import VotingMember, build_level, tables
 from gradus_convert.graphs.members import Encoding
 from gradus_convert.ir import interpret
 from gradus_convert.readers import read_model
@@ -46,7 +46,15 @@ def cases() -> list[Case]:
         )
         for e in encodings
     ]
-    return [*result, _hard(members, rows), _fragment(rows), _wide(), _rewritten()]
+    return [*result, _narrow(members, rows), _hard(members, rows), _fragment(rows), _wide(), _rewritten()]
+
+
+def _narrow(members: list[VotingMember], rows: np.ndarray) -> Case:
+    """The columns of all tables as large ones have them."""
+    wide, tables.WIDE_SLOTS = tables.WIDE_SLOTS, 0
+    level = build_level(members, NAMES, CLASSES, metadata={})
+    tables.WIDE_SLOTS = wide
+    return Case("narrow columns", level.model_bytes, rows, plain_vote(members, rows))
 
 
 def _hard(members: list[VotingMember], rows: np.ndarray) -> Case:

@@ -127,7 +127,7 @@ class _OneRow:
 
     def _column(self, slot: str, level: int, trees: int) -> str:
         """Where in `row` the splits at `slot` look."""
-        table, kind = self._table("column", level), self.tables.bottom.column.dtype
+        table, kind = self._table("column", level), self.tables.level(level).column.dtype
         if kind == np.int32:
             return self._gather(table, slot, trees, INT32)
         column = self._gather(table, slot, trees, helper.np_dtype_to_tensor_dtype(kind))

@@ -36,6 +36,9 @@ MOST_HEAP_LEVELS = 6
 HEAP_GROWTH = 1.25
 """Levels are added to the heap while the tables stay below this times the smallest they can be."""
 
+WIDE_SLOTS = 1 << 14
+"""Columns of tables up to this size are int32, as the walk wants them: little space, and no Cast."""
+
 BLOCK_LEVELS = 4
 EXACT_LIMIT = 1 << 24
 """Integers below are exact in float32."""
@@ -77,7 +80,7 @@ class Table:
 
     Attributes:
         threshold: float32 [S]; the payload at a leaf.
-        column: unsigned [at most S], a column of the row as `WalkTables.nan` says.
+        column: int32 or unsigned [at most S], a column of the row as `WalkTables.nan` says.
         node: int32 [S], the node of the slot in its own forest; -1 where there is none.
     """
 
@@ -184,7 +187,7 @@ def pack(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> 
 
 
 def _table(nodes: _Nodes, slots: Int64, inner: int, dtype: Any) -> Table:
-    columns = nodes.column[slots[:inner]].astype(dtype)
+    columns = nodes.column[slots[:inner]].astype(np.int32 if inner <= WIDE_SLOTS else dtype)
     return Table(nodes.threshold[slots], columns, nodes.local[slots].astype(np.int32))
 
 
