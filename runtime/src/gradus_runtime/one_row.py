@@ -13,7 +13,7 @@ from gradus_runtime.explain import explain
 from gradus_runtime.levels import LevelSlot
 from gradus_runtime.routing import FALLBACK, Request, Schema
 from gradus_runtime.rows import read_mapping
-from gradus_runtime.rows.values import FLOAT32_BOUND, PLAIN_NUMBERS, read_value
+from gradus_runtime.rows.values import PLAIN_NUMBERS, read_value
 from gradus_runtime.serving import SUM_TOLERANCE, Serving
 from gradus_runtime.session import OneRow
 
@@ -170,7 +170,7 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
     if width == 1:
         pick = lambda row: (row[schema.names[0]],)  # noqa: E731
     pack = struct.Struct(f"{width}f").pack_into
-    are_plain, hypot, bound, tolerance = PLAIN_NUMBERS.issuperset, math.hypot, FLOAT32_BOUND, SUM_TOLERANCE
+    are_plain, tolerance = PLAIN_NUMBERS.issuperset, SUM_TOLERANCE
     others_of = _others(schema, width) if width < len(schema.names) else None
     better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
     threshold, held_action = serving.default.threshold, serving.manifest.decision.fallback_action
@@ -180,31 +180,32 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
         session = slot.session
         if session is None:
             return None
-        lacking, others = 0, b""
-        try:
-            values = pick(row)
-            # hypot: NaN, infinity, or perhaps too large for float32
-            if not are_plain(map(type, values)) or not hypot(*values) < bound:
-                return None
-        except (KeyError, OverflowError):  # absent, or an int too large for a float
-            return None
-        if others_of is not None:
-            lacking, others = others_of(row)
-            for mask, other in better:
-                if not lacking & mask and other.problem is None:
-                    return None
         idle = session.idle
         try:
             cell = idle.pop()
         except IndexError:
             cell = session.borrow()
         try:
-            pack(cell.bytes, 0, *values)
-            probabilities = cell.run()
+            try:
+                values = pick(row)
+                total = sum(values, 0.0)  # of NaN or infinity it is neither, and of no numbers no float
+                if total - total != 0.0 or (type(total) is not float and not are_plain(map(type, values))):
+                    return None
+                pack(cell.bytes, 0, *values)
+            except Exception:  # absent, too large, or of a class that raises anything
+                return None
+            lacking, others = 0, b""
+            if others_of is not None:
+                lacking, others = others_of(row)
+                for mask, other in better:
+                    if not lacking & mask and other.problem is None:
+                        return None
+            try:
+                probabilities = cell.run()
+            except Exception as e:  # whatever fails in there, the next level serves
+                slot.fail(e)
+                return None
             given = cell.bytes.tobytes()
-        except Exception as e:  # whatever fails in there, the next level serves
-            slot.fail(e)
-            return None
         finally:
             idle.append(cell)
         confidence = max(probabilities)

@@ -11,6 +11,9 @@ __all__ = ["ALIGNMENT", "aligned_bytes"]
 ALIGNMENT = 16
 """Bytes. What reads a file keeps it at such an address, and the widest of our numbers has eight."""
 
+_TELLING = 2048
+"""So many bytes tell a constant from what lies between it and the one before."""
+
 
 def aligned_bytes(model: onnx.ModelProto) -> bytes:
     """Serialize a model, the same one always to the same bytes, with its large constants aligned.
@@ -21,11 +24,14 @@ def aligned_bytes(model: onnx.ModelProto) -> bytes:
     data: bytes = model.SerializeToString(deterministic=True)
     at = 0
     for before, tensor in zip(model.graph.initializer, model.graph.initializer[1:], strict=False):
-        if len(tensor.raw_data) < LEAST_BYTES:
+        size = len(tensor.raw_data)
+        if size < LEAST_BYTES:
             continue
-        at = data.index(tensor.raw_data, at)
+        start = tensor.raw_data[:_TELLING]
+        at = data.index(start, at)
         if at % ALIGNMENT:
             before.doc_string = " " * ((-at - 2) % ALIGNMENT)  # its tag and length are two bytes more
             data = model.SerializeToString(deterministic=True)
-            at = data.index(tensor.raw_data, at)
+            at = data.index(start, at)
+        at += size
     return data
