@@ -169,8 +169,8 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
     pick: Callable[[dict[Any, Any]], tuple[Any, ...]] = itemgetter(*schema.names[:width])
     if width == 1:
         pick = lambda row: (row[schema.names[0]],)  # noqa: E731
-    pack = struct.Struct(f"{width}f").pack_into
-    are_plain, tolerance = PLAIN_NUMBERS.issuperset, SUM_TOLERANCE
+    pack = struct.Struct(f"={width}f").pack_into  # "=": what becomes infinity raises
+    are_plain, isfinite, hypot, tolerance = PLAIN_NUMBERS.issuperset, math.isfinite, math.hypot, SUM_TOLERANCE
     others_of = _others(schema, width) if width < len(schema.names) else None
     better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
     threshold, held_action = serving.default.threshold, serving.manifest.decision.fallback_action
@@ -188,8 +188,9 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
         try:
             try:
                 values = pick(row)
-                total = sum(values, 0.0)  # of NaN or infinity it is neither, and of no numbers no float
-                if total - total != 0.0 or (type(total) is not float and not are_plain(map(type, values))):
+                total = sum(values, 0.0) if type(values[0]) is float else None
+                usual = type(total) is float and isfinite(total)  # else there are other than Python's numbers
+                if not usual and not (are_plain(map(type, values)) and isfinite(hypot(*values))):
                     return None
                 pack(cell.bytes, 0, *values)
             except Exception:  # absent, too large, or of a class that raises anything
