@@ -21,17 +21,28 @@ def aligned_bytes(model: onnx.ModelProto) -> bytes:
     The runtime uses constants where they lie in the file, if they lie as the processor wants them; others it
     copies. A `doc_string` of spaces at the constant before makes up the difference.
     """
-    data: bytes = model.SerializeToString(deterministic=True)
-    at = 0
+    while True:
+        data: bytes = model.SerializeToString(deterministic=True)
+        if not _pad(model, data):
+            return data
+
+
+def _pad(model: onnx.ModelProto, data: bytes) -> bool:
+    """Lengthen the texts before constants that lie badly in `data`; whether there were any.
+
+    A text may make a length before it a byte longer, so look again: at most once for each such byte.
+    """
+    at = added = 0
     for before, tensor in zip(model.graph.initializer, model.graph.initializer[1:], strict=False):
-        size = len(tensor.raw_data)
-        if size < LEAST_BYTES:
+        raw = tensor.raw_data
+        if len(raw) < LEAST_BYTES:
             continue
-        start = tensor.raw_data[:_TELLING]
-        at = data.index(start, at)
-        if at % ALIGNMENT:
-            before.doc_string = " " * ((-at - 2) % ALIGNMENT)  # its tag and length are two bytes more
-            data = model.SerializeToString(deterministic=True)
-            at = data.index(start, at)
-        at += size
-    return data
+        at = data.index(raw[:_TELLING], at)
+        missing = -(at + added) % ALIGNMENT
+        if missing:
+            header = 0 if before.HasField("doc_string") else 2  # the tag and the length of the text
+            spaces = (missing - header) % ALIGNMENT
+            before.doc_string += " " * spaces
+            added += header + spaces
+        at += len(raw)
+    return added > 0
