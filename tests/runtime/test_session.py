@@ -15,7 +15,7 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, varian
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest, Member, parse
 from gradus_runtime.onnx_session import session_options
-from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, block_rows
+from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, OneRow, block_rows
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
 LEVEL = MANIFEST.levels[0]
@@ -172,3 +172,17 @@ def test_ensemble_users_find_what_they_expect() -> None:
 
         with pytest.raises(UsageError, match="level: a level must be known, but got 'level9'"):
             bot.get_model_info("level9")
+
+
+def test_a_session_that_shows_its_public_calls_alone_scores_one_row() -> None:
+    class Public:
+        def __init__(self, real: Any) -> None:
+            self.io_binding, self.run_with_iobinding = real.io_binding, real.run_with_iobinding
+
+    with Predictor.open(TRIO, preload=True) as bot:
+        session = bot._active[0].slots[0].session
+        assert session is not None
+        golden = golden_rows()
+        cell = OneRow(Public(session._session), 9, 3)
+        cell.features[:] = golden["features"][0][:9]
+        assert np.abs(np.array(cell.run()) - golden["level1"][0]).max() <= 1e-6

@@ -135,17 +135,19 @@ class OneRow:
         bytes: or here, as bytes.
     """
 
-    __slots__ = ("_answer", "_binding", "_score", "_unpack", "bytes", "features")
+    __slots__ = ("_answer", "_bound", "_keep", "_score", "_unpack", "bytes", "features")
 
     def __init__(self, session: Any, width: int, classes: int) -> None:
         features = np.zeros((1, width), np.float32)
         probabilities = np.zeros((1, classes), np.float32)
-        self._binding = session.io_binding()
-        self._binding.bind_ortvalue_input(graph.INPUT, ort.OrtValue.ortvalue_from_numpy(features))
-        self._binding.bind_ortvalue_output(
-            graph.PROBABILITIES, ort.OrtValue.ortvalue_from_numpy(probabilities)
-        )
-        self._score = session.run_with_iobinding
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(graph.INPUT, ort.OrtValue.ortvalue_from_numpy(features))
+        binding.bind_ortvalue_output(graph.PROBABILITIES, ort.OrtValue.ortvalue_from_numpy(probabilities))
+        self._keep = (session, binding)
+        try:  # what `run_with_iobinding` calls, 3 us sooner
+            self._score, self._bound = session._sess.run_with_iobinding, binding._iobinding
+        except AttributeError:
+            self._score, self._bound = session.run_with_iobinding, binding
         self._answer = probabilities.data.cast("B")
         self._unpack = struct.Struct(f"{classes}f").unpack_from
         self.features = features[0]
@@ -153,5 +155,5 @@ class OneRow:
 
     def run(self) -> tuple[float, ...]:
         """Score what is in `features` and return the probabilities, by class."""
-        self._score(self._binding)
+        self._score(self._bound, None)
         return self._unpack(self._answer)
