@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 
-from benchmarks.peers.scorer import Scorer
+from benchmarks.peers.scorer import Rows, Scorer
 
 __all__ = ["load", "prepare"]
 
@@ -31,5 +32,8 @@ def load(folder: Path, threads: int) -> Scorer:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(folder / "floor.onnx", options, providers=["CPUExecutionProvider"])
-    run = lambda rows: session.run(None, {"features": rows})[0]  # noqa: E731 - a closure over the session
+
+    def run(rows: Rows) -> Any:
+        return session.run(None, {"features": rows})[0]
+
     return Scorer(batch=run, row=lambda row: row, one=run)

@@ -166,9 +166,8 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
     if not plan.leading:
         return lambda row: None
     width, classes, name, version = len(plan.columns), schema.classes, plan.name, serving.manifest.version
-    pick: Callable[[dict[Any, Any]], tuple[Any, ...]] = itemgetter(*schema.names[:width])
-    if width == 1:
-        pick = lambda row: (row[schema.names[0]],)  # noqa: E731
+    several, first = itemgetter(*schema.names[:width]), schema.names[0]
+    pick: Callable[[dict[Any, Any]], tuple[Any, ...]] = several if width > 1 else lambda row: (row[first],)
     pack = struct.Struct(f"={width}f").pack_into  # "=": what becomes infinity raises
     are_plain, isfinite, hypot, tolerance = PLAIN_NUMBERS.issuperset, math.isfinite, math.hypot, SUM_TOLERANCE
     others_of = _others(schema, width) if width < len(schema.names) else None
@@ -228,7 +227,8 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
             serving.changes.level(name, why if code else ())
         if count is not None:
             count(given + others, code, label, confidence)
-        return new_decision(action, confidence, name, why, dict(zip(classes, probabilities)), version)  # noqa: B905
+        by_class = dict(zip(classes, probabilities, strict=True))
+        return new_decision(action, confidence, name, why, by_class, version)
 
     return answer
 

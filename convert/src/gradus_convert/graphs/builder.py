@@ -98,7 +98,7 @@ class Graph:
         outputs: int,
         *,
         name: str | None = None,
-        type: int | None = None,  # noqa: A002
+        type: int | None = None,  # noqa: A002  ONNX's own word for it
         dims: Shape | None = None,
         domain: str = "",
         **attributes: Any,
