@@ -1,10 +1,9 @@
 import json
-import pickle
 
 import numpy as np
 import pytest
 from tests.support import legacy_models
-from tests.support.legacy_models import NAMES, ProductionEnsemble, ensemble, model, rows
+from tests.support.legacy_models import NAMES, ProductionEnsemble, dump, ensemble, model, rows, short
 
 from gradus_convert.build import artifact as building
 from gradus_convert.legacy import importing
@@ -15,21 +14,6 @@ from gradus_runtime.errors import ConfigError, DataError, UsageError
 from gradus_runtime.store import Store, open_artifact
 
 CLASSES = "SELL,HOLD,BUY"
-
-
-def dump(folder, value, name="production_ensemble.pkl"):
-    path = folder / name
-    path.write_bytes(pickle.dumps(value, 4))
-    return path
-
-
-def short(levels):
-    """A smaller ensemble on the first columns, for a lower level."""
-    import lightgbm as lgb
-
-    X, y = rows()
-    fitted = lgb.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(X[:, :levels], y)
-    return ProductionEnsemble({"lightgbm": fitted}, {"lightgbm": 1.0}, list(NAMES[:levels]))
 
 
 def request(files, **changes):
