@@ -51,7 +51,7 @@ def _graph(folder: Path) -> Any:
             from benchmarks.peers import gradus_graph
 
             (path,) = folder.glob("store/versions/*/level1.onnx")
-            graph = gradus_graph.session(path)
+            graph = gradus_graph.session(path.read_bytes())
             classes = graph.session.get_outputs()[0].shape[1]
             opened.append(gradus_graph.one_row(graph, rows.shape[1], classes))
         return opened[0](rows)

@@ -6,14 +6,14 @@ It shows what is the encoding's and what is the runtime's; and its preparation i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.peers.scorer import Rows, Scorer
-from gradus_runtime.onnx_session import open_session
+from gradus_runtime.onnx_session import OnnxSession, open_session
 
 __all__ = ["load", "one_row", "prepare", "session"]
 
@@ -40,36 +40,33 @@ def prepare(run: Path, folder: Path) -> None:
     (folder / _FILE).write_bytes(graph.model_bytes)
 
 
-class Opened(NamedTuple):
-    """A session, and the tables it uses."""
-
-    session: Any
-    tables: list[Any]
-
-
 def load(folder: Path, threads: int) -> Scorer:
-    """Open the session."""
+    """Open the session for single rows; that for batches is opened by the first."""
     del threads  # the compact encoding does not use them
-    opened = session(folder / _FILE)
-    run = opened.session.run
-    width, classes = opened.session.get_inputs()[0].shape[1], opened.session.get_outputs()[0].shape[1]
+    model = (folder / _FILE).read_bytes()
+    single = session(model)
+    width = single.session.get_inputs()[0].shape[1]
+    classes = single.session.get_outputs()[0].shape[1]
+    many: list[OnnxSession] = []
 
     def batch(rows: Rows) -> NDArray[np.float32]:
+        if not many:
+            many.append(open_session(model, "compact", 1))
         out = np.empty((len(rows), classes), np.float32)
         for start in range(0, len(rows), _BLOCK):
             part = rows[start : start + _BLOCK]
-            (out[start : start + _BLOCK],) = run(["probabilities"], {"features": part})
+            (out[start : start + _BLOCK],) = many[0].session.run(["probabilities"], {"features": part})
         return out
 
-    return Scorer(batch=batch, row=lambda row: row, one=one_row(opened, width, classes))
+    return Scorer(batch=batch, row=lambda row: row, one=one_row(single, width, classes))
 
 
-def session(model: Path) -> Opened:
-    """Open a session as the runtime does, without verifying or proving anything."""
-    return Opened(*open_session(model.read_bytes(), "compact", 1))
+def session(model: bytes) -> OnnxSession:
+    """Open a session for single rows as the runtime does, without verifying or proving anything."""
+    return open_session(model, "compact", 1, one_row=True)
 
 
-def one_row(opened: Opened, width: int, classes: int) -> Any:
+def one_row(opened: OnnxSession, width: int, classes: int) -> Any:
     """Return a function of one row, float32 [1, F], that only runs the session, on fixed buffers."""
     row, out = np.zeros((1, width), np.float32), np.zeros((1, classes), np.float32)
     binding = opened.session.io_binding()

@@ -18,6 +18,9 @@ from gradus_convert.fragments import OPSETS, OnnxFragment
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.ir import interpret
 from gradus_convert.readers import read_model
+from gradus_runtime.onnx_session import open_session
+from gradus_runtime.single import for_one_row
+from gradus_runtime.tables import take_apart
 
 CLASSES = ["SELL", "HOLD", "BUY"]
 
@@ -51,11 +54,17 @@ def test_fragments_and_forests_vote_in_one_graph(rows: int) -> None:
     expected = sum(p * w for p, w in zip(parts, (1, 2, 3), strict=True)) / 6
     assert np.abs(result["probabilities"] - expected).max() < 1e-6
     assert level.opsets == {"ai.onnx": 13, "ai.onnx.ml": 3}
+    single = open_session(level.model_bytes, "compact", 1, one_row=True)
+    assert single.one_row
+    for row, answer in zip(X[:rows], expected, strict=True):
+        (got,) = single.session.run(["probabilities"], {"features": row[None]})
+        assert np.abs(got[0] - answer).max() < 1e-6
 
 
 def test_a_level_may_have_no_trees() -> None:
     member = VotingMember("m", 1, fragment(), (2, 0, 1))
     level = build_level([member], list("abc"), CLASSES, metadata={})
+    assert for_one_row(take_apart(level.model_bytes, "x")) is None
     rows = np.float32([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
     result = run(level.model_bytes, rows)
     assert (result["probabilities"] == rows[:, [1, 2, 0]]).all()

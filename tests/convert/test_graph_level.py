@@ -17,6 +17,7 @@ from gradus_convert.graphs.alignment import ALIGNMENT
 from gradus_convert.graphs.operators import nodes_of
 from gradus_convert.ir import Forest, interpret
 from gradus_runtime.errors import UsageError
+from gradus_runtime.onnx_session import open_session
 from gradus_runtime.tables import LEAST_BYTES, take_apart
 
 NAMES, CLASSES = ["a", "b", "c", "d"], ["SELL", "HOLD", "BUY"]
@@ -210,3 +211,17 @@ def test_no_rows_give_no_answers(encoding: str) -> None:
     result = run(compile_(three_members(1), encoding=encoding), np.zeros((0, 4), np.float32))
     assert result["probabilities"].shape == (0, 3)
     assert result["label"].shape == (0,)
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_level_with_trees_has_a_form_for_one_row_with_the_same_answers(seed: int, vote: str) -> None:
+    members = three_members(seed, depths=(1 + seed, 8 - seed, 5))
+    data = compile_(members, vote=vote, class_weights=[1, 2, 3])
+    one, many = (open_session(data, "compact", 1, one_row=single) for single in (True, False))
+    assert (one.one_row, many.one_row) == (True, False)
+    rows = rows_at(members[0].model, 300, seed)
+    (expected,) = many.session.run(["probabilities"], {"features": rows})
+    for row, answer in zip(rows, expected, strict=True):
+        (got,) = one.session.run(["probabilities"], {"features": row[None]})
+        assert np.abs(got[0] - answer).max() < 1e-6

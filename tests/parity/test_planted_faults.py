@@ -11,7 +11,7 @@ import pytest
 from tests.support.models import fit, table
 
 from gradus_convert.errors import ParityError
-from gradus_convert.graphs import LevelGraph, VotingMember, build_level
+from gradus_convert.graphs import LevelGraph, VotingMember, build_level, compact
 from gradus_convert.graphs.members import Vote
 from gradus_convert.ir import Forest
 from gradus_convert.parity import LevelMember, Proof, prove_level
@@ -118,6 +118,42 @@ def test_a_fault_of_the_compiler_is_caught(natives, kind, fault):
     forest = forest_of(natives[kind])
     with pytest.raises(ParityError, match="must"):
         prove(natives[kind], forest, fault(forest))
+
+
+def root_one_float_up(walk: Any, real: Callable[..., Any], *arguments: Any) -> Any:
+    """The first tree's root, in the part of the graph for single rows."""
+    tables = walk.tables
+    threshold = tables.top[0].threshold.copy()
+    threshold[0] = np.nextafter(threshold[0], np.float32(np.inf))
+    root = dataclasses.replace(tables.top[0], threshold=threshold)
+    walk.tables = dataclasses.replace(tables, top=(root, *tables.top[1:]))
+    result = real(walk, *arguments)
+    walk.tables = tables
+    return result
+
+
+def sums_too_large(walk: Any, real: Callable[..., Any], *arguments: Any) -> Any:
+    return walk.graph.op("Mul", real(walk, *arguments), walk.graph.constant(1.001, np.float32))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("method", "fault", "message"),
+    [
+        ("_roots", root_one_float_up, "m, tree 0: interpreter against graph, one row: leaf"),
+        ("_total", sums_too_large, "probabilities must agree"),
+    ],
+)
+def test_a_fault_of_the_part_for_single_rows_is_caught(natives, kind, method, fault, message, monkeypatch):
+    real = getattr(compact._OneRow, method)
+
+    def faulty(self: Any, *arguments: Any) -> Any:
+        return fault(self, real, *arguments) if type(self) is compact._OneRow else real(self, *arguments)
+
+    monkeypatch.setattr(compact._OneRow, method, faulty)
+    forest = forest_of(natives[kind])
+    with pytest.raises(ParityError, match=message):
+        prove(natives[kind], forest, forest)
 
 
 def test_the_message_names_member_tree_and_leaves(natives):

@@ -316,22 +316,22 @@ def test_the_manifests_own_age_holds_too() -> None:
 def test_a_label_that_is_not_the_largest_probability_takes_the_level_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from gradus_runtime.session import LevelSession
+    from gradus_runtime.onnx_session import OnnxSession
 
-    real = LevelSession.replay
+    real = OnnxSession.replay
 
-    def replay(self: LevelSession, features: Any) -> Any:
+    def replay(self: OnnxSession, features: Any) -> Any:
         probabilities, labels = real(self, features)
-        return probabilities, (labels + 1) % 3
+        return probabilities, None if labels is None else (labels + 1) % 3
 
-    monkeypatch.setattr(LevelSession, "replay", replay)
+    monkeypatch.setattr(OnnxSession, "replay", replay)
     with Predictor.open(TRIO, preload=True) as bot:
         assert "a label must be the class of the largest probability" in problem_of(bot)
 
 
 def test_a_graph_without_its_ends_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradus_runtime.session import LevelSession
+    from gradus_runtime.onnx_session import OnnxSession
 
-    monkeypatch.setattr(LevelSession, "ends", lambda self: {"features": "tensor(double)"})
+    monkeypatch.setattr(OnnxSession, "ends", lambda self: {"features": "tensor(double)"})
     with Predictor.open(TRIO, preload=True) as bot:
         assert "the graph must have features, tensor(float), but got 'tensor(double)'" in problem_of(bot)

@@ -14,7 +14,7 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, varian
 
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest, Member, parse
-from gradus_runtime.onnx_session import session_options
+from gradus_runtime.onnx_session import OnnxSession, session_options
 from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, OneRow, block_rows
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
@@ -58,7 +58,7 @@ def compact(manifest: Manifest) -> Manifest:
 def spy_on_run(monkeypatch: pytest.MonkeyPatch, level: LevelSession) -> list[tuple[int, str]]:
     """Record the rows and the thread of each run of a session."""
     runs: list[tuple[int, str]] = []
-    real = level._session
+    real = level.for_tables().session
 
     class Spy:
         def run(self, names: list[str], feeds: dict[str, Any]) -> Any:
@@ -66,7 +66,7 @@ def spy_on_run(monkeypatch: pytest.MonkeyPatch, level: LevelSession) -> list[tup
             runs.append((len(features), threading.current_thread().name))
             return real.run(names, feeds)
 
-    monkeypatch.setattr(level, "_session", Spy())
+    monkeypatch.setattr(level, "for_tables", lambda: OnnxSession(Spy(), []))
     return runs
 
 
@@ -105,7 +105,7 @@ def test_a_thread_that_fails_takes_the_level_out(tmp_path: Path, monkeypatch: py
             def run(self, names: list[str], feeds: dict[str, Any]) -> Any:
                 raise RuntimeError("lost")
 
-        monkeypatch.setattr(session, "_session", Failing())
+        monkeypatch.setattr(session, "for_tables", lambda: OnnxSession(Failing(), []))
         assert set(bot.predict(table, names=list(TRIO_NAMES)).levels.tolist()) == {"level2"}
         assert bot.health().levels[0].problem == "RuntimeError: lost"
 
@@ -183,6 +183,6 @@ def test_a_session_that_shows_its_public_calls_alone_scores_one_row() -> None:
         session = bot._active[0].slots[0].session
         assert session is not None
         golden = golden_rows()
-        cell = OneRow(Public(session._session), 9, 3)
+        cell = OneRow(Public(session.for_tables().session), 9, 3)
         cell.features[:] = golden["features"][0][:9]
         assert np.abs(np.array(cell.run()) - golden["level1"][0]).max() <= 1e-6

@@ -38,7 +38,7 @@ def test_a_level_answers_the_same_from_its_skeleton_and_tables(compact_trio: Pat
     with Predictor.open(compact_trio, preload=True) as bot:
         for slot in bot._active[0].slots:
             assert slot.session is not None
-            assert len(slot.session._tables) == 2
+            assert len(slot.session.for_tables().tables) == 2
         expected = golden_rows()["level1"]
         got = [list(bot.decide(full_row(i)).probabilities.values()) for i in range(4)]
         assert np.abs(np.array(got) - expected[:4]).max() <= 1e-6
@@ -117,4 +117,4 @@ def test_a_graph_that_is_damaged_fails_as_it_does_whole(caplog: pytest.LogCaptur
 @pytest.mark.usefixtures("all_are_large")
 def test_other_encodings_keep_their_constants() -> None:
     for encoding in ("treeops", "none"):
-        assert onnx_session.open_session(GRAPH, encoding, 1)[1] == []
+        assert onnx_session.open_session(GRAPH, encoding, 1).tables == []

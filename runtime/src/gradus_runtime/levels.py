@@ -69,18 +69,36 @@ class LevelSlot:
             return session
 
     def _open(self) -> LevelSession:
+        manifest, level, golden = self.manifest, self.level, self._golden
         threads, budget = self._settings
-        width = len(self.manifest.level_features(self.level))
-        session = LevelSession(
-            self._read(self.level.file),
-            self.level,
+        width = len(manifest.level_features(level))
+        return LevelSession(
+            self._read(level.file),
+            level,
             width=width,
-            classes=len(self.manifest.classes),
+            classes=len(manifest.classes),
             threads=threads,
-            block=block_rows(self.level, width, budget // threads),
+            block=block_rows(level, width, budget // threads),
+            prove=lambda session: prove_level(session, manifest, level, golden()),
         )
-        prove_level(session, self.manifest, self.level, self._golden())
-        return session
+
+    def prepare(self, *, tables: bool) -> bool:
+        """Load the level and prove it for single rows and for tables; whether it can serve.
+
+        Args:
+            tables: Keep what only tables need.
+        """
+        session = self.load()
+        if session is None:
+            return False
+        try:
+            session.for_tables()
+        except Exception as e:  # `problem` says what it was
+            self.fail(e)
+            return False
+        if not tables:
+            session.release_tables()
+        return True
 
     def fail(self, error: Exception) -> None:
         """Take the level out of service."""

@@ -1,23 +1,67 @@
-"""Opening a graph in onnxruntime: the options that fit its encoding, and its tables where they lie."""
+"""Opening a graph in onnxruntime: the options that fit its encoding, its tables where they lie, its form."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
-from gradus_runtime.tables import take_apart
+from gradus_runtime.contracts import graph
+from gradus_runtime.rows.base import Float32
+from gradus_runtime.single import for_one_row
+from gradus_runtime.tables import Skeleton, take_apart
 
-__all__ = ["open_session", "session_options"]
+__all__ = ["OnnxSession", "open_session", "session_options"]
 
 _FOLDER_OF_EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
+_ANY_FILE = Path(ort.__file__)
+"""What the constants taken out of a graph refer to: onnxruntime asks that it be there, and never opens it."""
+
+_REPLAY_ROWS = 16
 
 _logger = logging.getLogger("gradus_runtime")
 
 
-def session_options(encoding: str, threads: int) -> Any:
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxSession:
+    """A graph in onnxruntime.
+
+    Attributes:
+        session: The onnxruntime.InferenceSession.
+        tables: What it uses and must live as long.
+        one_row: Whether it takes one row at a time and never more, and gives no label.
+    """
+
+    session: Any
+    tables: list[Any]
+    one_row: bool = False
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the graph's `metadata_props` hold."""
+        return dict(self.session.get_modelmeta().custom_metadata_map)
+
+    def ends(self) -> dict[str, str]:
+        """Return the graph's inputs and outputs by name, with their types."""
+        return {end.name: end.type for end in (*self.session.get_inputs(), *self.session.get_outputs())}
+
+    def replay(self, features: Float32) -> tuple[Float32, NDArray[np.int64] | None]:
+        """Return probabilities [n, C] and the graph's own labels [n], if it has them, in small blocks."""
+        step = 1 if self.one_row else _REPLAY_ROWS
+        names = [graph.PROBABILITIES] if self.one_row else [graph.PROBABILITIES, graph.LABEL]
+        starts = range(0, len(features), step)
+        blocks = [self.session.run(names, {graph.INPUT: features[i : i + step]}) for i in starts]
+        outputs = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+        return outputs[0], None if self.one_row else outputs[1]
+
+
+def session_options(encoding: str, threads: int, *, one_row: bool = False) -> Any:
     """Return the options for an encoding; docs/encodings.md says why."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1 if encoding == "compact" else threads
@@ -28,12 +72,13 @@ def session_options(encoding: str, threads: int) -> Any:
         if encoding == "compact"
         else ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     )
+    options.enable_mem_reuse = not one_row  # the values of one row are small, and planning them costs time
     options.log_severity_level = 4  # what fails is raised, and said by us
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
-def open_session(model: bytes, encoding: str, threads: int) -> tuple[Any, list[Any]]:
+def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = False) -> OnnxSession:
     """Open a session.
 
     With the compact encoding it uses the large constants of the graph where they lie, in `model`; the options
@@ -43,29 +88,51 @@ def open_session(model: bytes, encoding: str, threads: int) -> tuple[Any, list[A
         model: The graph, verified by the caller.
         encoding: The manifest's word for the form of its trees.
         threads: Of an operator; the compact encoding uses one.
-
-    Returns:
-        The session, and what must live as long.
+        one_row: Prefer a session that takes single rows alone, where the graph has a part for them.
 
     Raises:
         Exception: onnxruntime refuses the graph.
     """
-    place = Path(ort.__file__)  # onnxruntime asks that the file of external data be there, and never opens it
-    tables: list[Any] = []
-    if encoding == "compact" and (skeleton := take_apart(model, place.name)).tables:
-        options = session_options(encoding, threads)
-        options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, str(place.parent))
-        for name, values in skeleton.tables.items():
-            tables.append(ort.OrtValue.ortvalue_from_numpy(values))
-            options.add_initializer(name, tables[-1])
+    refusals = []
+    for form, alone, otherwise in _forms(model, encoding, one_row=one_row):
         try:
-            return _open(skeleton.model, options), tables
+            opened = _open_form(form, threads, one_row=alone)
+            break
         except Exception as e:
-            refusal = e
-    session = _open(model, session_options(encoding, threads))
-    if tables:
-        _logger.warning("onnxruntime %s copies the tables of a graph: %s", ort.__version__, refusal)
-    return session, []
+            refusals.append((otherwise, e))
+    else:
+        opened = OnnxSession(_open(model, session_options(encoding, threads)), [])
+    for otherwise, reason in refusals:
+        _logger.warning("onnxruntime %s %s: %s", ort.__version__, otherwise, reason)
+    return opened
+
+
+def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[Skeleton, bool, str]]:
+    """Return the forms to prefer to the graph itself, whether for one row, and what goes without them."""
+    if encoding != "compact":
+        return []
+    skeleton = take_apart(model, _ANY_FILE.name)
+    forms = []
+    if one_row and (single := for_one_row(skeleton)) is not None:
+        forms.append((single, True, "scores single rows by the graph for tables"))
+    if skeleton.tables:
+        forms.append((skeleton, False, "copies the tables of a graph"))
+    return forms
+
+
+def _open_form(form: Skeleton, threads: int, *, one_row: bool) -> OnnxSession:
+    options = session_options("compact", threads, one_row=one_row)
+    options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, str(_ANY_FILE.parent))
+    tables = _hand_over(form.tables, options)
+    return OnnxSession(_open(form.model, options), tables, one_row=one_row)
+
+
+def _hand_over(tables: Mapping[str, NDArray[Any]], options: Any) -> list[Any]:
+    """Let a session use arrays as constants where they lie; return what must live as long."""
+    held = {name: ort.OrtValue.ortvalue_from_numpy(values) for name, values in tables.items()}
+    for name, value in held.items():
+        options.add_initializer(name, value)
+    return list(held.values())
 
 
 def _open(model: bytes, options: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gradus_runtime.changes import Changes
@@ -82,12 +82,12 @@ class Source:
             return True
         return self.problem is not None and time.monotonic() >= self._retry_at
 
-    def next(self, digest: str, keep: Iterable[str]) -> Serving | None:
+    def next(self, digest: str, keep: Mapping[str, bool]) -> Serving | None:
         """Open the pinned version and prove all its levels; None if it is the one of this digest.
 
         Args:
             digest: Of the version that serves.
-            keep: Levels to keep loaded.
+            keep: Levels to keep loaded, and whether for tables as well.
 
         Raises:
             GradusError: It cannot be served; or whatever else went wrong. `problem` says so until it is over.

@@ -97,25 +97,28 @@ class Serving:
         self.counts = DriftCounts(manifest, schema) if settings.drift else None
         self.last: int | None = None
 
-    def prove(self, keep: Iterable[str]) -> None:
-        """Load and prove every level, one after the other; keep the levels named, release the others.
+    def prove(self, keep: Mapping[str, bool]) -> None:
+        """Load and prove every level, one after the other, for single rows and for tables.
+
+        Args:
+            keep: Levels to keep loaded, and whether for tables as well; the others are released.
 
         Raises:
             CheckError: A level cannot serve.
         """
-        wanted = set(keep)
         for slot in self.slots:
-            if slot.load() is None:
+            if not slot.prepare(tables=keep.get(slot.level.name, False)):
                 raise CheckError(
                     f"every level must load and give its golden rows; {slot.level.name}: {slot.problem}",
                     place=f"{self.manifest.name} {self.manifest.version}",
                 )
-            if slot.level.name not in wanted:
+            if slot.level.name not in keep:
                 slot.release()
 
-    def loaded(self) -> tuple[str, ...]:
-        """Names of the levels that hold a session."""
-        return tuple(slot.level.name for slot in self.slots if slot.session is not None)
+    def loaded(self) -> dict[str, bool]:
+        """Names of the levels that are loaded, and whether they have served tables."""
+        loaded = [(slot.level.name, slot.session) for slot in self.slots]
+        return {name: session.serves_tables for name, session in loaded if session is not None}
 
     def request(
         self,

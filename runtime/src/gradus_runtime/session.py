@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
-from gradus_runtime.onnx_session import open_session
+from gradus_runtime.memory import trim
+from gradus_runtime.onnx_session import OnnxSession, open_session
 from gradus_runtime.rows.base import Float32
 
 __all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "OneRow", "block_rows"]
@@ -38,9 +39,11 @@ def block_rows(level: Level, features: int, memory_budget: int) -> int:
 
 
 class LevelSession:
-    """A session that scores float32 [n, F] without NaN or infinity.
+    """A level's graph, which scores float32 [n, F] without NaN or infinity.
 
-    Safe for any number of threads: one-row buffers are borrowed from a list, `idle`, and given back.
+    Single rows and tables may have an onnxruntime session each (`gradus_runtime.single`): that for tables is
+    opened when the first table comes. Safe for any number of threads: one-row buffers are borrowed from a
+    list, `idle`, and given back.
 
     Args:
         model: The graph, verified by the caller.
@@ -49,12 +52,26 @@ class LevelSession:
         classes: C, the number of classes.
         threads: For a batch: they share its blocks (compact encoding), or the work of an operator (others).
         block: Rows scored at once.
+        prove: Called with each session before it serves; raises if it must not.
     """
 
     def __init__(
-        self, model: bytes, level: Level, *, width: int, classes: int, threads: int, block: int
+        self,
+        model: bytes,
+        level: Level,
+        *,
+        width: int,
+        classes: int,
+        threads: int,
+        block: int,
+        prove: Callable[[OnnxSession], None],
     ) -> None:
-        self._session, self._tables = open_session(model, level.encoding, threads)
+        self._single = open_session(model, level.encoding, threads, one_row=True)
+        prove(self._single)
+        self._open = partial(open_session, model, level.encoding, threads) if self._single.one_row else None
+        self._many: OnnxSession | None = None
+        self._prove = prove
+        self._lock = threading.Lock()
         self._width = width
         self._classes = classes
         self.block = block
@@ -62,20 +79,37 @@ class LevelSession:
         self.idle: list[OneRow] = []
 
     @property
-    def metadata(self) -> dict[str, str]:
-        """What the graph's `metadata_props` hold."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
+    def serves_tables(self) -> bool:
+        """Whether a session for tables alone is open."""
+        return self._many is not None
 
-    def ends(self) -> dict[str, str]:
-        """Return the graph's inputs and outputs by name, with their types."""
-        return {end.name: end.type for end in (*self._session.get_inputs(), *self._session.get_outputs())}
+    def for_tables(self) -> OnnxSession:
+        """Return the session for tables, opening and proving it if need be.
+
+        Raises:
+            Exception: onnxruntime refuses the graph, or it must not serve.
+        """
+        with self._lock:
+            if self._open is None:
+                return self._single
+            if self._many is None:
+                many = self._open()
+                self._prove(many)
+                self._many = many
+                trim()  # opening took several times what stays
+            return self._many
+
+    def release_tables(self) -> None:
+        """Close the session for tables alone; it is opened again when needed."""
+        with self._lock:
+            self._many = None
 
     def borrow(self) -> OneRow:
         """Return buffers for one row, nobody else's until `give_back`."""
         try:
             return self.idle.pop()
         except IndexError:
-            return OneRow(self._session, self._width, self._classes)
+            return OneRow(self._single.session, self._width, self._classes)
 
     def give_back(self, cell: OneRow) -> None:
         """Return what was borrowed."""
@@ -83,21 +117,15 @@ class LevelSession:
 
     def score(self, features: Float32, out: Float32) -> None:
         """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time."""
-        if self._workers == 1 or len(features) <= self.block:
+        if len(features) == 1:
+            cell = self.borrow()
+            cell.features[:] = features[0]
+            out[0] = cell.run()
+            self.give_back(cell)
+        elif self._workers == 1 or len(features) <= self.block:
             self._score_blocks(features, out, self.block)
         else:
             self._score_together(features, out)
-
-    def replay(self, features: Float32) -> tuple[Float32, NDArray[np.int64]]:
-        """Return probabilities [n, C] and the graph's own labels [n], in small blocks: little memory."""
-        probabilities = np.empty((len(features), self._classes), np.float32)
-        labels = np.empty(len(features), np.int64)
-        for start in range(0, len(features), MIN_BLOCK):
-            part = slice(start, start + MIN_BLOCK)
-            probabilities[part], labels[part] = self._session.run(
-                [graph.PROBABILITIES, graph.LABEL], {graph.INPUT: features[part]}
-            )
-        return probabilities, labels
 
     def _score_together(self, features: Float32, out: Float32) -> None:
         starts = iter(range(0, len(features), self.block))
@@ -121,7 +149,8 @@ class LevelSession:
     def _score_blocks(
         self, features: Float32, out: Float32, block: int, starts: Iterator[int] | None = None
     ) -> None:
-        run = self._session.run
+        opened = self.for_tables()  # which holds what the session uses
+        run = opened.session.run
         for start in starts or range(0, len(features), block):
             stop = min(start + block, len(features))
             (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})

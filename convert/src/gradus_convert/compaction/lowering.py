@@ -29,7 +29,7 @@ def emit_ensemble(graph: Graph, node: onnx.NodeProto, ensemble: Ensemble, *, col
         ends = (graph.shape(0), graph.shape(forest.n_features), graph.shape(1))
         rows = graph.op("Slice", rows, *ends, type=FLOAT, dims=["N", forest.n_features])
     plan = plan_sums([forest], forest.n_features, nan_right=[ensemble.nan_right])
-    sums = emit_sums(graph, rows, plan).sums
+    ((sums, _),) = emit_sums(graph, rows, plan).sums
     if forest.base.any():
         sums = graph.op("Add", sums, graph.constant(forest.base[None], np.float32))
     if ensemble.label is None:

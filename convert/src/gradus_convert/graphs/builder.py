@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["BOOL", "FLOAT", "INT32", "INT64", "Graph", "Shape"]
+__all__ = ["BOOL", "FLOAT", "INT32", "INT64", "Columns", "Graph", "Shape"]
 
 FLOAT, INT32, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL
 Shape = Sequence[int | str]
 
 _SHARED_BELOW = 64
+
+
+class Columns(NamedTuple):
+    """A value, float32 [N, width]."""
+
+    name: str
+    width: int
 
 
 class Graph:
@@ -108,9 +115,13 @@ class Graph:
         self._count += outputs
         self.nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
         if dims is not None and type is not None:
-            named = [d if isinstance(d, int) else f"{self._constant_prefix}{d}" for d in dims]
-            self.value_info.append(helper.make_tensor_value_info(names[0], type, named))
+            self.describe(names[0], type, dims)
         return names
+
+    def describe(self, value: str, type: int, dims: Shape) -> None:  # noqa: A002  ONNX's own word for it
+        """Note the type and the shape of a value."""
+        named = [d if isinstance(d, int) else f"{self._constant_prefix}{d}" for d in dims]
+        self.value_info.append(helper.make_tensor_value_info(value, type, named))
 
     def total(self, value: str, axis: int, *, keepdims: int = 0) -> str:
         """Sum over an axis."""

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import helper
 
-from gradus_convert.graphs.builder import BOOL, FLOAT, INT32, INT64, Graph, Shape
+from gradus_convert.graphs.builder import BOOL, FLOAT, INT32, INT64, Columns, Graph, Shape
 from gradus_convert.graphs.plan import Run, SumPlan
+from gradus_runtime.contracts.graph import ONE_ROW
 
 __all__ = ["Sums", "emit_sums"]
 
@@ -30,9 +31,9 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Names of values: `sums` float32 [N, R]; `leaves` int32 [N, T], or None where not asked for."""
+    """Values: `sums`, side by side float32 [N, R]; `leaves` int32 [N, T], or None where not asked for."""
 
-    sums: str
+    sums: tuple[Columns, ...]
     leaves: str | None
 
 
@@ -54,15 +55,20 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
     for kind in (_OneRow, _ManyRows):
         walk = kind(graph.branch(kind.prefix), plan, row)
         ends = walk.walk()
-        outputs = [helper.make_tensor_value_info(walk.sums(ends), FLOAT, None)]
+        sums = walk.sums(ends)
+        outputs = [helper.make_tensor_value_info(part.name, FLOAT, None) for part in sums]
         if leaves:
             outputs.append(helper.make_tensor_value_info(walk.leaves(ends), INT32, None))
         branches.append(walk.graph.as_subgraph(kind.title, outputs))
     one = graph.op(
         "Equal", graph.op("Size", features), graph.constant(tables.n_features, np.int64), type=BOOL, dims=[]
     )
-    results = graph.split_op("If", [one], 1 + leaves, then_branch=branches[0], else_branch=branches[1])
-    return Sums(results[0], results[1] if leaves else None)
+    count = len(sums) + leaves
+    results = graph.split_op("If", [one], count, then_branch=branches[0], else_branch=branches[1])
+    parts = tuple(Columns(name, part.width) for name, part in zip(results, sums, strict=False))
+    for part in parts:
+        graph.describe(part.name, FLOAT, ["N", part.width])
+    return Sums(parts, results[-1] if leaves else None)
 
 
 def _rows(graph: Graph, features: str, plan: SumPlan) -> str:
@@ -88,7 +94,7 @@ def _nan_to_infinity(graph: Graph, rows: str, width: int) -> str:
 class _OneRow:
     """The branch for one row: slots are [T]."""
 
-    prefix, title = "one_", "one_row"
+    prefix, title = "one_", ONE_ROW
 
     def __init__(self, graph: Graph, plan: SumPlan, row: str) -> None:
         self.graph, self.plan, self.tables = graph, plan, plan.tables
@@ -160,33 +166,36 @@ class _OneRow:
     def _cut(self, slot: str, sizes: list[int]) -> list[str]:
         return self.graph.cut(slot, sizes)
 
-    def sums(self, ends: list[str]) -> str:
-        """Return the sums, float32 [N, R]."""
-        pieces: dict[int, str] = {}
+    def sums(self, ends: list[str]) -> list[Columns]:
+        """Return the sums, side by side."""
+        pieces: dict[int, Columns] = {}
         for stage, runs, end in zip(self.tables.stages, self.plan.runs, ends, strict=True):
             payload = self._gather(self._table("threshold", stage.steps), end, stage.trees, FLOAT)
             parts = [payload] if len(runs) == 1 else self._cut(payload, [r.trees for r in runs])
             for run, part in zip(runs, parts, strict=True):
-                if run.vectors is None:
-                    pieces[run.first] = self._values(run, part)
-                else:
-                    pieces[run.first] = self._rows(run, run.vectors, part)
-        return self._join([pieces[k] for k in sorted(pieces)])
+                pieces[run.first] = Columns(self._total(run, part), run.outputs)
+        return [pieces[first] for first in sorted(pieces)]
+
+    def _total(self, run: Run, payload: str) -> str:
+        """Return the sums of a run, float32 [N, outputs]."""
+        if run.vectors is None:
+            return self._values(run, payload)
+        return self._rows(run, run.vectors, payload)
 
     def _values(self, run: Run, payload: str) -> str:
-        shape = self.graph.shape(run.outputs, run.trees // run.outputs)
-        split = self.graph.op("Reshape", payload, shape)
-        return self.graph.total(split, 1)
+        g, dims = self.graph, [1, run.outputs, run.trees // run.outputs]
+        split = g.op("Reshape", payload, g.shape(*dims), type=FLOAT, dims=dims)
+        return g.op("ReduceSum", split, g.shape(2), keepdims=0, type=FLOAT, dims=[1, run.outputs])
 
     def _rows(self, run: Run, vectors: Float32, payload: str) -> str:
-        table = self.graph.constant(vectors, np.float32, f"vectors{run.first}")
-        ids = self.graph.op("Cast", payload, to=INT32)
-        rows = self.graph.op("Gather", table, ids, axis=0)
-        return self.graph.total(rows, 0)
+        rows = self._vectors(run, vectors, payload, [run.trees])
+        ones = self.graph.constant(np.ones((1, run.trees)), np.float32)
+        return self.graph.op("MatMul", ones, rows, type=FLOAT, dims=[1, run.outputs])
 
-    def _join(self, pieces: list[str]) -> str:
-        flat = pieces[0] if len(pieces) == 1 else self.graph.op("Concat", *pieces, axis=0)
-        return self.graph.op("Reshape", flat, self.graph.shape(1, -1))
+    def _vectors(self, run: Run, vectors: Float32, payload: str, dims: Shape) -> str:
+        table = self.graph.constant(vectors, np.float32, f"vectors{run.first}")
+        ids = self.graph.op("Cast", payload, to=INT32, type=INT32, dims=dims)
+        return self.graph.op("Gather", table, ids, axis=0, type=FLOAT, dims=[*dims, run.outputs])
 
     def leaves(self, ends: list[str]) -> str:
         """Return the nodes, int32 [N, T], in the order of the forests."""
@@ -257,10 +266,6 @@ class _ManyRows(_OneRow):
         return self.graph.op("Transpose", total, perm=[1, 0], type=FLOAT, dims=["N", run.outputs])
 
     def _rows(self, run: Run, vectors: Float32, payload: str) -> str:
-        by_tree = self.graph.op("Reshape", payload, self.graph.shape(run.trees, -1))
-        return super()._rows(run, vectors, by_tree)
-
-    def _join(self, pieces: list[str]) -> str:
-        if len(pieces) == 1:
-            return self.graph.op("Identity", pieces[0])
-        return self.graph.op("Concat", *pieces, axis=1)
+        dims: Shape = [run.trees, "N"]
+        by_tree = self.graph.op("Reshape", payload, self.graph.shape(run.trees, -1), type=FLOAT, dims=dims)
+        return self.graph.total(self._vectors(run, vectors, by_tree, dims), 0)

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import helper
 
 from gradus_convert.fragments import OPSETS, OnnxFragment
 from gradus_convert.graphs.alignment import aligned_bytes
 from gradus_convert.graphs.auto import choose
-from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Graph
+from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Columns, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.members import Encoding, LevelGraph, Vote, VotingMember
@@ -71,12 +72,15 @@ def build_level(
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
     order = _column_order(trees)
     chosen = choose([f for _, f in trees], encoding=encoding, threads=threads)
-    graph, values, ballots = Graph(), [], []
+    graph = Graph()
+    values: list[Columns] = []
+    ballots: list[Ballot] = []
     if trees:
         ballots += [_ballot(*trees[i]) for i in order]
-        values.append(_emit_trees(graph, trees, order, chosen, leaves=leaves, n_features=len(feature_names)))
+        values += _emit_trees(graph, trees, order, chosen, leaves=leaves, n_features=len(feature_names))
     for i, (member, fragment) in enumerate(others):
-        values.append(emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name))
+        name = emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name)
+        values.append(Columns(name, len(member.classes)))
         ballots.append(Ballot("identity", len(member.classes), member.weight, member.classes))
     emit_vote(
         graph,
@@ -107,7 +111,7 @@ def _emit_trees(
     *,
     leaves: bool,
     n_features: int,
-) -> str:
+) -> list[Columns]:
     """Write the sums of all forests, base included; `order` is that of their columns."""
     forests = [trees[i][1] for i in order]
     if encoding == "compact":
@@ -116,10 +120,19 @@ def _emit_trees(
         result = emit_tree_operators(graph, INPUT, forests, encoding=encoding, leaves=leaves)
     if result.leaves is not None:
         graph.op("Gather", result.leaves, _member_order(graph, trees, order), axis=1, name=LEAVES)
-    base = np.concatenate([f.base for f in forests])
+    bases = np.concatenate([f.base for f in forests])
+    starts = np.cumsum([0, *(part.width for part in result.sums)])
+    return [
+        _with_base(graph, part, bases[start : start + part.width])
+        for part, start in zip(result.sums, starts, strict=False)
+    ]
+
+
+def _with_base(graph: Graph, part: Columns, base: npt.NDArray[np.float64]) -> Columns:
     if not base.any():
-        return result.sums
-    return graph.op("Add", result.sums, graph.constant(base[None], np.float32, "base"))
+        return part
+    constant = graph.constant(base[None], np.float32)
+    return Columns(graph.op("Add", part.name, constant, type=FLOAT, dims=["N", part.width]), part.width)
 
 
 def _member_order(graph: Graph, trees: Sequence[_Trees], order: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import numpy_helper
 
-from gradus_convert.graphs.builder import FLOAT, INT32, Graph
+from gradus_convert.graphs.builder import FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.compact import Sums
 from gradus_convert.graphs.operators import ML
 from gradus_convert.graphs.plan import leaf_payload
@@ -65,7 +65,8 @@ def emit_tree_operators(
         else:
             pieces += [emit(graph, features, part) for part in _parts(forest)]
     sums = pieces[0] if len(pieces) == 1 else graph.op("Concat", *pieces, axis=1)
-    return Sums(sums, _leaves(graph, features, forests, emit) if leaves else None)
+    columns = Columns(sums, sum(f.n_outputs for f in forests))
+    return Sums((columns,), _leaves(graph, features, forests, emit) if leaves else None)
 
 
 def _parts(forest: Forest) -> list[_Part]:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from gradus_convert.graphs.builder import FLOAT, Graph
+from gradus_convert.graphs.builder import FLOAT, Columns, Graph
 from gradus_convert.graphs.members import Vote
 
 __all__ = ["Ballot", "emit_vote"]
@@ -33,7 +33,7 @@ class Ballot:
 
 def emit_vote(
     graph: Graph,
-    values: Sequence[str],
+    values: Sequence[Columns],
     ballots: Sequence[Ballot],
     n_classes: int,
     *,
@@ -53,7 +53,7 @@ def emit_vote(
 
     Args:
         graph: Written to.
-        values: float32 [N, ...] values that, side by side, hold the columns of all ballots.
+        values: Side by side they hold the columns of all ballots.
         ballots: In the order of the columns.
         n_classes: Classes of the level.
         vote: "soft" or "hard".
@@ -61,14 +61,11 @@ def emit_vote(
         output: Name of the probabilities.
         label: Name of the label.
     """
-    joined = values[0] if len(values) == 1 else graph.op("Concat", *values, axis=1)
     groups = [list(g) for _, g in groupby(ballots, key=lambda b: (b.link, b.columns))]
     widths = [sum(b.columns for b in g) for g in groups]
-    parts = [joined]
-    if len(groups) > 1:
-        parts = graph.cut(joined, widths, axis=1)
+    parts = _regroup(graph, values, widths)
     votes = [_probabilities(graph, part, group, vote) for part, group in zip(parts, groups, strict=True)]
-    side_by_side = votes[0] if len(votes) == 1 else graph.op("Concat", *votes, axis=1)
+    side_by_side = _join(graph, votes)
     last = None if class_weights else output
     weights = graph.constant(_matrix(ballots, n_classes), np.float32, "vote")
     result = graph.op("MatMul", side_by_side, weights, name=last, type=FLOAT, dims=["N", n_classes])
@@ -77,6 +74,24 @@ def emit_vote(
         total = graph.total(weighted, 1, keepdims=1)
         result = graph.op("Div", weighted, total, name=output)
     graph.op("ArgMax", result, axis=1, keepdims=0, name=label)
+
+
+def _regroup(graph: Graph, values: Sequence[Columns], widths: Sequence[int]) -> list[str]:
+    """Return the same columns in values of these widths; values that fit are taken as they are."""
+    left = list(values)
+    parts: list[str] = []
+    for width in widths:
+        taken: list[Columns] = []
+        while left and sum(v.width for v in taken) < width:
+            taken.append(left.pop(0))
+        if sum(v.width for v in taken) != width:
+            return graph.cut(_join(graph, [v.name for v in values]), widths, axis=1)
+        parts.append(_join(graph, [v.name for v in taken]))
+    return parts
+
+
+def _join(graph: Graph, values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else graph.op("Concat", *values, axis=1)
 
 
 def _matrix(ballots: Sequence[Ballot], n_classes: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

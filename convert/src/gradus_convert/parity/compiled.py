@@ -12,7 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-__all__ = ["Compiled", "ahead", "slices"]
+from gradus_convert.graphs import LevelGraph
+from gradus_runtime.contracts.graph import INPUT, PROBABILITIES
+from gradus_runtime.onnx_session import open_session
+
+__all__ = ["Compiled", "SingleRows", "ahead", "slices"]
 
 _BLOCK = 96
 _CHUNK = 16 * _BLOCK
@@ -36,18 +40,38 @@ class Compiled:
         self._session = onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
-    def run(self, X: npt.NDArray[np.float32], *outputs: str) -> list[npt.NDArray[np.generic]]:
+    def run(
+        self, X: npt.NDArray[np.float32], *outputs: str, block: int = _BLOCK
+    ) -> list[npt.NDArray[np.generic]]:
         """Compute outputs of rows; from any number of threads.
 
         Args:
             X: float32 [N, F], N at least 1.
             outputs: Their names.
+            block: Rows asked for at once.
         """
         parts = []
-        for i in range(0, len(X), _BLOCK):
-            rows = np.ascontiguousarray(X[i : i + _BLOCK])
+        for i in range(0, len(X), block):
+            rows = np.ascontiguousarray(X[i : i + block])
             parts.append(self._session.run(list(outputs), {self._input: rows}))
         return [np.concatenate(p) for p in zip(*parts, strict=True)]
+
+
+class SingleRows:
+    """A graph as the runtime opens it for single rows: it may have a part for them.
+
+    Args:
+        graph: To be published.
+    """
+
+    def __init__(self, graph: LevelGraph) -> None:
+        self._opened = open_session(graph.model_bytes, graph.encoding, 1, one_row=True)
+
+    def run(self, X: npt.NDArray[np.float32]) -> list[npt.NDArray[np.generic]]:
+        """Return the probabilities of rows asked for one by one, and the labels the runtime sees in them."""
+        run = self._opened.session.run
+        probabilities = np.concatenate([run([PROBABILITIES], {INPUT: row[None]})[0] for row in X])
+        return [probabilities, probabilities.argmax(axis=1)]
 
 
 def slices(count: int) -> Iterator[slice]:

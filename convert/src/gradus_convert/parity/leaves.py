@@ -21,7 +21,7 @@ from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.packing import Packed, pack
 from gradus_convert.readers.native import NativeModel
 
-__all__ = ["ProvenForest", "check_boundaries", "check_rows"]
+__all__ = ["ProvenForest", "check_boundaries", "check_rows", "check_single_rows"]
 
 LEAVES = "leaves"
 _NODES = 2048
@@ -61,6 +61,18 @@ def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, fin
             theirs = _ids(m, compiled[:, m.first : m.first + m.forest.n_trees])
             findings.compare(said, ours, trees, member=m.name, who="library against interpreter")
             findings.compare(ours, theirs, trees, member=m.name, who="interpreter against graph")
+
+
+def check_single_rows(
+    members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: Findings
+) -> None:
+    """Compare interpreter and graph on rows asked for one by one, for every tree."""
+    for rows, (compiled,) in ahead(lambda part: graph.run(X[part], LEAVES, block=1), slices(len(X))):
+        for m in members:
+            ours = m.forest.native_leaf[m.walker.leaves(X[rows])]
+            theirs = _ids(m, compiled[:, m.first : m.first + m.forest.n_trees])
+            trees = np.arange(m.forest.n_trees)
+            findings.compare(ours, theirs, trees, member=m.name, who="interpreter against graph, one row")
 
 
 def check_boundaries(

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from gradus_convert.errors import ParityError
 from gradus_convert.graphs import LevelGraph, VotingMember
 from gradus_convert.ir import Forest, Walker
-from gradus_convert.parity.compiled import Compiled, ahead, slices
+from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, slices
 from gradus_convert.parity.findings import Findings
-from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows
+from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
 from gradus_convert.parity.rows import special_rows
 from gradus_convert.parity.third_opinion import ThirdOpinion, ask
 from gradus_convert.parity.votes import Ballot, native_vote
@@ -25,6 +25,7 @@ __all__ = ["TOLERANCE", "LevelMember", "Proof", "prove_level"]
 
 TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
+_SINGLE_SAMPLE = 500
 _THIRD_SAMPLE = 2_000
 
 Float32 = npt.NDArray[np.float32]
@@ -60,7 +61,9 @@ def prove_level(
     """Build a level's graph and hold it against its members.
 
     Leaves of every tree are compared on `rows`, on odd values, and on every threshold and its float32
-    neighbours; probabilities and labels on `rows` and, if all members are trees, on some of the others.
+    neighbours; probabilities and labels on `rows` and, if all members are trees, on some of the others. Both
+    are compared again on some rows asked for one by one, as a bot does: for those a graph may have a part
+    that takes another way to the same leaves.
 
     Args:
         members: In the order of the graph.
@@ -95,17 +98,27 @@ def _prove(
         odd = special_rows(rows)
         check_rows(proven, graph, np.concatenate([rows, odd]), findings)
         boundary = check_boundaries(proven, graph, rows, findings)
+        check_single_rows(proven, graph, _some(np.concatenate([odd, boundary]), _SINGLE_SAMPLE), findings)
         if len(proven) == len(members):
-            extra = np.concatenate([odd, boundary[:: max(1, len(boundary) // _BOUNDARY_SAMPLE)]])
+            extra = np.concatenate([odd, _some(boundary, _BOUNDARY_SAMPLE)])
         _judge_leaves(findings, place)
     published = build(False)
-    _check_answers(
-        members, Compiled(published.model_bytes), np.concatenate([rows, extra]), n_classes, vote, findings
-    )
+    many, single = Compiled(published.model_bytes), SingleRows(published)
+    X = np.concatenate([rows, extra])
+    _check_answers(members, lambda X: many.run(X, PROBABILITIES, LABEL), X, n_classes, vote, findings)
+    again = Findings()  # of rows that are counted already
+    _check_answers(members, single.run, _some(X, _SINGLE_SAMPLE), n_classes, vote, again)
+    findings.max_difference = max(findings.max_difference, again.max_difference)
+    findings.label_changes += again.label_changes
     _judge_answers(findings, place)
-    sample = np.concatenate([rows[:_THIRD_SAMPLE], boundary[:: max(1, len(boundary) // _BOUNDARY_SAMPLE)]])
+    sample = np.concatenate([rows[:_THIRD_SAMPLE], _some(boundary, _BOUNDARY_SAMPLE)])
     third = tuple(ask(m.voting.name, m.native, sample) for m in members) if third_opinion else ()
     return Proof(published, _parity(findings), third)
+
+
+def _some(rows: Float32, count: int) -> Float32:
+    """Return about so many rows, or a few more, from all over."""
+    return rows[:: max(1, len(rows) // count)]
 
 
 def _parity(findings: Findings) -> Parity:
@@ -132,13 +145,14 @@ def _with_trees(members: Sequence[LevelMember]) -> list[ProvenForest]:
 
 def _check_answers(
     members: Sequence[LevelMember],
-    graph: Compiled,
+    answer: Callable[[Float32], Sequence[npt.NDArray[np.generic]]],
     X: Float32,
     n_classes: int,
     vote: str,
     findings: Findings,
 ) -> None:
-    answers = ahead(lambda part: graph.run(X[part], PROBABILITIES, LABEL), slices(len(X)))
+    """Compare what `answer` gives, probabilities and labels, with the libraries' vote."""
+    answers = ahead(lambda part: answer(X[part]), slices(len(X)))
     for rows, (probabilities, label) in answers:
         ballots = [
             Ballot(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members

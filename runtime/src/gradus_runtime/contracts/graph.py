@@ -3,6 +3,8 @@
 * `features`, float32 [N, F]: the level's features, in the order of the manifest; no NaN, no infinity.
 * `probabilities`, float32 [N, C]: in the order of the classes.
 * `label`, int64 [N]: the index of the largest probability, the first one in a tie.
+
+A graph may choose by `If` between a branch named `ONE_ROW`, for N = 1, and one for any N.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ __all__ = [
     "INPUT",
     "LABEL",
     "LEVEL_KEY",
+    "ONE_ROW",
     "PROBABILITIES",
     "SCHEMA_KEY",
     "VERSION_KEY",
@@ -25,6 +28,7 @@ __all__ = [
 INPUT = "features"
 PROBABILITIES = "probabilities"
 LABEL = "label"
+ONE_ROW = "one_row"
 
 SCHEMA_KEY = "gradus.schema"
 ARTIFACT_KEY = "gradus.artifact"
