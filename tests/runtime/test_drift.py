@@ -178,7 +178,7 @@ def test_memory_of_the_counts_does_not_grow() -> None:
         assert counts is not None
         for _ in range(3 * BUFFER_ROWS):
             bot.decide(full_row())
-            assert len(counts._held) < BUFFER_ROWS
+            assert len(counts.held) < BUFFER_ROWS
         sizes = [c.nbytes for c in counts.features if c is not None]
         bot.predict([full_row()] * 5000)
         assert [c.nbytes for c in counts.features if c is not None] == sizes

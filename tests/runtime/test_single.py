@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,33 @@ def test_the_session_for_tables_is_opened_by_the_first_table() -> None:
         assert serves_tables(bot) == [True, False]
     assert np.abs(np.array(single) - expected[:8]).max() <= 1e-6
     assert np.abs(table - expected).max() <= 1e-6
+
+
+def test_many_threads_with_a_first_table_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = session.open_session
+    opened: list[bool] = []
+
+    def counted(*arguments: Any, one_row: bool = False) -> Any:
+        opened.append(one_row)
+        return real(*arguments, one_row=one_row)
+
+    monkeypatch.setattr(session, "open_session", counted)
+    expected, wrong = golden()["level1"], []
+    with open_bot() as bot:
+        table = columns(bot)
+
+        def work() -> None:
+            for _ in range(20):
+                if np.abs(bot.predict_proba(table) - expected).max() > 1e-6:
+                    wrong.append(1)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(opened) == [False, True]
+    assert not wrong
 
 
 def exchange_tables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.routing import Schema
 
-__all__ = ["CONFIDENCE_BINS", "DriftCounts"]
+__all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts"]
 
 CONFIDENCE_BINS = 20
 """Bins of equal width over [0, 1]."""
@@ -33,6 +33,8 @@ class DriftCounts:
         out: int64 [L], rows that a level could have served but did not: out of service, or refused.
         confidences: int64 [CONFIDENCE_BINS], of rows that a level served.
         confidence_sum: Their sum.
+        held: Rows that are not counted yet, as `row` takes them. Who appends, as `row` does, calls `settle`
+            when they are `BUFFER_ROWS`.
     """
 
     def __init__(self, manifest: Manifest, schema: Schema) -> None:
@@ -54,7 +56,7 @@ class DriftCounts:
         self.confidences = np.zeros(CONFIDENCE_BINS, np.int64)
         self.confidence_sum = 0.0
         self._lock = threading.Lock()
-        self._held: deque[tuple[bytes, int, int, float]] = deque()  # whose ends need no lock
+        self.held: deque[tuple[bytes, int, int, float]] = deque()  # whose ends need no lock
 
     def row(self, values: bytes, code: int, label: int, confidence: float) -> None:
         """Count one row.
@@ -65,9 +67,8 @@ class DriftCounts:
             label: Index of the most probable class; ignored for the fallback.
             confidence: Its probability.
         """
-        held = self._held
-        held.append((values, code, label, confidence))
-        if len(held) >= BUFFER_ROWS:
+        self.held.append((values, code, label, confidence))
+        if len(self.held) >= BUFFER_ROWS:
             self.settle()
 
     def block(
@@ -84,7 +85,7 @@ class DriftCounts:
     def settle(self) -> None:
         """Count what is still held back, so that the counts are complete."""
         with self._lock:
-            held = [self._held.popleft() for _ in range(len(self._held))]  # only here, so no fewer than that
+            held = [self.held.popleft() for _ in range(len(self.held))]  # only here, so no fewer than that
             if not held:
                 return
             values, codes, labels, confidences = zip(*held, strict=True)

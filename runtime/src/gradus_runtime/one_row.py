@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from gradus_runtime.decision import Decision, new_decision
+from gradus_runtime.drift_counts import BUFFER_ROWS
 from gradus_runtime.explain import explain
 from gradus_runtime.levels import LevelSlot
 from gradus_runtime.routing import FALLBACK, Request, Schema
@@ -35,9 +36,11 @@ class Decider:
 
     def decide(self, row: Any, request: Request) -> Decision:
         """Answer one row; never raises for what the row holds."""
-        halted = self._serving.begin()
-        if halted is not None:
-            return self._fallback(request, 0, 0, halted)
+        serving = self._serving
+        if serving.clock() >= serving.deadline:
+            halted = serving.begin()
+            if halted is not None:
+                return self._fallback(request, 0, 0, halted)
         if type(row) is dict and request is self._serving.default:
             decision = self._way(row)
             if decision is not None:
@@ -172,8 +175,9 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
     are_plain, isfinite, hypot, tolerance = PLAIN_NUMBERS.issuperset, math.isfinite, math.hypot, SUM_TOLERANCE
     others_of = _others(schema, width) if width < len(schema.names) else None
     better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
+    indices = range(len(classes))
     threshold, held_action = serving.default.threshold, serving.manifest.decision.fallback_action
-    count = None if serving.counts is None else serving.counts.row
+    counts = serving.counts
 
     def answer(row: dict[Any, Any]) -> Decision | None:
         session = slot.session
@@ -208,13 +212,17 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
             given = cell.bytes.tobytes()
         finally:
             idle.append(cell)
-        confidence = max(probabilities)
-        if not (
-            abs(sum(probabilities) - 1.0) <= tolerance and 0.0 <= min(probabilities) <= confidence <= 1.0
-        ):
+        label, confidence, total, by_class = 0, -1.0, 0.0, {}  # one pass: max, sum and dict are out of cache
+        for i, each, probability in zip(indices, classes, probabilities):  # noqa: B905  as many, all three
+            if not probability >= 0.0:
+                return None
+            if probability > confidence:
+                label, confidence = i, probability
+            total += probability
+            by_class[each] = probability
+        if not (-tolerance <= total - 1.0 <= tolerance and confidence <= 1.0):
             return None
         slot.used = True
-        label = probabilities.index(confidence)
         action = classes[label]
         why: tuple[str, ...] = ()
         if threshold is not None and confidence < threshold:
@@ -225,9 +233,11 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
         if serving.last != code:
             serving.last = code
             serving.changes.level(name, why if code else ())
-        if count is not None:
-            count(given + others, code, label, confidence)
-        by_class = dict(zip(classes, probabilities, strict=True))
+        if counts is not None:
+            held = counts.held
+            held.append((given + others, code, label, confidence))
+            if len(held) >= BUFFER_ROWS:
+                counts.settle()
         return new_decision(action, confidence, name, why, by_class, version)
 
     return answer

@@ -279,9 +279,9 @@ class Predictor:
         return np.array(self._active[0].manifest.classes)
 
     @property
-    def feature_names_in_(self) -> NDArray[np.str_]:
+    def feature_names_in_(self) -> NDArray[np.object_]:
         """Names of the features of the full vector, in order."""
-        return np.array(self._active[0].schema.names)
+        return np.array(self._active[0].schema.names, object)
 
     def close(self) -> None:
         """Release sessions and files; calls that are under way end well."""

@@ -7,6 +7,7 @@ mask has none of the level's bits. Batches use the same masks as packed bits, 9 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -51,7 +52,8 @@ class Schema:
     """
 
     def __init__(self, manifest: Manifest, first_level: str | None = None) -> None:
-        self.names = manifest.feature_names
+        # Interned, as names in a program are: a mapping finds them without comparing characters.
+        self.names = tuple(map(sys.intern, manifest.feature_names))
         self.classes = manifest.classes
         self.groups: dict[str, int] = {}
         for i, feature in enumerate(manifest.features):

@@ -41,6 +41,8 @@ class Serving:
         changes: Where to say what changes.
 
     Attributes:
+        clock: As given.
+        deadline: When `begin` has something to look at; a call before may go without it.
         manifest: The contract of this version.
         digest: The digest of this version.
         schema: Names, groups and levels as masks.
@@ -68,7 +70,7 @@ class Serving:
         self.manifest = manifest = artifact.manifest
         self.digest = artifact.digest
         check_onnxruntime(manifest)
-        self._clock = clock
+        self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
         self.troubles: list[str] = []
@@ -90,7 +92,7 @@ class Serving:
         days = settings.max_age_days or manifest.decision.max_age_days
         self.expires = math.inf if days is None else self._data_end + days * SECONDS_PER_DAY
         self._idle_seconds = None if settings.preload else settings.release_after
-        self._deadline = self._next_deadline()
+        self.deadline = self._next_deadline()
         threshold = settings.confidence_threshold
         self._threshold = manifest.decision.confidence_threshold if threshold is None else threshold
         self.default = self.request()
@@ -140,13 +142,13 @@ class Serving:
 
     def begin(self) -> str | None:
         """Begin a call: say why no level may serve at all, or None; release levels that idle."""
-        if self._clock() < self._deadline:
+        if self.clock() < self.deadline:
             return None
         halted = self.halted()
         if halted is None:
             for slot in self.slots:
                 slot.release_if_idle()
-            self._deadline = self._next_deadline()
+            self.deadline = self._next_deadline()
         elif halted not in self.troubles:
             self.troubles.append(halted)
         return halted
@@ -154,11 +156,11 @@ class Serving:
     def _next_deadline(self) -> float:
         if self._idle_seconds is None:
             return self.expires
-        return min(self.expires, self._clock() + self._idle_seconds)
+        return min(self.expires, self.clock() + self._idle_seconds)
 
     def halted(self) -> str | None:
         """Say why no level may serve at all; None if they may."""
-        if self._clock() < self.expires:
+        if self.clock() < self.expires:
             return None
         return (
             f"artifact {self.manifest.version} has expired: its data ends at "
