@@ -74,10 +74,10 @@ class SingleRows:
         return [probabilities, probabilities.argmax(axis=1)]
 
 
-def slices(count: int) -> Iterator[slice]:
+def slices(count: int, size: int = _CHUNK) -> Iterator[slice]:
     """Cut this many rows into pieces that are worth a task each."""
-    for start in range(0, count, _CHUNK):
-        yield slice(start, min(start + _CHUNK, count))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
 
 def ahead(
