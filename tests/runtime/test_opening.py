@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -275,12 +276,32 @@ def test_probabilities_that_are_none_are_never_passed_on(
         assert bot.health().status == "ok"
 
 
-def test_a_hair_above_one_is_cut_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("answer", "cut"),
+    [
+        ((1.0000001, 0.0, -1e-8), [1.0, 0.0, 0.0]),
+        ((1.0000001, 0.0, 0.0), [1.0, 0.0, 0.0]),
+        ((0.75, 0.25, -1e-8), [0.75, 0.25, 0.0]),
+    ],
+)
+def test_a_hair_outside_zero_and_one_is_cut(
+    answer: tuple[float, ...], cut: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gradus_runtime.session import OneRow
 
     with Predictor.open(TRIO, preload=True) as bot:
-        monkeypatch.setattr(OneRow, "run", lambda self: [1.0000001, 0.0, -1e-8])
-        assert list(bot.decide(full_row()).probabilities.values()) == [1.0, 0.0, 0.0]
+        monkeypatch.setattr(OneRow, "run", lambda self: answer)
+        for _ in range(2):
+            assert list(bot.decide(full_row()).probabilities.values()) == cut
+
+
+def test_the_first_class_of_a_tie_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradus_runtime.session import OneRow
+
+    with Predictor.open(TRIO, preload=True) as bot:
+        monkeypatch.setattr(OneRow, "run", lambda self: (0.25, 0.375, 0.375))
+        for row in (full_row(), full_row(), MappingProxyType(full_row())):
+            assert bot.decide(row).action == bot.classes_[1]
 
 
 def test_an_artifact_past_its_age_holds_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

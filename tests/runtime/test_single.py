@@ -47,7 +47,7 @@ def row(bot: Predictor, i: int = 0) -> dict[str, Any]:
 
 
 def serves_tables(bot: Predictor) -> list[bool | None]:
-    return [None if s.session is None else s.session.serves_tables for s in bot._active[0].slots]
+    return [None if s.session is None else s.session.has_table_session for s in bot._active[0].slots]
 
 
 def test_the_form_for_one_row_gives_the_very_bits_of_the_branch() -> None:

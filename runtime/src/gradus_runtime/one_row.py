@@ -213,7 +213,7 @@ def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict
         finally:
             idle.append(cell)
         label, confidence, total, by_class = 0, -1.0, 0.0, {}  # one pass: max, sum and dict are out of cache
-        for i, each, probability in zip(indices, classes, probabilities):  # noqa: B905  `strict` takes 0.1 us
+        for i, each, probability in zip(indices, classes, probabilities):  # noqa: B905  strict takes longer
             if not probability >= 0.0:
                 return None
             if probability > confidence:

@@ -118,9 +118,9 @@ class Serving:
                 slot.release()
 
     def loaded(self) -> dict[str, bool]:
-        """Names of the levels that are loaded, and whether they have served tables."""
+        """Names of the levels that are loaded, and whether tables have a session of their own there."""
         loaded = [(slot.level.name, slot.session) for slot in self.slots]
-        return {name: session.serves_tables for name, session in loaded if session is not None}
+        return {name: session.has_table_session for name, session in loaded if session is not None}
 
     def request(
         self,

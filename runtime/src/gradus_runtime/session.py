@@ -79,7 +79,7 @@ class LevelSession:
         self.idle: list[OneRow] = []
 
     @property
-    def serves_tables(self) -> bool:
+    def has_table_session(self) -> bool:
         """Whether a session for tables alone is open."""
         return self._many is not None
 

@@ -27,7 +27,7 @@ TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
 _SINGLE_SAMPLE = 500
 _ANSWERS = 6_144
-"""Rows that the libraries are asked for at once: a forest takes 40 ms a call, however few they are."""
+"""Rows the libraries are asked for at once: a forest of scikit-learn takes time for each tree of a call."""
 _THIRD_SAMPLE = 2_000
 
 Float32 = npt.NDArray[np.float32]
@@ -107,7 +107,7 @@ def _prove(
     published = build(False)
     many, single = Compiled(published.model_bytes), SingleRows(published)
     X = np.concatenate([rows, extra])
-    _check_answers(members, lambda X: many.run(X, PROBABILITIES, LABEL), X, n_classes, vote, findings)
+    _check_answers(members, lambda part: many.run(part, PROBABILITIES, LABEL), X, n_classes, vote, findings)
     again = Findings()  # of rows that are counted already
     _check_answers(members, single.run, _some(X, _SINGLE_SAMPLE), n_classes, vote, again)
     findings.max_difference = max(findings.max_difference, again.max_difference)
