@@ -9,6 +9,7 @@ from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, UsageError
 from gradus_runtime.store import disk, history, pins, steps, writer
 from gradus_runtime.store.history import Event
+from gradus_runtime.store.store import TRASH
 from gradus_runtime.store.writer import Writing
 
 __all__ = ["Collected", "collect"]
@@ -78,7 +79,7 @@ def _doomed(at: Writing, present: list[str], keep: int, keep_pinned: int) -> lis
 
 
 def _remove(at: Writing, version: str, digest: str, actor: str) -> None:
-    trash = f"{writer.TRASH}{version}"
+    trash = f"{TRASH}{version}"
     disk.rename(version, trash, at.versions)
     steps.reached("gc.renamed")
     rule = f"{version} is collected, but must be synced and recorded too; the next command completes it"

@@ -28,8 +28,12 @@ def check_store(path: Path, *, pinned_only: bool = False) -> list[Check]:
         path: The store's folder.
         pinned_only: Check only the version that is pinned.
     """
-    subject = str(path)
     store = Store(path)
+    return store.settled(lambda: _check_store(store, pinned_only))
+
+
+def _check_store(store: Store, pinned_only: bool) -> list[Check]:
+    path, subject = store.path, str(store.path)
     checks: list[Check] = []
     if pinned_only:
         checked, pin = attempt(subject, "pin", subject, store.pin_state)

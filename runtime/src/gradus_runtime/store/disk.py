@@ -119,7 +119,7 @@ def open_file(
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise error("a file must be a regular file", place=where, value=stat.filemode(status.st_mode))
-        if single_link and status.st_nlink != 1:
+        if single_link and status.st_nlink > 1:  # none: replaced or removed since, but whole as it was opened
             raise error("a file must have one name only (hard links)", place=where, value=status.st_nlink)
     except BaseException:
         os.close(descriptor)

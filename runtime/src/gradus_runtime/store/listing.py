@@ -36,6 +36,10 @@ def list_versions(store: Store) -> tuple[Listed, ...]:
     Raises:
         GradusError: As `Store.versions` and `Store.pin_state`.
     """
+    return store.settled(lambda: _list(store))
+
+
+def _list(store: Store) -> tuple[Listed, ...]:
     pin = store.pin_state()
     return tuple(_describe(store, v, pin is not None and pin.version == v) for v in store.versions())
 

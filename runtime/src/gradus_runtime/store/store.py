@@ -11,10 +11,11 @@ Readers take no lock. They see the pin before a change or the pin after it, and 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, StoreError
@@ -24,13 +25,15 @@ from gradus_runtime.store.history import Event
 from gradus_runtime.store.opening import VanishedError, open_version
 from gradus_runtime.store.pins import Pin
 
-__all__ = ["OVERRIDE", "VERSIONS", "PinStat", "Store"]
+__all__ = ["OVERRIDE", "TRASH", "VERSIONS", "PinStat", "Store"]
 
 OVERRIDE = "GRADUS_VERSION"
 VERSIONS = "versions"
+TRASH = ".trash-"
 ATTEMPTS = 50
 
 PinStat = tuple[int, int, int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,28 @@ class Store:
     def _open(self, version: str, digest: str | None) -> Artifact:
         with self._reading() as (_, versions):
             return open_version(versions, version, str(self.path / VERSIONS / version), digest)
+
+    def settled(self, read: Callable[[], T]) -> T:
+        """What `read` finds when it looks at more than one thing, and no command changes the store meanwhile.
+
+        Args:
+            read: Reads the store; it is called again where a command got in between, at most 50 times.
+        """
+        for _ in range(ATTEMPTS):
+            before = self._traces()
+            result = read()
+            if self._traces() == before:
+                break
+        return result
+
+    def _traces(self) -> tuple[object, ...]:
+        """What every command that changes the store changes: versions, pin or history."""
+        try:
+            entries = {p.name for p in (self.path / VERSIONS).iterdir() if not p.name.startswith(".")}
+            recorded = (self.path / history.FILE).stat().st_size
+        except OSError:
+            return ()  # `read` says what is wrong with it
+        return entries, self.pin_stat(), recorded
 
     def pin(self, version: str, *, actor: str | None = None) -> Pin:
         """Serve a version from now on.

@@ -12,7 +12,7 @@ from gradus_runtime.errors import GradusError
 from gradus_runtime.store import history
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.source import open_artifact
-from gradus_runtime.store.store import VERSIONS, Store
+from gradus_runtime.store.store import TRASH, VERSIONS, Store
 
 __all__ = ["Report", "verify_source", "verify_store"]
 
@@ -82,6 +82,10 @@ def verify_store(store: Store) -> Report:
     Raises:
         StoreError: There is no store.
     """
+    return store.settled(lambda: _verify(store))
+
+
+def _verify(store: Store) -> Report:
     tally = _Tally()
     found = {v: tally.rehash(partial(store.open, v)) for v in store.versions()}
     for entry in sorted((store.path / VERSIONS).iterdir()):
@@ -111,6 +115,8 @@ def _against_history(store: Store, found: dict[str, str | None]) -> list[str]:
     for version, digest in recorded.items():
         place = store.path / VERSIONS / version
         if version not in found:
+            if (place.parent / f"{TRASH}{version}").exists():
+                continue  # it is being collected; the line that says so comes next
             problems.append(f"{place}: a published version must be there until it is collected")
         elif found[version] not in (digest, None):
             problems.append(f"{place}: a version must have the digest that was published, {digest}")

@@ -17,12 +17,11 @@ from gradus_runtime.errors import GradusError, IntegrityError, StoreError
 from gradus_runtime.store import disk, history, pins
 from gradus_runtime.store.artifact import SEAL_BYTES
 from gradus_runtime.store.history import Event
-from gradus_runtime.store.store import VERSIONS, no_store
+from gradus_runtime.store.store import TRASH, VERSIONS, no_store
 
-__all__ = ["STAGED", "TRASH", "Writing", "default_actor", "now", "writing"]
+__all__ = ["STAGED", "Writing", "default_actor", "now", "writing"]
 
 STAGED = ".publish-"
-TRASH = ".trash-"
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
 
