@@ -118,7 +118,7 @@ def test_verify_holds_versions_against_pin_and_history(
 ) -> None:
     Store(folder).pin(A, actor="ops")
     for version in (A, B):
-        (folder / "versions" / version).rename(folder / "versions" / f".trash-{version}")
+        (folder / "versions" / version).rename(folder.parent / f"lost-{version}")
     write_version(folder, B, {"golden.npz": b"1", "level1.onnx": b"2", "level2.onnx": b"3"})
     assert main(["verify"]) == 1
     out = capsys.readouterr().out
