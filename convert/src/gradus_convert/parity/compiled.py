@@ -16,11 +16,13 @@ from gradus_convert.graphs import LevelGraph
 from gradus_runtime.contracts.graph import INPUT, PROBABILITIES
 from gradus_runtime.onnx_session import open_session
 
-__all__ = ["Compiled", "SingleRows", "ahead", "slices"]
+__all__ = ["SPARE_THREADS", "Compiled", "SingleRows", "ahead", "slices"]
 
 _BLOCK = 96
 _CHUNK = 16 * _BLOCK
 _THREADS = min(4, os.cpu_count() or 1)
+SPARE_THREADS = max(1, (os.cpu_count() or 1) - _THREADS)
+"""What is left for the libraries' own threads while a graph is asked."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
