@@ -93,15 +93,15 @@ class _Pool:
 
     def place(self, boxes: Boxes) -> Iterator[Packed]:
         """Take in boxes, at most a batch; yield the rows that had to make room."""
-        left = np.arange(len(boxes))
+        left, ends = np.arange(len(boxes)), _Ends.of(boxes)
         partners = np.tile(self._random.permutation(self.size), 2)
         for attempt in range(_TRIES):
             start = attempt * self.size // _TRIES
-            left = left[~self._join(boxes, left, partners[start : start + len(left)])]
+            left = left[~self._join(boxes, ends, left, partners[start : start + len(left)])]
         if len(left):
             fullest = np.argsort(-self._count, kind="stable")[: len(left)]
             yield from self.flush(fullest)
-            self._join(boxes, left, fullest)
+            self._join(boxes, ends, left, fullest)
 
     def flush(self, which: Int64) -> Iterator[Packed]:
         """Yield rows, and start others in their place."""
@@ -125,20 +125,22 @@ class _Pool:
             np.tile(tree, 3),
         )
 
-    def _join(self, batch: Boxes, which: Int64, chosen: Int64) -> npt.NDArray[np.bool_]:
+    def _join(self, batch: Boxes, ends: _Ends, which: Int64, chosen: Int64) -> npt.NDArray[np.bool_]:
         """Intersect some boxes of a batch, each with its partner, where last columns allow it; say where.
 
         The last column is looked at first: most partners fail there.
         """
         low, high, pinned = self._low.reshape(-1), self._high.reshape(-1), self._pinned.reshape(-1)
         first = chosen * self._source.shape[1]
-        last = first + batch.columns[which, -1]
-        whole = (low.take(last) <= batch.low[which, -1]) & (batch.high[which, -1] <= high.take(last))
-        left = np.flatnonzero(whole & (self._count[chosen] < _MOST))
-        boxes = batch.take(which[left])
-        places = first[left, None] + boxes.columns
+        last = first + ends.column.take(which)
+        whole = (low.take(last) <= ends.low.take(which)) & (ends.high.take(which) <= high.take(last))
+        left = np.flatnonzero(whole)
+        left = left[self._count.take(chosen.take(left)) < _MOST]
+        numbers = which.take(left)
+        places = first.take(left)[:, None] + batch.columns.take(numbers, axis=0)
         before = low.take(places), high.take(places)
-        lows, highs = np.maximum(before[0], boxes.low), np.minimum(before[1], boxes.high)
+        lows = np.maximum(before[0], batch.low.take(numbers, axis=0))
+        highs = np.minimum(before[1], batch.high.take(numbers, axis=0))
         kept = ~pinned.take(places) | ((lows == before[0]) & (highs == before[1]))
         fits = ((lows <= highs) & kept).all(axis=1)
         low[places[fits]], high[places[fits]] = lows[fits], highs[fits]
@@ -150,3 +152,17 @@ class _Pool:
         result = np.zeros(len(which), bool)
         result[joined] = True
         return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ends:
+    """The last columns of B boxes, apart: [B] each."""
+
+    column: Int64
+    low: Float32
+    high: Float32
+
+    @classmethod
+    def of(cls, boxes: Boxes) -> _Ends:
+        """Copy them."""
+        return cls(boxes.columns[:, -1].copy(), boxes.low[:, -1].copy(), boxes.high[:, -1].copy())
