@@ -8,6 +8,7 @@ from tests.support.forests import random_forest
 from tests.support.graphs import session
 
 from gradus_convert.graphs import VotingMember, build_level
+from gradus_convert.graphs.members import Encoding
 from gradus_convert.ir import Forest, leaves
 
 TINY = float(np.finfo(np.float32).smallest_subnormal)
@@ -37,11 +38,11 @@ def rows_of(forest: Forest) -> np.ndarray:
 
 @pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])
 @pytest.mark.parametrize("vector", [False, True], ids=["values", "vectors"])
-def test_no_tree_ends_at_another_leaf(encoding: str, vector: bool) -> None:
+def test_no_tree_ends_at_another_leaf(encoding: Encoding, vector: bool) -> None:
     forests = [edge_forest(1), edge_forest(2, vector=vector)]
     members = [VotingMember(f"m{i}", 1, f, (0, 1, 2)) for i, f in enumerate(forests)]
     names, classes = list("abc"), list("xyz")
-    level = build_level(members, names, classes, encoding=encoding, metadata={}, leaves=True)  # type: ignore[arg-type]
+    level = build_level(members, names, classes, encoding=encoding, metadata={}, leaves=True)
     opened = session(level.model_bytes)
     rows = np.concatenate([rows_of(f) for f in forests])
     expected = np.hstack([leaves(f, rows) for f in forests])

@@ -12,6 +12,7 @@ from tests.support.crash import CALLS, look
 from tests.support.operations import Publishable, copy_of, operations
 
 from gradus_convert.store.carry import export_zip
+from gradus_convert.validation.artifacts import check_store
 from gradus_runtime.store import Store, disk, open_artifact, steps
 from gradus_runtime.store.listing import list_versions
 from gradus_runtime.store.verify import verify_store
@@ -71,8 +72,9 @@ READERS: dict[str, Callable[[Store], object]] = {
     "export": exported,
     "list": lambda store: [(v.version, v.pinned, v.problem) for v in list_versions(store)],
     "verify": lambda store: verify_store(store),
+    "validate": lambda store: check_store(store.path),
 }
-
+STRIDES = {"list": 4, "verify": 4, "validate": 8}
 
 CHANGES = ("publish", "pin", "rollback", "gc", "pin, gc")
 
@@ -112,12 +114,14 @@ def changed_by(change: str, fifth: Publishable) -> Callable[[Store], None]:
 def test_a_reader_sees_the_store_before_a_change_or_after_it(
     base: Store, ram: Path, fifth: Publishable, reader: str, change: str
 ) -> None:
-    stride = 4 if reader in ("list", "verify") else 1
-    assert interrupt_each_call(base, ram / "read", READERS[reader], changed_by(change, fifth), stride) > 2
+    calls = interrupt_each_call(
+        base, ram / "read", READERS[reader], changed_by(change, fifth), STRIDES.get(reader, 1)
+    )
+    assert calls > 2
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("reader", ["list", "verify"])
+@pytest.mark.parametrize("reader", STRIDES)
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_long_reader_sees_the_store_before_a_change_or_after_it(
     base: Store, ram: Path, fifth: Publishable, reader: str, change: str

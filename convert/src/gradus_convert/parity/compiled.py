@@ -11,18 +11,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from gradus_convert.graphs import LevelGraph
 from gradus_runtime.contracts.graph import INPUT, PROBABILITIES
 from gradus_runtime.onnx_session import open_session
 
-__all__ = ["SPARE_THREADS", "Compiled", "SingleRows", "ahead", "slices"]
+__all__ = ["Compiled", "SingleRows", "ahead", "fewer_library_threads", "slices"]
 
 _BLOCK = 96
 _CHUNK = 16 * _BLOCK
 _THREADS = min(4, os.cpu_count() or 1)
-SPARE_THREADS = max(1, (os.cpu_count() or 1) - _THREADS)
-"""What is left for the libraries' own threads while a graph is asked."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -101,3 +100,12 @@ def ahead(
                 yield first, future.result()
         for first, future in pending:
             yield first, future.result()
+
+
+def fewer_library_threads() -> threadpool_limits:
+    """A context where libraries use the OpenMP threads `ahead` leaves: one at least, never more than now.
+
+    More of them and those of `ahead` would wait for each other.
+    """
+    allowed = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+    return threadpool_limits(min([max(1, (os.cpu_count() or 1) - _THREADS), *allowed]), "openmp")

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from gradus_convert.errors import ParityError
 from gradus_convert.graphs import LevelGraph, VotingMember
 from gradus_convert.ir import Forest, Walker
-from gradus_convert.parity.compiled import SPARE_THREADS, Compiled, SingleRows, ahead, slices
+from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, fewer_library_threads, slices
 from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
 from gradus_convert.parity.rows import special_rows
@@ -81,7 +80,7 @@ def prove_level(
         ParityError: A leaf, a probability or a label differs.
     """
     with (
-        threadpool_limits(SPARE_THREADS, "openmp"),  # more of them and the graph's would wait for each other
+        fewer_library_threads(),
         np.errstate(all="ignore"),  # libraries add up the largest floats when they look for NaN
     ):
         return _prove(members, build, rows, n_classes, vote, place, third_opinion)
