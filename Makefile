@@ -33,18 +33,18 @@ help: ## List the targets
 
 # ---------------------------------------------------------------- set-up
 
-$(STAMP): requirements/dev.txt runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml
+$(STAMP): requirements/dev.txt runtime/pyproject.toml live/pyproject.toml convert/pyproject.toml train/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo 'Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12 ...' >&2; exit 2; }
 	@test -x $(BIN)/python || { echo 'Creating $(VENV)'; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing the pinned dependencies (once; minutes on a slow line)'
 ifneq ($(UV),)
 	@$(UV) pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e runtime -e convert -e train
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e runtime -e live -e convert -e train
 else
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
-	  -e runtime -e convert -e train
+	  -e runtime -e live -e convert -e train
 endif
 	@touch $@
 
@@ -52,8 +52,9 @@ endif
 setup: $(STAMP) ## Create .venv with everything in it
 lock: $(STAMP) ## Resolve the dependencies anew into requirements/dev.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --no-emit-index-url --no-emit-package gradus-runtime --custom-compile-command 'make lock' --all-extras \
-	  runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml --group pyproject.toml:dev \
+	  --no-emit-index-url --no-emit-package gradus-runtime --no-emit-package gradus-live \
+	  --custom-compile-command 'make lock' --all-extras runtime/pyproject.toml live/pyproject.toml \
+	  convert/pyproject.toml train/pyproject.toml --group pyproject.toml:dev \
 	  -o requirements/dev.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-emit-index-url --custom-compile-command 'make lock' -c requirements/dev.txt requirements/bench.in \
@@ -139,12 +140,13 @@ LOWEST := .venvs/lowest
 lowest: $(STAMP) ## The test suite with the lowest versions that the packages admit
 	@rm -rf $(LOWEST) && $(BIN)/uv venv -q --python $(BIN)/python $(LOWEST)
 	@$(BIN)/uv pip compile -q --resolution lowest-direct --only-binary :all: --all-extras --no-annotate \
-	  --no-emit-package gradus-runtime runtime/pyproject.toml convert/pyproject.toml train/pyproject.toml \
+	  --no-emit-package gradus-runtime --no-emit-package gradus-live runtime/pyproject.toml \
+	  live/pyproject.toml convert/pyproject.toml train/pyproject.toml \
 	  -o $(LOWEST)/requirements.txt
 	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/requirements.txt build editables \
 	  hatchling hypothesis joblib pandas 'pyarrow<20' pytest pytest-cov pytest-timeout pytest-xdist pyyaml uv
 	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python --no-deps --no-build-isolation \
-	  -e runtime -e convert -e train
+	  -e runtime -e live -e convert -e train
 	$(LOWEST)/bin/python -m pytest -n $(WORKERS) -m 'not long'
 
 ALONE := .venvs/runtime-alone

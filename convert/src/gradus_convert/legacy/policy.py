@@ -105,7 +105,7 @@ _LISTED_LIBRARIES = frozenset(
     {
         "catboost", "cloudpickle", "dill", "imblearn", "joblib", "lightgbm", "numpy", "onnx", "onnxruntime",
         "pandas", "pip", "pkg_resources", "polars", "pyarrow", "scipy", "setuptools", "skl2onnx", "sklearn",
-        "skops", "torch", "xgboost", "gradus_convert", "gradus_runtime", "gradus_train",
+        "skops", "torch", "xgboost", "gradus_convert", "gradus_live", "gradus_runtime", "gradus_train",
     }
 )  # fmt: skip
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
