@@ -39,10 +39,10 @@ $(STAMP): requirements/dev.txt runtime/pyproject.toml live/pyproject.toml conver
 	@test -x $(BIN)/python || { echo 'Creating $(VENV)'; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing the pinned dependencies (once; minutes on a slow line)'
 ifneq ($(UV),)
-	@$(UV) pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements/dev.txt
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e runtime -e live -e convert -e train
 else
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
 	  -e runtime -e live -e convert -e train
 endif

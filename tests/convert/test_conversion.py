@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from tests.support import runs
 from gradus_convert import conversion
 from gradus_runtime.cli import main
 from gradus_runtime.contracts.graph import expected_metadata
-from gradus_runtime.store import Store, open_artifact
+from gradus_runtime.store import open_artifact
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,8 @@ def test_a_dry_run_proves_and_publishes_nothing(run, tmp_path, capsys):
 
 
 def test_json_says_what_was_proved(run, tmp_path, capsys):
-    assert convert(run, tmp_path / "store", "--json", "--level", "level2", "--pin") == 0
+    options = ["--json", "--level", "level2", "--version", "2026.11.21", "--pin"]
+    assert convert(run, tmp_path / "store", *options) == 0
     captured = capsys.readouterr()
     value = json.loads(captured.out)
     assert "warning: 2026.11.21 was trained on a simulated market" in captured.err
@@ -126,14 +127,25 @@ def test_json_says_what_was_proved(run, tmp_path, capsys):
         assert artifact.manifest.aliases == {"production_ensemble.pkl": "level2"}
 
 
-def test_the_version_of_a_day_that_is_taken_becomes_a_post_release(tmp_path, store):
-    now = datetime.now(UTC)
-    today = f"{now.year}.{now.month}.{now.day}"
-    assert conversion.next_version(tmp_path / "none") == today
-    for name in (today, f"{today}.post1"):
+def test_the_version_of_a_day_that_is_taken_becomes_a_post_release(tmp_path):
+    new_year = date(2027, 1, 1)
+    assert conversion.next_version(tmp_path / "none", new_year) == "2027.1.1"
+    for name in ("2027.1.1", "2027.1.1.post1"):
         (tmp_path / "store" / "versions" / name).mkdir(parents=True)
-    assert conversion.next_version(tmp_path / "store") in {f"{today}.post2", today}
-    assert Store(store).versions() == ("2026.11.21",)
+    assert conversion.next_version(tmp_path / "store", new_year) == "2027.1.1.post2"
+    assert conversion.next_version(tmp_path / "store", date(2027, 1, 2)) == "2027.1.2"
+
+
+def test_without_a_version_the_day_of_the_clock_in_utc_names_it(run, tmp_path, monkeypatch, capsys):
+    class NewYearInTokyo(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2027, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=9))).astimezone(tz)
+
+    monkeypatch.setattr(conversion, "datetime", NewYearInTokyo)
+    options = ["--json", "--level", "level2", "--no-third-opinion"]
+    assert convert(run, tmp_path / "store", *options) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == "2026.12.31"
 
 
 def test_a_run_whose_gate_failed_is_refused_unless_asked(tmp_path, capsys):

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from gradus_convert import runs
@@ -71,9 +71,14 @@ def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: 
         stores.warn_of_simulation(pin.version)
 
 
-def next_version(store: Path) -> str:
-    """Today's calendar version in UTC, with .postN when the store has, or ever had, that one."""
-    today = datetime.now(UTC)
+def next_version(store: Path, today: date | None = None) -> str:
+    """Name the next version of a day, with .postN when the store has, or ever had, that one.
+
+    Args:
+        store: Folder of the store; it may not exist yet.
+        today: The day that names the version; the day of the clock, in UTC, if not given.
+    """
+    today = today or datetime.now(UTC).date()
     version = f"{today.year}.{today.month}.{today.day}"
     taken: set[str] = set()
     if (store / "versions").is_dir():
