@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.peers.scorer import Rows, Scorer
-from gradus_runtime.onnx_session import OnnxSession, open_session
+from gradus_runtime.sessions.onnx_session import OnnxSession, open_session
 
 __all__ = ["load", "one_row", "prepare", "session"]
 

@@ -8,7 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from gradus_convert.graphs.alignment import ALIGNMENT, aligned_bytes
-from gradus_runtime.tables import take_apart
+from gradus_runtime.sessions.shared_constants import take_apart
 
 
 def model(before: int, name: str) -> onnx.ModelProto:

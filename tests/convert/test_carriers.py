@@ -17,7 +17,7 @@ from tests.support.publishable import publishable
 from gradus_convert.store.publish import publish_version
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
-from gradus_runtime.contracts.manifest import Decision
+from gradus_runtime.contracts.manifest import DecisionPolicy
 from gradus_runtime.errors import IntegrityError, StoreError, UsageError
 from gradus_runtime.store import Store, open_artifact
 
@@ -141,7 +141,7 @@ def test_a_distribution_that_registers_nothing_is_refused(
 def test_diff_says_what_changed_and_on_which_decisions(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    decision = Decision(0.6, "BUY", 0.5, (0.5, 0.5), 30.0)
+    decision = DecisionPolicy(0.6, "BUY", 0.5, (0.5, 0.5), 30.0)
     publish_version(store.path, *publishable("2026.1.18", seed=2, decision=decision), {})
     generator = np.random.default_rng(5)
     rows = generator.normal(size=(50, 3)).astype(np.float32)
@@ -184,7 +184,7 @@ def test_diff_of_a_version_with_itself_is_empty_and_its_schema_the_same(
     ]
     assert main(["diff", A, B, "--schema", "--store", str(store.path)]) == 0
     manifest, files = publishable(
-        A, classes=("DOWN", "UP"), decision=Decision(0.3, "UP", 0.5, (0.5, 0.5), None)
+        A, classes=("DOWN", "UP"), decision=DecisionPolicy(0.3, "UP", 0.5, (0.5, 0.5), None)
     )
     publish_version(tmp_path / "other", manifest, files, {})
     other = str(tmp_path / "other" / "versions" / A)

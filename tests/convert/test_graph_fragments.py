@@ -18,9 +18,9 @@ from gradus_convert.fragments import OPSETS, OnnxFragment
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.ir import interpret
 from gradus_convert.readers import read_model
-from gradus_runtime.onnx_session import open_session
-from gradus_runtime.single import for_one_row
-from gradus_runtime.tables import take_apart
+from gradus_runtime.sessions.one_row_graph import for_one_row
+from gradus_runtime.sessions.onnx_session import open_session
+from gradus_runtime.sessions.shared_constants import take_apart
 
 CLASSES = ["SELL", "HOLD", "BUY"]
 

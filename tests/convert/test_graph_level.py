@@ -17,8 +17,8 @@ from gradus_convert.graphs.alignment import ALIGNMENT
 from gradus_convert.graphs.operators import nodes_of
 from gradus_convert.ir import Forest, interpret
 from gradus_runtime.errors import UsageError
-from gradus_runtime.onnx_session import open_session
-from gradus_runtime.tables import LEAST_BYTES, take_apart
+from gradus_runtime.sessions.onnx_session import open_session
+from gradus_runtime.sessions.shared_constants import LEAST_BYTES, take_apart
 
 NAMES, CLASSES = ["a", "b", "c", "d"], ["SELL", "HOLD", "BUY"]
 

@@ -13,7 +13,7 @@ from tests.support.stores import write_version
 
 from gradus_convert.store.carry import export_zip, import_artifact
 from gradus_runtime.errors import EnvironmentFailedError, StoreError
-from gradus_runtime.store import Store, disk, open_artifact, writer
+from gradus_runtime.store import Store, disk, open_artifact, write_lock
 from gradus_runtime.store.listing import list_versions
 from gradus_runtime.store.verify import verify_store
 
@@ -141,5 +141,5 @@ def test_an_import_that_fails_leaves_no_version(
 def test_a_second_writer_waits_and_then_says_who_holds_the_store(tmp_path: Path) -> None:
     write_version(tmp_path, "2026.1.1")
     expected = pytest.raises(StoreError, match=r"another one held the store for 0.05 s.*Wait for it")
-    with writer.writing(tmp_path), expected, writer.writing(tmp_path, wait=0.05):
+    with write_lock.writing(tmp_path), expected, write_lock.writing(tmp_path, wait=0.05):
         raise AssertionError

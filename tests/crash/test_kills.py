@@ -17,7 +17,7 @@ from tests.support.publishable import publishable
 from gradus_convert.store.collect import collect
 from gradus_convert.store.publish import publish_version
 from gradus_runtime.errors import IntegrityError, StoreError
-from gradus_runtime.store import Store, pinning, pins, steps, writer
+from gradus_runtime.store import Store, pin_file, pinning, steps, write_lock
 
 CASES = [
     (operation, step)
@@ -58,8 +58,8 @@ def test_killed_at_a_step_the_store_is_old_or_new_and_the_next_command_cleans_up
 
 
 def test_a_pin_that_is_written_in_place_would_be_caught(base: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def in_place(at: writer.Writing, new: pins.Pin) -> None:
-        path, data = base.path / "pin.json", pins.to_bytes(new)
+    def in_place(at: write_lock.Writing, new: pin_file.Pin) -> None:
+        path, data = base.path / "pin.json", pin_file.to_bytes(new)
         path.write_bytes(data[: len(data) // 2])
         steps.reached("pin.replaced")
         path.write_bytes(data)

@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import (
-    Decision,
+    DecisionPolicy,
     FeatureSpec,
     FileEntry,
     Golden,
@@ -150,9 +150,9 @@ def _manifest(
     cuts: np.ndarray,
     seed: int,
 ) -> Manifest:
-    decision = Decision(0.35, "HOLD", 0.5, (0.25, 0.5, 0.25), 20_000.0)
+    decision = DecisionPolicy(0.35, "HOLD", 0.5, (0.25, 0.5, 0.25), 20_000.0)
     if len(classes) == 2:
-        decision = Decision(0.35, "DOWN", 0.5, (0.5, 0.5), None)
+        decision = DecisionPolicy(0.35, "DOWN", 0.5, (0.5, 0.5), None)
     specs = []
     for i, (group, feature) in enumerate((g, f) for g, names in groups.items() for f in names):
         column = training[:, i]

@@ -36,10 +36,10 @@ def _session(path: Path) -> Any:
 
 def _as_the_runtime(path: Path) -> list[Any]:
     """Open for tables and for single rows, with constants where they lie, small as they are."""
-    from gradus_runtime import tables
-    from gradus_runtime.onnx_session import open_session
+    from gradus_runtime.sessions import shared_constants
+    from gradus_runtime.sessions.onnx_session import open_session
 
-    tables.LEAST_BYTES = 200
+    shared_constants.LEAST_BYTES = 200
     model = path.read_bytes()
     opened = [open_session(model, "compact", 1, one_row=single) for single in (False, True)]
     if not opened[0].tables:

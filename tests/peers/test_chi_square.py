@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from gradus_runtime import chi_square
+from gradus_runtime.monitoring import chi_square
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ from tests.support.golden import TRIO, full_row, variant
 
 import gradus_runtime
 from gradus_runtime import Predictor
-from gradus_runtime.changes import LEVEL_LINES_SECONDS, Changes
+from gradus_runtime.monitoring.change_log import LEVEL_LINES_SECONDS, Changes
 
 OUTAGE = {name: value for name, value in full_row().items() if name not in ("usd_jpy", "vix", "dxy")}
 
@@ -135,7 +135,7 @@ def test_levels_stay_where_they_are_asked_to(options: dict[str, Any]) -> None:
 def test_giving_memory_back_is_silent_where_the_library_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     import ctypes
 
-    from gradus_runtime import memory
+    from gradus_runtime.sessions import memory
 
     def refuse(name: object) -> object:
         raise OSError("no such library")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows
 
-from gradus_runtime import Predictor, chi_square
+from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import parse
-from gradus_runtime.drift import shift_of
-from gradus_runtime.drift_counts import BUFFER_ROWS
 from gradus_runtime.errors import UsageError
+from gradus_runtime.monitoring import chi_square
+from gradus_runtime.monitoring.drift import shift_of
+from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
 NAMES = list(TRIO_NAMES)

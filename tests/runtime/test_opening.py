@@ -25,7 +25,7 @@ from tests.support.golden import (
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import RuntimeRequirement, parse
 from gradus_runtime.errors import EnvironmentFailedError, IntegrityError, StoreError, UsageError
-from gradus_runtime.opening import check_onnxruntime, read_golden
+from gradus_runtime.serving.golden_replay import check_onnxruntime, read_golden
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
 
@@ -81,9 +81,9 @@ def test_golden_rows_that_come_out_otherwise_take_the_level_out(tmp_path: Path) 
 
 
 def test_golden_rows_are_replayed_one_by_one_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradus_runtime.session import OneRow
+    from gradus_runtime.sessions.level_session import RowBuffer
 
-    monkeypatch.setattr(OneRow, "run", lambda self: [1.0, 0.0, 0.0])
+    monkeypatch.setattr(RowBuffer, "run", lambda self: [1.0, 0.0, 0.0])
     with Predictor.open(TRIO, preload=True) as bot:
         assert bot.health().status == "failed"
         assert "golden rows must come out" in problem_of(bot)
@@ -231,18 +231,18 @@ def test_a_session_that_fails_while_serving_is_out_from_then_on(monkeypatch: pyt
 
 
 def test_a_single_row_survives_a_failing_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradus_runtime.session import OneRow
+    from gradus_runtime.sessions.level_session import RowBuffer
 
     with Predictor.open(TRIO, preload=True) as bot:
         bot.decide(full_row())
-        real, width = OneRow.run, 9
+        real, width = RowBuffer.run, 9
 
-        def run(self: OneRow) -> tuple[float, ...]:
+        def run(self: RowBuffer) -> tuple[float, ...]:
             if len(self.features) == width:
                 raise RuntimeError("lost")
             return real(self)
 
-        monkeypatch.setattr(OneRow, "run", run)
+        monkeypatch.setattr(RowBuffer, "run", run)
         decision = bot.decide(full_row())
         assert decision.level == "level2"
         assert decision.reasons == ("level1: out of service: RuntimeError: lost",)
@@ -252,12 +252,12 @@ def test_a_single_row_survives_a_failing_session(monkeypatch: pytest.MonkeyPatch
 def test_probabilities_that_are_none_are_never_passed_on(
     answer: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gradus_runtime.session import LevelSession, OneRow
+    from gradus_runtime.sessions.level_session import LevelSession, RowBuffer
 
     with Predictor.open(TRIO, preload=True) as bot:
-        real_run, real_score = OneRow.run, LevelSession.score
+        real_run, real_score = RowBuffer.run, LevelSession.score
 
-        def run(self: OneRow) -> tuple[float, ...]:
+        def run(self: RowBuffer) -> tuple[float, ...]:
             return tuple(answer) if len(self.features) == 9 else real_run(self)
 
         def score(self: LevelSession, features: Any, out: Any) -> None:
@@ -265,7 +265,7 @@ def test_probabilities_that_are_none_are_never_passed_on(
             if features.shape[1] == 9:
                 out[1] = answer
 
-        monkeypatch.setattr(OneRow, "run", run)
+        monkeypatch.setattr(RowBuffer, "run", run)
         monkeypatch.setattr(LevelSession, "score", score)
         decision = bot.decide(full_row())
         assert decision.level == "level2"
@@ -287,19 +287,19 @@ def test_probabilities_that_are_none_are_never_passed_on(
 def test_a_hair_outside_zero_and_one_is_cut(
     answer: tuple[float, ...], cut: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gradus_runtime.session import OneRow
+    from gradus_runtime.sessions.level_session import RowBuffer
 
     with Predictor.open(TRIO, preload=True) as bot:
-        monkeypatch.setattr(OneRow, "run", lambda self: answer)
+        monkeypatch.setattr(RowBuffer, "run", lambda self: answer)
         for _ in range(2):
             assert list(bot.decide(full_row()).probabilities.values()) == cut
 
 
 def test_the_first_class_of_a_tie_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradus_runtime.session import OneRow
+    from gradus_runtime.sessions.level_session import RowBuffer
 
     with Predictor.open(TRIO, preload=True) as bot:
-        monkeypatch.setattr(OneRow, "run", lambda self: (0.25, 0.375, 0.375))
+        monkeypatch.setattr(RowBuffer, "run", lambda self: (0.25, 0.375, 0.375))
         for row in (full_row(), full_row(), MappingProxyType(full_row())):
             assert bot.decide(row).action == bot.classes_[1]
 
@@ -337,7 +337,7 @@ def test_the_manifests_own_age_holds_too() -> None:
 def test_a_label_that_is_not_the_largest_probability_takes_the_level_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from gradus_runtime.onnx_session import OnnxSession
+    from gradus_runtime.sessions.onnx_session import OnnxSession
 
     real = OnnxSession.replay
 
@@ -351,7 +351,7 @@ def test_a_label_that_is_not_the_largest_probability_takes_the_level_out(
 
 
 def test_a_graph_without_its_ends_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradus_runtime.onnx_session import OnnxSession
+    from gradus_runtime.sessions.onnx_session import OnnxSession
 
     monkeypatch.setattr(OnnxSession, "ends", lambda self: {"features": "tensor(double)"})
     with Predictor.open(TRIO, preload=True) as bot:

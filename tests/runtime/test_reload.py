@@ -16,7 +16,7 @@ import pytest
 from tests.support.golden import OLDER_TRIO, TRIO, full_row, golden_rows, trio_store, variant
 
 from gradus_runtime import Predictor
-from gradus_runtime.reload import RETRY_SECONDS
+from gradus_runtime.serving.reload import RETRY_SECONDS
 from gradus_runtime.store import Store
 
 OLD, NEW = "2026.11.14", "2026.11.21"
@@ -131,10 +131,10 @@ def test_a_pin_that_cannot_be_read_leaves_the_old_version_serving(bot: Predictor
 def test_levels_that_were_loaded_are_loaded_and_every_level_was_proved(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gradus_runtime import levels
+    from gradus_runtime.serving import level_slot
 
     proved: list[str] = []
-    real = levels.prove_level
+    real = level_slot.replay_golden_rows
 
     def watched(session: Any, manifest: Any, level: Any, golden: Any) -> None:
         real(session, manifest, level, golden)
@@ -143,7 +143,7 @@ def test_levels_that_were_loaded_are_loaded_and_every_level_was_proved(
     with Predictor.open(store.path) as bot:
         bot.decide({**full_row(), "vix": None})
         store.pin(NEW, actor="test")
-        monkeypatch.setattr(levels, "prove_level", watched)
+        monkeypatch.setattr(level_slot, "replay_golden_rows", watched)
         assert bot.reload_if_changed()
         assert proved == ["level1", "level2", "level3"]
         assert [level.state for level in bot.health().levels] == ["not loaded", "ready", "not loaded"]

@@ -11,7 +11,7 @@ import pytest
 from tests.support.golden import GAP, TRIO, changed, full_row, golden_rows, trio_store, variant
 
 from gradus_runtime import Predictor
-from gradus_runtime.contracts.manifest import Decision as Policy
+from gradus_runtime.contracts.manifest import DecisionPolicy
 from gradus_runtime.errors import UsageError
 
 OUTSIDE = ("usd_jpy", "vix", "dxy")
@@ -93,7 +93,7 @@ def test_a_weak_call_is_held_and_said(bot: Predictor) -> None:
 
 
 def test_the_confidence_threshold_is_the_artifacts_else_the_predictors_else_the_calls(tmp_path: Path) -> None:
-    policy = Policy(0.99, "HOLD", 0.5, (0.25, 0.5, 0.25), None)
+    policy = DecisionPolicy(0.99, "HOLD", 0.5, (0.25, 0.5, 0.25), None)
     strict = variant(TRIO, tmp_path / "v", change=changed(decision=policy))
     with Predictor.open(strict) as bot:
         assert bot.decide(full_row()).action == "HOLD"

@@ -14,8 +14,8 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, varian
 
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest, Member, parse
-from gradus_runtime.onnx_session import OnnxSession, session_options
-from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, OneRow, block_rows
+from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET, LevelSession, RowBuffer, block_rows
+from gradus_runtime.sessions.onnx_session import OnnxSession, session_options
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
 LEVEL = MANIFEST.levels[0]
@@ -183,6 +183,6 @@ def test_a_session_that_shows_its_public_calls_alone_scores_one_row() -> None:
         session = bot._active[0].slots[0].session
         assert session is not None
         golden = golden_rows()
-        cell = OneRow(Public(session.for_tables().session), 9, 3)
+        cell = RowBuffer(Public(session.for_tables().session), 9, 3)
         cell.features[:] = golden["features"][0][:9]
         assert np.abs(np.array(cell.run()) - golden["level1"][0]).max() <= 1e-6

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from tests.support.golden import variant
 
-from gradus_runtime import Predictor, onnx_session, session
+from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.onnx_session import open_session
-from gradus_runtime.protobuf import field_bytes, fields
-from gradus_runtime.single import for_one_row
+from gradus_runtime.sessions import level_session, onnx_session
+from gradus_runtime.sessions.one_row_graph import for_one_row
+from gradus_runtime.sessions.onnx_session import open_session
+from gradus_runtime.sessions.protobuf import field_bytes, fields
+from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
 from gradus_runtime.store import Store
-from gradus_runtime.tables import Skeleton, take_apart
 
 COMPACT = Path(__file__).resolve().parents[1] / "compat" / "manifest-1" / "artifact"
 """An artifact of the compact encoding, two levels, as the converter wrote it."""
@@ -90,8 +91,8 @@ def test_a_graph_with_another_operator_of_branches_is_left_alone(operator: bytes
     (graph,) = [f for f in fields(GRAPH, 0, len(GRAPH)) if f.number == 7]
     content = GRAPH[graph.value : graph.stop]
     grown = [GRAPH[: graph.start] + field_bytes(7, content + extra) for extra in (b"", field_bytes(1, node))]
-    assert for_one_row(Skeleton(grown[0], {})) is not None
-    assert for_one_row(Skeleton(grown[1], {})) is None
+    assert for_one_row(SplitModel(grown[0], {})) is not None
+    assert for_one_row(SplitModel(grown[1], {})) is None
 
 
 def test_damaged_graphs_raise_nothing() -> None:
@@ -103,7 +104,7 @@ def test_damaged_graphs_raise_nothing() -> None:
         for _ in range(rng.randint(1, 3)):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         del damaged[rng.randrange(len(damaged)) if rng.random() < 0.3 else len(damaged) :]
-        forms += for_one_row(Skeleton(bytes(damaged), {})) is not None
+        forms += for_one_row(SplitModel(bytes(damaged), {})) is not None
     assert 0 < forms < 1500
 
 
@@ -122,14 +123,14 @@ def test_the_session_for_tables_is_opened_by_the_first_table() -> None:
 
 
 def test_many_threads_with_a_first_table_open_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = session.open_session
+    real = level_session.open_session
     opened: list[bool] = []
 
     def counted(*arguments: Any, one_row: bool = False) -> Any:
         opened.append(one_row)
         return real(*arguments, one_row=one_row)
 
-    monkeypatch.setattr(session, "open_session", counted)
+    monkeypatch.setattr(level_session, "open_session", counted)
     expected, wrong = golden()["level1"], []
     with open_bot() as bot:
         table = columns(bot)
@@ -150,13 +151,13 @@ def test_many_threads_with_a_first_table_open_one_session(monkeypatch: pytest.Mo
 
 def exchange_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the session for tables of level 1 be opened from the graph of level 2."""
-    real = session.open_session
+    real = level_session.open_session
     other = (COMPACT / "level2.onnx").read_bytes()
 
     def exchanged(model: bytes, *settings: Any, one_row: bool = False) -> Any:
         return real(model if one_row or len(model) != len(GRAPH) else other, *settings, one_row=one_row)
 
-    monkeypatch.setattr(session, "open_session", exchanged)
+    monkeypatch.setattr(level_session, "open_session", exchanged)
 
 
 def test_a_level_whose_tables_fail_the_proof_is_out_and_the_next_serves(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.stores import write_version
 
-from gradus_runtime.cli import main, stores
+from gradus_runtime.cli import main, output
 from gradus_runtime.store import Store
 
 A, B = "2026.1.4", "2026.1.11"
@@ -147,6 +147,6 @@ def test_a_store_must_be_named_where_there_are_several(
 
 def test_tables_show_the_usual_metrics_or_else_the_first_three() -> None:
     many = {"brier": 0.2, "accuracy": 0.51234, "f1_weighted": 0.6, "log_loss": 0.9, "rows": 7.0}
-    assert stores.headline(many) == "f1_weighted=0.6 accuracy=0.5123 log_loss=0.9"
-    assert stores.headline({"d": 4.0, "c": 3.0, "b": 2.0, "a": 1.0}) == "a=1 b=2 c=3"
-    assert stores.headline({}) == ""
+    assert output.headline(many) == "f1_weighted=0.6 accuracy=0.5123 log_loss=0.9"
+    assert output.headline({"d": 4.0, "c": 3.0, "b": 2.0, "a": 1.0}) == "a=1 b=2 c=3"
+    assert output.headline({}) == ""

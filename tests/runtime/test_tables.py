@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from tests.support.golden import TRIO, full_row, golden_rows, variant
 
-from gradus_runtime import Predictor, onnx_session, tables
+from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.tables import take_apart
+from gradus_runtime.sessions import onnx_session, shared_constants
+from gradus_runtime.sessions.shared_constants import take_apart
 
 GRAPH = (TRIO / "level1.onnx").read_bytes()
 
@@ -21,7 +22,7 @@ GRAPH = (TRIO / "level1.onnx").read_bytes()
 @pytest.fixture
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """The golden graphs have two tables, of 288 and 864 bytes at the best level."""
-    monkeypatch.setattr(tables, "LEAST_BYTES", 100)
+    monkeypatch.setattr(shared_constants, "LEAST_BYTES", 100)
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_bytes_that_are_no_graph_stay_whole() -> None:
 
 @pytest.mark.usefixtures("all_are_large")
 def test_a_machine_of_the_other_byte_order_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables.sys, "byteorder", "big")
+    monkeypatch.setattr(shared_constants.sys, "byteorder", "big")
     assert take_apart(GRAPH, "x").model is GRAPH
 
 

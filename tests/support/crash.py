@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gradus_runtime.store import Store, history, open_artifact, steps
+from gradus_runtime.store import Store, history_file, open_artifact, steps
 
 WRITES = frozenset({"write", "mkdir", "rename", "ftruncate", "fsync"})
 CALLS = WRITES | {"open", "fstat", "stat", "listdir", "pread", "unlink", "rmdir"}
@@ -88,7 +88,7 @@ def assert_settled(store: Store) -> None:
     entries = {p.name for p in (store.path / "versions").iterdir()}
     assert entries == {v for v, _ in seen.versions}
     events = store.history()
-    assert history.published(events) == dict(seen.versions)
+    assert history_file.published(events) == dict(seen.versions)
     generations = [e.generation for e in events if e.generation is not None]
     assert generations == list(range(1, seen.generation + 1))
     present: set[str] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradus_runtime.contracts.manifest import (
-    Decision,
+    DecisionPolicy,
     FeatureSpec,
     FileEntry,
     Golden,
@@ -43,7 +43,7 @@ def sample_manifest() -> Manifest:
         name="sample",
         version="2026.1.4",
         classes=("SELL", "BUY"),
-        decision=Decision(0.35, "SELL", 0.5, (0.5, 0.5), None),
+        decision=DecisionPolicy(0.35, "SELL", 0.5, (0.5, 0.5), None),
         features=(
             FeatureSpec("close", "market", "float32", 1.0, 9.0, Histogram((2.0, 5.0), (3, 4, 5))),
             FeatureSpec("volume", "market", "float32", 0.0, 4.0, None),

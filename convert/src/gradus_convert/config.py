@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradus_runtime.contracts import codec, names
-from gradus_runtime.contracts.manifest import Decision, RuntimeRequirement
+from gradus_runtime.contracts.manifest import DecisionPolicy, RuntimeRequirement
 from gradus_runtime.errors import ConfigError
 
 __all__ = ["FORMAT", "ArtifactConfig", "load"]
@@ -28,7 +28,7 @@ class ArtifactConfig:
     """
 
     name: str
-    decision: Decision
+    decision: DecisionPolicy
     runtime: RuntimeRequirement
     aliases: Mapping[str, str]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from gradus_convert import runs
 from gradus_convert.build import BuiltArtifact, build_artifact
 from gradus_convert.config import load as load_config
-from gradus_runtime.cli import stores
+from gradus_runtime.cli import output
 from gradus_runtime.contracts import names
 from gradus_runtime.store import Store
 
@@ -62,13 +62,13 @@ def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: 
         _report(args, built, path, seconds)
         return
     store = Store(args.store)
-    before = stores.pin_before(store)
+    before = output.pin_before(store)
     pin = store.pin(built.manifest.version, actor=args.actor)
     _report(args, built, path, seconds)
     if not args.json:
-        stores.report_pin(store, before, pin, as_json=False)
+        output.report_pin(store, before, pin, as_json=False)
     elif built.manifest.provenance.simulated:
-        stores.warn_of_simulation(pin.version)
+        output.warn_of_simulation(pin.version)
 
 
 def next_version(store: Path, today: date | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime.explain import Trace
+from gradus_runtime.routing.reasons import Trace
 
 __all__ = ["Decision", "Predictions", "Reasons", "new_decision"]
 

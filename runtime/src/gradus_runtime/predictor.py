@@ -11,21 +11,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime import batch
-from gradus_runtime.changes import Changes
 from gradus_runtime.decision import Decision, Predictions
-from gradus_runtime.drift import DriftReport, report
 from gradus_runtime.errors import UsageError
-from gradus_runtime.health import Health, Info, examine
-from gradus_runtime.memory import trim
-from gradus_runtime.model_info import ModelInfo, PredictionSummary, model_info, summarise
-from gradus_runtime.one_row import Decider
-from gradus_runtime.reload import Source
-from gradus_runtime.routing import Request
+from gradus_runtime.monitoring.change_log import Changes
+from gradus_runtime.monitoring.drift import DriftReport, report
+from gradus_runtime.monitoring.health import Health, Info
+from gradus_runtime.monitoring.model_info import ModelInfo, PredictionSummary, model_info, summarise
+from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import adapt, is_mapping
-from gradus_runtime.serving import Serving
-from gradus_runtime.session import DEFAULT_MEMORY_BUDGET
-from gradus_runtime.settings import Settings
+from gradus_runtime.serving import batch
+from gradus_runtime.serving.reload import PinnedSource
+from gradus_runtime.serving.served_version import ServedVersion
+from gradus_runtime.serving.settings import Settings
+from gradus_runtime.serving.single_row import Decider
+from gradus_runtime.serving.status import examine
+from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
+from gradus_runtime.sessions.memory import trim
 
 __all__ = ["Predictor"]
 
@@ -40,12 +41,12 @@ class Predictor:
         feature_names_in_: Names of the features of the full vector, in order: text [F].
     """
 
-    def __init__(self, source: Source, serving: Serving, changes: Changes) -> None:
+    def __init__(self, source: PinnedSource, serving: ServedVersion, changes: Changes) -> None:
         self._source = source
         self._changes = changes
         self._serve(serving)
 
-    def _serve(self, serving: Serving) -> None:
+    def _serve(self, serving: ServedVersion) -> None:
         self._active = (serving, Decider(serving))
         self._troubles = 0
 
@@ -91,7 +92,7 @@ class Predictor:
             preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift
         )
         changes = Changes()
-        origin = Source(source, version, settings, clock, changes)
+        origin = PinnedSource(source, version, settings, clock, changes)
         serving = origin.open()
         predictor = cls(origin, serving, changes)
         if preload:
@@ -299,7 +300,7 @@ class Predictor:
         manifest = self._active[0].manifest
         return f"<Predictor {manifest.name} {manifest.version} from {self._source.source!r}>"
 
-    def _health(self, serving: Serving) -> Health:
+    def _health(self, serving: ServedVersion) -> Health:
         return examine(
             serving.manifest,
             serving.slots,
@@ -308,19 +309,19 @@ class Predictor:
             expires=serving.expires,
         )
 
-    def _look(self, serving: Serving) -> None:
+    def _look(self, serving: ServedVersion) -> None:
         """Say in the log what changed in health."""
         self._troubles = len(serving.troubles)
         self._changes.health(self._health(serving))
 
-    def _say_ignored(self, serving: Serving, row: Mapping[str, Any]) -> None:
+    def _say_ignored(self, serving: ServedVersion, row: Mapping[str, Any]) -> None:
         known = set(serving.schema.names)
         others = [name for name in row if name not in known]
         self._changes.ignored(others, len(others))
 
 
 def _request(
-    serving: Serving,
+    serving: ServedVersion,
     fill: Mapping[str, float] | None,
     unavailable: Iterable[str],
     min_level: str | None,

@@ -11,7 +11,13 @@ import numpy.typing as npt
 from gradus_convert.graphs.members import Encoding
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.contracts.manifest import Decision, Histogram, Manifest, Provenance, RuntimeRequirement
+from gradus_runtime.contracts.manifest import (
+    DecisionPolicy,
+    Histogram,
+    Manifest,
+    Provenance,
+    RuntimeRequirement,
+)
 
 __all__ = ["ArtifactSpec", "BuiltArtifact", "FeatureFacts", "LevelSpec", "MemberSpec"]
 
@@ -71,7 +77,7 @@ class ArtifactSpec:
     classes: tuple[str, ...]
     order: FeatureOrder
     levels: tuple[LevelSpec, ...]
-    decision: Decision
+    decision: DecisionPolicy
     runtime: RuntimeRequirement
     aliases: Mapping[str, str]
     facts: Mapping[str, FeatureFacts]

@@ -18,7 +18,7 @@ Source = tuple[str, str | None]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     what = "a version of the store, or a folder, .zip or installed distribution"
     parser.add_argument("before", help=what)
@@ -36,14 +36,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         choices=("extended", "breaking"),
         help="compare the schemas, and exit with 1 at this verdict or a graver one",
     )
-    stores.add_store(parser)
+    options.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.schema or args.fail_on:
         return _run_schema(args)
     from gradus_convert.store.compare import compare
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import output
     from gradus_runtime.store import open_artifact
 
     sources = _source(args.before, args), _source(args.after, args)
@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace) -> int:
         found = compare(before.manifest, after.manifest)
     answers = _answers(sources, args.rows) if args.rows else None
     if args.json:
-        stores.print_json({"differences": [*map(_encode, found)], "answers": _encode(answers)})
+        output.print_json({"differences": [*map(_encode, found)], "answers": _encode(answers)})
     else:
         _print(found, answers)
     return 0
@@ -59,12 +59,12 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_schema(args: argparse.Namespace) -> int:
     from gradus_convert.schema_diff import compare, load_schema_view
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import output
 
     views = [load_schema_view(*_source(text, args)) for text in (args.before, args.after)]
     found = compare(*views)
     if args.json:
-        stores.print_json(found)
+        output.print_json(found)
     else:
         print(found.verdict)
         for change in found.changes:
@@ -74,7 +74,7 @@ def _run_schema(args: argparse.Namespace) -> int:
 
 def _source(text: str, args: argparse.Namespace) -> Source:
     """What an argument names: a source, and a version where the source is a store."""
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
     from gradus_runtime.contracts import names
     from gradus_runtime.errors import UsageError
 
@@ -82,14 +82,14 @@ def _source(text: str, args: argparse.Namespace) -> Source:
         names.parse_version(text)
     except UsageError:
         return text, None
-    return (text, None) if Path(text).exists() else (str(stores.chosen_store(args).path), text)
+    return (text, None) if Path(text).exists() else (str(options.chosen_store(args).path), text)
 
 
 def _answers(sources: tuple[Source, Source], rows: Path) -> Answers:
     from gradus_convert.store.compare import compare_answers
     from gradus_convert.store.rows import read_rows
     from gradus_runtime import Predictor
-    from gradus_runtime.contracts.manifest_rules import MAX_AGE_DAYS
+    from gradus_runtime.contracts.manifest.rules import MAX_AGE_DAYS
 
     table = read_rows(rows)
     predictions = []

@@ -11,21 +11,21 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     parser.add_argument("version", help="a version of the store")
     parser.add_argument("out", type=Path, help="the .zip to write")
-    stores.add_store(parser)
+    options.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_convert.store.carry import export_zip
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
 
-    with stores.chosen_store(args).open(args.version) as artifact:
+    with options.chosen_store(args).open(args.version) as artifact:
         done = export_zip(artifact, args.out)
     if args.json:
-        stores.print_json({"path": str(done.path), "sha256": done.sha256, "size": done.size})
+        output.print_json({"path": str(done.path), "sha256": done.sha256, "size": done.size})
     else:
         print(f"{done.sha256}  {done.path}")
     return 0

@@ -10,30 +10,30 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     parser.add_argument("--keep", type=int, required=True, metavar="N", help="keep the newest N versions")
     parser.add_argument(
         "--keep-pinned", type=int, default=3, metavar="M", help="keep the M versions pinned last as well (3)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    stores.add_store(parser)
-    stores.add_actor(parser)
+    options.add_store(parser)
+    options.add_actor(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_convert.store.collect import collect
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
 
     done = collect(
-        stores.chosen_store(args).path,
+        options.chosen_store(args).path,
         keep=args.keep,
         keep_pinned=args.keep_pinned,
         dry_run=args.dry_run,
         actor=args.actor,
     )
     if args.json:
-        stores.print_json(done)
+        output.print_json(done)
         return 0
     verb = "would be removed" if args.dry_run else "removed"
     print(f"{verb}: {', '.join(done.removed) or 'none'}")

@@ -12,30 +12,30 @@ __all__ = ["COMMAND", "add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `publish` and `import-bundle` share."""
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
-    stores.add_store(parser)
-    stores.add_actor(parser)
+    options.add_store(parser)
+    options.add_actor(parser)
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
 
 
 def run(args: argparse.Namespace) -> int:
     """Publish `args.source`, and pin it if asked for."""
     from gradus_convert.store.carry import import_artifact
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
 
-    store = stores.chosen_store(args)
+    store = options.chosen_store(args)
     done = import_artifact(args.source, store.path, args.actor)
     if args.json and not args.pin:
-        stores.print_json(
+        output.print_json(
             {"version": done.version, "digest": done.digest, "path": str(done.path), "created": done.created}
         )
     elif not args.json:
         verb = "is published" if done.created else "was published already"
         print(f"{done.version} {verb}, digest {done.digest}")
     if args.pin:
-        before = stores.pin_before(store)
-        stores.report_pin(store, before, store.pin(done.version, actor=args.actor), args.json)
+        before = output.pin_before(store)
+        output.report_pin(store, before, store.pin(done.version, actor=args.actor), args.json)
     return 0
 
 

@@ -11,23 +11,23 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     parser.add_argument("version", help="a version of the store")
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where to (dist)")
-    stores.add_store(parser)
+    options.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_convert.store.wheel import distribution_name, write_wheel
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
 
-    with stores.chosen_store(args).open(args.version) as artifact:
+    with options.chosen_store(args).open(args.version) as artifact:
         done = write_wheel(artifact, args.out)
         name = distribution_name(artifact.manifest)
         line = f"{name}=={artifact.manifest.version} --hash=sha256:{done.sha256}"
     if args.json:
-        stores.print_json({"path": str(done.path), "sha256": done.sha256, "requirement": line})
+        output.print_json({"path": str(done.path), "sha256": done.sha256, "requirement": line})
     else:
         print(done.path)
         print(line)

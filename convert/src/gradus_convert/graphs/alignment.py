@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from gradus_runtime.tables import LEAST_BYTES
+from gradus_runtime.sessions.shared_constants import LEAST_BYTES
 
 __all__ = ["ALIGNMENT", "aligned_bytes"]
 

@@ -22,7 +22,7 @@ from gradus_convert.readers import NativeModel, read_model
 from gradus_convert.store.rows import read_rows
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.contracts.manifest import Decision, Histogram, Provenance, RuntimeRequirement
+from gradus_runtime.contracts.manifest import DecisionPolicy, Histogram, Provenance, RuntimeRequirement
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
@@ -64,7 +64,7 @@ class ImportRequest:
     weights: Mapping[str, float] | None = None
     classes: str | None = None
     feature_order: Path | None = None
-    decision: Decision | None = None
+    decision: DecisionPolicy | None = None
     fallback_action: str | None = None
     runtime: RuntimeRequirement = RUNTIME
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -227,7 +227,7 @@ def _facts(column: Float32) -> FeatureFacts | None:
     )
 
 
-def _decision(classes: tuple[str, ...], fallback: str | None) -> Decision:
+def _decision(classes: tuple[str, ...], fallback: str | None) -> DecisionPolicy:
     """A threshold of 0.35, and half of the probability for the fallback action."""
     action = fallback or "HOLD"
     if action not in classes:
@@ -238,7 +238,7 @@ def _decision(classes: tuple[str, ...], fallback: str | None) -> Decision:
             hint=f"Classes: {', '.join(classes)}. Name them by --classes, or give --fallback-action.",
         )
     rest = 0.5 / (len(classes) - 1)
-    return Decision(0.35, action, 0.5, tuple(0.5 if c == action else rest for c in classes), None)
+    return DecisionPolicy(0.35, action, 0.5, tuple(0.5 if c == action else rest for c in classes), None)
 
 
 def _aliases(files: Mapping[str, tuple[Path, ...]], placed: Mapping[str, str]) -> dict[str, str]:

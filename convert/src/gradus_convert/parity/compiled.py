@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from gradus_convert.graphs import LevelGraph
 from gradus_runtime.contracts.graph import INPUT, PROBABILITIES
-from gradus_runtime.onnx_session import open_session
+from gradus_runtime.sessions.onnx_session import open_session
 
 __all__ = ["Compiled", "SingleRows", "ahead", "fewer_library_threads", "slices"]
 

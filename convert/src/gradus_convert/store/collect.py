@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, UsageError
-from gradus_runtime.store import disk, history, pins, steps, writer
-from gradus_runtime.store.history import Event
-from gradus_runtime.store.store import TRASH
-from gradus_runtime.store.writer import Writing
+from gradus_runtime.store import disk, history_file, pin_file, steps, write_lock
+from gradus_runtime.store.history_file import Event
+from gradus_runtime.store.layout import TRASH
+from gradus_runtime.store.write_lock import Writing
 
 __all__ = ["Collected", "collect"]
 
@@ -47,15 +47,15 @@ def collect(
     for name, number in (("keep", keep), ("keep_pinned", keep_pinned)):
         if number < 0:
             raise UsageError("a number of versions must be at least 0", place=name, value=number)
-    with writer.writing(store_path) as at:
+    with write_lock.writing(store_path) as at:
         steps.reached("gc.locked")
         present = _versions(at)
         doomed = _doomed(at, present, keep, keep_pinned)
         steps.reached("gc.chosen")
         if not dry_run:
-            digests = history.published(at.events)
+            digests = history_file.published(at.events)
             for version in doomed:
-                _remove(at, version, digests.get(version, ""), actor or writer.default_actor())
+                _remove(at, version, digests.get(version, ""), actor or write_lock.default_actor())
     return Collected(tuple(doomed), tuple(v for v in present if v not in doomed))
 
 
@@ -71,7 +71,7 @@ def _versions(at: Writing) -> list[str]:
 
 def _doomed(at: Writing, present: list[str], keep: int, keep_pinned: int) -> list[str]:
     safe = set(present[len(present) - keep :] if keep else ())
-    pin = pins.read(at.store, at.place)
+    pin = pin_file.read(at.store, at.place)
     current = pin.version if pin else None
     former = [e.version for e in at.events if e.generation is not None and e.version != current]
     safe |= set(list(dict.fromkeys(reversed(former)))[:keep_pinned])
@@ -86,7 +86,9 @@ def _remove(at: Writing, version: str, digest: str, actor: str) -> None:
     with disk.failing(rule, at.place):
         disk.sync(at.versions)
         steps.reached("gc.settled")
-        history.append(at.store, [Event(writer.now(), "gc", version, digest, None, actor, recovered=False)])
+        history_file.append(
+            at.store, [Event(write_lock.now(), "gc", version, digest, None, actor, recovered=False)]
+        )
         steps.reached("gc.recorded")
         disk.remove_folder(trash, at.versions)
     steps.reached("gc.removed")

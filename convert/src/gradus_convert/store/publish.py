@@ -14,13 +14,13 @@ from gradus_runtime.contracts import manifest as manifests
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import IntegrityError, StoreError
-from gradus_runtime.store import Store, disk, history, steps, writer
+from gradus_runtime.store import Store, disk, history_file, steps, write_lock
 from gradus_runtime.store.artifact import Artifact, seal
 from gradus_runtime.store.carrier import FolderCarrier
-from gradus_runtime.store.history import Event
-from gradus_runtime.store.opening import VanishedError, open_version
-from gradus_runtime.store.store import VERSIONS
-from gradus_runtime.store.writer import Writing
+from gradus_runtime.store.history_file import Event
+from gradus_runtime.store.layout import STAGED, VERSIONS
+from gradus_runtime.store.version_folder import VanishedError, open_version
+from gradus_runtime.store.write_lock import Writing
 
 __all__ = ["VersionFolder", "publish_version"]
 
@@ -69,8 +69,8 @@ def publish_version(
     manifests.parse(data, place=names.MANIFEST)
     _check_files(manifest, files)
     digest = hashlib.sha256(data).hexdigest()
-    who = actor or writer.default_actor()
-    created = writer.now()
+    who = actor or write_lock.default_actor()
+    created = write_lock.now()
     build = {**build_facts, "actor": who, "created": created, "host": platform.node(), "digest": digest}
     contents = {
         **files,
@@ -79,7 +79,7 @@ def publish_version(
         names.BUILD: strict_json.canonical_bytes(build),
     }
     _create_store(store_path)
-    with writer.writing(store_path) as at:
+    with write_lock.writing(store_path) as at:
         steps.reached("publish.locked")
         _check_artifact_name(at, manifest)
         folder = store_path / VERSIONS / manifest.version
@@ -155,7 +155,7 @@ def _next_post(version: str) -> str:
 
 
 def _write(at: Writing, contents: Mapping[str, bytes], event: Event) -> None:
-    staged = f"{writer.STAGED}{event.version}"
+    staged = f"{STAGED}{event.version}"
     try:
         disk.make_folder(staged, at.versions)
         steps.reached("publish.staged")
@@ -172,7 +172,7 @@ def _write(at: Writing, contents: Mapping[str, bytes], event: Event) -> None:
     with disk.failing(rule, at.place):
         disk.sync(at.versions)
         steps.reached("publish.settled")
-        history.append(at.store, [event])
+        history_file.append(at.store, [event])
     steps.reached("publish.recorded")
 
 

@@ -12,10 +12,10 @@ from gradus_convert.validation.findings import Check, Finding, attempt, errors_i
 from gradus_runtime.contracts import names
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.errors import GradusError, IntegrityError
-from gradus_runtime.opening import check_onnxruntime, prove_level, read_golden
-from gradus_runtime.session import DEFAULT_MEMORY_BUDGET, LevelSession, block_rows
+from gradus_runtime.serving.golden_replay import check_onnxruntime, read_golden, replay_golden_rows
+from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET, LevelSession, block_rows
 from gradus_runtime.store import Artifact, Store, open_artifact
-from gradus_runtime.store.store import VERSIONS
+from gradus_runtime.store.layout import VERSIONS
 from gradus_runtime.store.verify import verify_store
 
 __all__ = ["check_artifact", "check_store"]
@@ -121,7 +121,7 @@ def _replay(manifest: Manifest, level: Level, files: dict[str, bytes], subject: 
         classes=len(manifest.classes),
         threads=1,
         block=block_rows(level, width, DEFAULT_MEMORY_BUDGET),
-        prove=lambda session: prove_level(session, manifest, level, golden),
+        prove=lambda session: replay_golden_rows(session, manifest, level, golden),
     )
     session.for_tables()
 

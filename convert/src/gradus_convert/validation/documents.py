@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 
 from gradus_convert.validation.findings import Check, Finding, attempt, from_error
 from gradus_convert.validation.lines import line_of
-from gradus_runtime.contracts import codec, feature_order, manifest_rules, strict_json
-from gradus_runtime.contracts.manifest import FORMAT_VERSION, Manifest
+from gradus_runtime.contracts import codec, feature_order, strict_json
+from gradus_runtime.contracts.manifest import FORMAT_VERSION, Manifest, rules
 from gradus_runtime.contracts.manifest import parse as parse_manifest
 from gradus_runtime.contracts.schemas import load_schema
 from gradus_runtime.errors import DataError, GradusError, ManifestError
@@ -62,9 +62,7 @@ def check_manifest(data: bytes, place: str) -> list[Check]:
     if manifest is None:
         return [*checks, decoded, _skipped(place, "canonical form")]
     text = data.decode()
-    found = tuple(
-        from_error(e, place, line_of(text, _path(e))) for e in manifest_rules.problems(manifest, "manifest")
-    )
+    found = tuple(from_error(e, place, line_of(text, _path(e))) for e in rules.problems(manifest, "manifest"))
     checks.append(Check(place, "rules", found))
     if found:
         return [*checks, _skipped(place, "canonical form")]

@@ -9,7 +9,7 @@ from gradus_convert.validation import artifacts, documents
 from gradus_convert.validation.findings import Check, attempt
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import GradusError, UsageError
-from gradus_runtime.store.store import VERSIONS
+from gradus_runtime.store.layout import VERSIONS
 
 __all__ = ["check_path"]
 

@@ -10,19 +10,19 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import sources
+    from gradus_runtime.cli import options
 
-    sources.add_source(parser)
+    options.add_source(parser)
     parser.add_argument("--strict", action="store_true", help="exit 1 for degraded as well as for failed")
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import sources, stores
+    from gradus_runtime.cli import options, output
 
-    with sources.open_predictor(args, preload=True, drift=False) as predictor:
+    with options.open_predictor(args, preload=True, drift=False) as predictor:
         health = predictor.health()
     if args.json:
-        stores.print_json(health)
+        output.print_json(health)
     else:
         print(f"{health.status}: version {health.version}")
         for level in health.levels:

@@ -10,20 +10,20 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     parser.add_argument("--last", type=int, metavar="N", help="the last N events only")
-    stores.add_store(parser)
+    options.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
 
-    events = stores.chosen_store(args).history()
+    events = options.chosen_store(args).history()
     if args.last is not None:
         events = events[len(events) - min(args.last, len(events)) :] if args.last > 0 else ()
     if args.json:
-        stores.print_json(events)
+        output.print_json(events)
         return 0
     rows = [
         (
@@ -36,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
         )
         for e in events
     ]
-    stores.print_table(("TIME", "EVENT", "VERSION", "GENERATION", "DIGEST", "ACTOR"), rows)
+    output.print_table(("TIME", "EVENT", "VERSION", "GENERATION", "DIGEST", "ACTOR"), rows)
     return 0
 
 

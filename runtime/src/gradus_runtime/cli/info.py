@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 from gradus_runtime.cli.command import Command
 
 if TYPE_CHECKING:
-    from gradus_runtime.health import Info
+    from gradus_runtime.monitoring.health import Info
 
 __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import sources
+    from gradus_runtime.cli import options
 
-    sources.add_source(parser)
+    options.add_source(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import sources, stores
+    from gradus_runtime.cli import options, output
 
-    with sources.open_predictor(args, drift=False) as predictor:
+    with options.open_predictor(args, drift=False) as predictor:
         info = predictor.info()
     if args.json:
-        stores.print_json(info)
+        output.print_json(info)
     else:
         _print(info)
     return 0
 
 
 def _print(info: Info) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import output
 
     print(f"{info.name} {info.version}")
     print(f"  digest    {info.digest}")
@@ -51,11 +51,11 @@ def _print(info: Info) -> None:
             str(level.trees),
             level.encoding,
             f"{level.size / 1e3:,.0f} kB",
-            stores.headline(level.metrics),
+            output.headline(level.metrics),
         )
         for level in info.levels
     ]
-    stores.print_table(("LEVEL", "FEATURES", "MEMBERS", "TREES", "ENCODING", "SIZE", "METRICS"), rows)
+    output.print_table(("LEVEL", "FEATURES", "MEMBERS", "TREES", "ENCODING", "SIZE", "METRICS"), rows)
 
 
 COMMAND = Command("info", "describe an artifact", "gradus info --store artifacts/btc-jpy", _configure, _run)

@@ -14,22 +14,22 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
-    stores.add_store(parser)
+    options.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
     from gradus_runtime.store.listing import list_versions
 
-    listed = list_versions(stores.chosen_store(args))
+    listed = list_versions(options.chosen_store(args))
     if args.json:
-        stores.print_json(listed)
+        output.print_json(listed)
         return 0
 
     head = ("VERSION", "CREATED", "DATA", "METRICS OF THE FIRST LEVEL", "SIZE", "PINNED")
-    stores.print_table(head, [_row(v) for v in listed])
+    output.print_table(head, [_row(v) for v in listed])
     for v in listed:
         if v.problem is not None:
             print(f"{v.version} is damaged: {v.problem}")
@@ -37,12 +37,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _row(v: Listed) -> tuple[str, ...]:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import output
 
     pinned = "*" if v.pinned else ""
     if v.problem is not None:
         return (v.version, v.created or "", "damaged", "", "", pinned)
-    metrics = stores.headline(next(iter(v.metrics.values())))
+    metrics = output.headline(next(iter(v.metrics.values())))
     data = f"{v.data_start[:10]} to {v.data_end[:10]}" + (" (simulated)" if v.simulated else "")
     return (v.version, v.created or "", data, metrics, f"{v.size / 1e6:.2f} MB", pinned)
 

@@ -20,13 +20,14 @@ CHUNK_ROWS = 512
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import reading, sources
+    from gradus_runtime.cli import options
+    from gradus_runtime.rows import files
 
-    sources.add_source(parser)
+    options.add_source(parser)
     parser.add_argument(
         "--input", required=True, help="a CSV, JSON Lines or Parquet file; - for standard input"
     )
-    parser.add_argument("--format", choices=reading.FORMATS, help="of the input; by default found out")
+    parser.add_argument("--format", choices=files.FORMATS, help="of the input; by default found out")
     parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="repeat a column")
     parser.add_argument(
         "--fill",
@@ -44,10 +45,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import reading, sources
+    from gradus_runtime.cli import options
+    from gradus_runtime.rows import files
 
     write = _json_lines if args.json else _csv_lines(args.keep)
-    options: dict[str, Any] = {
+    request: dict[str, Any] = {
         "fill": dict(_filling(text) for text in args.fill),
         "unavailable": args.unavailable,
         "min_level": args.min_level,
@@ -55,11 +57,11 @@ def _run(args: argparse.Namespace) -> int:
         "use_confidence": not args.no_confidence,
     }
     rows = 1 if args.input == "-" else CHUNK_ROWS
-    unreadable = reading.Unreadable()
+    unreadable = files.Unreadable()
     said = False
-    with sources.open_predictor(args, drift=False) as predictor:
-        for chunk in reading.read_chunks(args.input, args.format, rows, unreadable):
-            for row, decision in zip(chunk, predictor.predict(chunk, **options), strict=True):
+    with options.open_predictor(args, drift=False) as predictor:
+        for chunk in files.read_chunks(args.input, args.format, rows, unreadable):
+            for row, decision in zip(chunk, predictor.predict(chunk, **request), strict=True):
                 write({name: row.get(name) for name in args.keep}, decision)
             if rows == 1:
                 sys.stdout.flush()

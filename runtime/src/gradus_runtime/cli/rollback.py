@@ -10,19 +10,19 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     parser.add_argument("--to", metavar="VERSION", help="go back to this one; by default the one before")
-    stores.add_store(parser)
-    stores.add_actor(parser)
+    options.add_store(parser)
+    options.add_actor(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
 
-    store = stores.chosen_store(args)
-    before = stores.pin_before(store)
-    stores.report_pin(store, before, store.rollback(args.to, actor=args.actor), args.json)
+    store = options.chosen_store(args)
+    before = output.pin_before(store)
+    output.report_pin(store, before, store.rollback(args.to, actor=args.actor), args.json)
     return 0
 
 

@@ -10,26 +10,26 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options
 
     parser.add_argument(
         "source",
         nargs="?",
         help="one version, folder, .zip or installed distribution; by default the store",
     )
-    stores.add_store(parser)
+    options.add_store(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import stores
+    from gradus_runtime.cli import options, output
     from gradus_runtime.store.verify import verify_source, verify_store
 
     if args.source is None:
-        report = verify_store(stores.chosen_store(args))
+        report = verify_store(options.chosen_store(args))
     else:
-        report = verify_source(args.source, lambda: stores.chosen_store(args))
+        report = verify_source(args.source, lambda: options.chosen_store(args))
     if args.json:
-        stores.print_json(report)
+        output.print_json(report)
     else:
         for problem in report.problems:
             print(problem)

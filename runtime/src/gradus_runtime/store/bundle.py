@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradus_runtime.contracts.manifest_rules import MAX_FILE_BYTES, MAX_TOTAL_BYTES
+from gradus_runtime.contracts.manifest.rules import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from gradus_runtime.errors import IntegrityError
 from gradus_runtime.store import disk
 from gradus_runtime.store.carrier import MAX_ENTRIES

@@ -8,7 +8,6 @@ of its code.
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from gradus_runtime.errors import IntegrityError, StoreError
@@ -31,6 +30,8 @@ def locate(name: str) -> Path:
         StoreError: It is not installed.
         IntegrityError: It is, but registers no artifact.
     """
+    from importlib.metadata import PackageNotFoundError, distribution  # most artifacts are not installed
+
     try:
         found = distribution(name)
     except PackageNotFoundError:

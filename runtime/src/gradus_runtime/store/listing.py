@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import GradusError
 from gradus_runtime.store import disk
-from gradus_runtime.store.store import VERSIONS, Store
+from gradus_runtime.store.layout import VERSIONS
+from gradus_runtime.store.store import Store
 
 __all__ = ["Listed", "list_versions"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gradus_runtime.errors import IntegrityError, StoreError
-from gradus_runtime.store import disk, history, pins, steps, writer
-from gradus_runtime.store.history import Event
-from gradus_runtime.store.opening import open_version
-from gradus_runtime.store.pins import Pin
-from gradus_runtime.store.store import VERSIONS
-from gradus_runtime.store.writer import Writing
+from gradus_runtime.store import disk, history_file, pin_file, steps, write_lock
+from gradus_runtime.store.history_file import Event
+from gradus_runtime.store.layout import NEW_PIN, VERSIONS
+from gradus_runtime.store.pin_file import Pin
+from gradus_runtime.store.version_folder import open_version
+from gradus_runtime.store.write_lock import Writing
 
 __all__ = ["pin", "version_before"]
 
@@ -20,7 +20,7 @@ def version_before(at: Writing) -> str:
         StoreError: There is none.
     """
     present = set(disk.folder_names(at.versions))
-    stack = history.pinned_stack(at.events)
+    stack = history_file.pinned_stack(at.events)
     current = stack[-1] if stack else None
     for version in reversed(stack):
         if version != current and version in present:
@@ -50,28 +50,30 @@ def pin(at: Writing, event: str, version: str, actor: str | None) -> Pin:
         GradusError: As `Store.pin`.
     """
     place = f"{at.place}/{VERSIONS}/{version}"
-    with open_version(at.versions, version, place, history.published(at.events).get(version)) as artifact:
+    with open_version(
+        at.versions, version, place, history_file.published(at.events).get(version)
+    ) as artifact:
         artifact.verify()
         digest = artifact.digest
     steps.reached("pin.checked")
     try:
-        before = pins.read(at.store, at.place)
+        before = pin_file.read(at.store, at.place)
     except IntegrityError:
         before = None  # a damaged pin is replaced; the history knows the generation
     if before is not None and (before.version, before.digest) == (version, digest):
         return before
-    generation = 1 + max(history.last_generation(at.events), before.generation if before else 0)
-    who = actor or writer.default_actor()
-    result = Pin(pins.FORMAT, generation, version, digest, event, writer.now(), who)
+    generation = 1 + max(history_file.last_generation(at.events), before.generation if before else 0)
+    who = actor or write_lock.default_actor()
+    result = Pin(pin_file.FORMAT, generation, version, digest, event, write_lock.now(), who)
     _replace(at, result)
     return result
 
 
 def _replace(at: Writing, new: Pin) -> None:
-    temporary = f"{pins.PREFIX}{new.generation}"
-    disk.write_new(at.store, temporary, pins.to_bytes(new), 0o644)
+    temporary = f"{NEW_PIN}{new.generation}"
+    disk.write_new(at.store, temporary, pin_file.to_bytes(new), 0o644)
     steps.reached("pin.staged")
-    disk.rename(temporary, pins.FILE, at.store)
+    disk.rename(temporary, pin_file.FILE, at.store)
     steps.reached("pin.replaced")
     rule = (
         f"generation {new.generation} is in force, but it must be synced and recorded too; "
@@ -83,5 +85,5 @@ def _replace(at: Writing, new: Pin) -> None:
         event = Event(
             new.time, new.event, new.version, new.digest, new.generation, new.actor, recovered=False
         )
-        history.append(at.store, [event])
+        history_file.append(at.store, [event])
     steps.reached("pin.recorded")

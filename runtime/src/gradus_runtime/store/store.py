@@ -19,17 +19,15 @@ from typing import TypeVar
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, StoreError
-from gradus_runtime.store import disk, history, pins
+from gradus_runtime.store import disk, history_file, pin_file
 from gradus_runtime.store.artifact import Artifact
-from gradus_runtime.store.history import Event
-from gradus_runtime.store.opening import VanishedError, open_version
-from gradus_runtime.store.pins import Pin
+from gradus_runtime.store.history_file import Event
+from gradus_runtime.store.layout import OVERRIDE, VERSIONS, no_store
+from gradus_runtime.store.pin_file import Pin
+from gradus_runtime.store.version_folder import VanishedError, open_version
 
-__all__ = ["OVERRIDE", "TRASH", "VERSIONS", "PinStat", "Store"]
+__all__ = ["PinStat", "Store"]
 
-OVERRIDE = "GRADUS_VERSION"
-VERSIONS = "versions"
-TRASH = ".trash-"
 ATTEMPTS = 50
 
 PinStat = tuple[int, int, int, int]
@@ -68,7 +66,7 @@ class Store:
             EnvironmentFailedError: It cannot be read.
         """
         with self._reading() as (store, _):
-            return pins.read(store, str(self.path))
+            return pin_file.read(store, str(self.path))
 
     def pin_stat(self) -> PinStat | None:
         """A token that changes whenever the pin may have changed; None where nothing is pinned.
@@ -76,7 +74,7 @@ class Store:
         One system call, no reading: cheap enough to ask before every batch.
         """
         try:
-            status = (self.path / pins.FILE).stat()
+            status = (self.path / pin_file.FILE).stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
@@ -90,7 +88,7 @@ class Store:
             EnvironmentFailedError: It cannot be read.
         """
         with self._reading() as (store, _):
-            return history.read(store, str(self.path))
+            return history_file.read(store, str(self.path))
 
     def open(self, version: str | None = None) -> Artifact:
         """Open a version for reading.
@@ -150,7 +148,7 @@ class Store:
         """What every command that changes the store changes: versions, pin or history."""
         try:
             entries = {p.name for p in (self.path / VERSIONS).iterdir() if not p.name.startswith(".")}
-            recorded = (self.path / history.FILE).stat().st_size
+            recorded = (self.path / history_file.FILE).stat().st_size
         except OSError:
             return ()  # `read` says what is wrong with it
         return entries, self.pin_stat(), recorded
@@ -192,11 +190,11 @@ class Store:
         return self._change("rollback", to, actor)
 
     def _change(self, event: str, version: str | None, actor: str | None) -> Pin:
-        from gradus_runtime.store import pinning, steps, writer  # a reader needs none of them
+        from gradus_runtime.store import pinning, steps, write_lock  # a reader needs none of them
 
         if version is not None:
             names.parse_version(version)
-        with writer.writing(self.path) as at:
+        with write_lock.writing(self.path) as at:
             steps.reached("pin.locked")
             chosen = version or pinning.version_before(at)
             try:
@@ -230,9 +228,3 @@ class Store:
     def _unknown(self, version: str) -> StoreError:
         hint = f"There are: {self._known()}."
         return StoreError("a version must be in the store", place=str(self.path), value=version, hint=hint)
-
-
-def no_store(place: str) -> StoreError:
-    """The error for a folder that is no store."""
-    hint = "Publish a first version: gradus publish, or gradus convert."
-    return StoreError("a folder with `versions` in it (a store) must be there", place=place, hint=hint)

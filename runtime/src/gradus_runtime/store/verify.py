@@ -9,10 +9,11 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError
-from gradus_runtime.store import history
+from gradus_runtime.store import history_file
 from gradus_runtime.store.artifact import Artifact
-from gradus_runtime.store.source import open_artifact
-from gradus_runtime.store.store import TRASH, VERSIONS, Store
+from gradus_runtime.store.layout import TRASH, VERSIONS
+from gradus_runtime.store.open_artifact import open_artifact
+from gradus_runtime.store.store import Store
 
 __all__ = ["Report", "verify_source", "verify_store"]
 
@@ -108,7 +109,7 @@ def _verify(store: Store) -> Report:
 
 def _against_history(store: Store, found: dict[str, str | None]) -> list[str]:
     try:
-        recorded = history.published(store.history())
+        recorded = history_file.published(store.history())
     except GradusError as e:
         return [str(e)]
     problems = []

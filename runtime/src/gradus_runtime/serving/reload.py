@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gradus_runtime.changes import Changes
-from gradus_runtime.serving import Serving
-from gradus_runtime.settings import Settings
+from gradus_runtime.monitoring.change_log import Changes
+from gradus_runtime.serving.served_version import ServedVersion
+from gradus_runtime.serving.settings import Settings
 from gradus_runtime.store import Artifact, Store, open_artifact
-from gradus_runtime.store.store import OVERRIDE, VERSIONS
+from gradus_runtime.store.layout import OVERRIDE, VERSIONS
 
-__all__ = ["RETRY_SECONDS", "Source"]
+__all__ = ["RETRY_SECONDS", "PinnedSource"]
 
 RETRY_SECONDS = 60.0
 """A version that failed is tried again after so long, without a new pin: the failure may have passed."""
 
 
-class Source:
+class PinnedSource:
     """Where versions come from.
 
     Args:
@@ -54,7 +54,7 @@ class Source:
         self._token: object = None
         self._retry_at = 0.0
 
-    def open(self) -> Serving:
+    def open(self) -> ServedVersion:
         """Open the version to serve now.
 
         Raises:
@@ -63,9 +63,9 @@ class Source:
         self._token = self.token()
         return self._serve(open_artifact(self.source, self._version))
 
-    def _serve(self, artifact: Artifact) -> Serving:
+    def _serve(self, artifact: Artifact) -> ServedVersion:
         try:
-            return Serving(artifact, self._settings, clock=self._clock, changes=self._changes)
+            return ServedVersion(artifact, self._settings, clock=self._clock, changes=self._changes)
         except Exception:
             artifact.close()
             raise
@@ -82,7 +82,7 @@ class Source:
             return True
         return self.problem is not None and time.monotonic() >= self._retry_at
 
-    def next(self, digest: str, keep: Mapping[str, bool]) -> Serving | None:
+    def next(self, digest: str, keep: Mapping[str, bool]) -> ServedVersion | None:
         """Open the pinned version and prove all its levels; None if it is the one of this digest.
 
         Args:

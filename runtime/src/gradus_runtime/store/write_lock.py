@@ -14,15 +14,13 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import GradusError, IntegrityError, StoreError
-from gradus_runtime.store import disk, history, pins
+from gradus_runtime.store import disk, history_file, pin_file
 from gradus_runtime.store.artifact import SEAL_BYTES
-from gradus_runtime.store.history import Event
-from gradus_runtime.store.store import TRASH, VERSIONS, no_store
+from gradus_runtime.store.history_file import Event
+from gradus_runtime.store.layout import LOCK, NEW_PIN, STAGED, TRASH, VERSIONS, no_store
 
-__all__ = ["STAGED", "Writing", "default_actor", "now", "writing"]
+__all__ = ["Writing", "default_actor", "now", "writing"]
 
-STAGED = ".publish-"
-LOCK = ".lock"
 LOCK_SECONDS = 60.0
 
 
@@ -105,15 +103,15 @@ def _clean(store: int, versions: int) -> None:
         if name.startswith((STAGED, TRASH)):
             disk.remove_folder(name, versions)
     for name in disk.folder_names(store):
-        if name.startswith(pins.PREFIX):
+        if name.startswith(NEW_PIN):
             disk.remove_file(name, store)
 
 
 def _complete(store: int, versions: int, place: str) -> tuple[Event, ...]:
     """Repair the history, and append what a dead writer did but did not record."""
-    history.repair(store, place)
-    events = history.read(store, place)
-    recorded = history.published(events)
+    history_file.repair(store, place)
+    events = history_file.read(store, place)
+    recorded = history_file.published(events)
     present = {name for name in disk.folder_names(versions) if not name.startswith(".")}
     missing = [
         Event(now(), "gc", version, digest, None, "recovery", True)
@@ -125,14 +123,14 @@ def _complete(store: int, versions: int, place: str) -> tuple[Event, ...]:
         if event is not None:
             missing.append(event)
     try:
-        pin = pins.read(store, place)
+        pin = pin_file.read(store, place)
     except IntegrityError:
         pin = None  # `pin` is the way out of a damaged pin, so it must get past here
-    if pin is not None and pin.generation > history.last_generation(events):
+    if pin is not None and pin.generation > history_file.last_generation(events):
         missing.append(
             Event(pin.time, pin.event, pin.version, pin.digest, pin.generation, pin.actor, recovered=True)
         )
-    history.append(store, missing)
+    history_file.append(store, missing)
     return (*events, *missing)
 
 

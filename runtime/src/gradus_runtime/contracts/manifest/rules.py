@@ -6,13 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from gradus_runtime.contracts import names
+from gradus_runtime.contracts.manifest.types import FeatureSpec, Level, Manifest
 from gradus_runtime.errors import ManifestError
-
-if TYPE_CHECKING:
-    from gradus_runtime.contracts.manifest import FeatureSpec, Level, Manifest
 
 __all__ = [
     "MAX_AGE_DAYS",

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import StoreError, UsageError
-from gradus_runtime.store import disk
+from gradus_runtime.store import disk, installed
 from gradus_runtime.store.artifact import Artifact, resolve_level
 from gradus_runtime.store.carrier import FolderCarrier
-from gradus_runtime.store.store import VERSIONS, Store
+from gradus_runtime.store.layout import VERSIONS
+from gradus_runtime.store.store import Store
 
 __all__ = ["open_artifact"]
-
-_INSTALLED = "gradus-artifact-"
 
 
 def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
@@ -42,7 +41,7 @@ def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
             return Store(path).open(version)
         if (path.parent / VERSIONS).is_dir() and not path.exists():
             return _by_old_name(path, version)
-        if not path.exists() and path.name == str(source) and path.name.lower().startswith(_INSTALLED):
+        if not path.exists() and path.name == str(source) and path.name.lower().startswith(installed.PREFIX):
             return _installed(path.name, version)
         _only_one(version, path)
         if (path / names.MANIFEST).exists():
@@ -63,8 +62,6 @@ def _zip(path: Path) -> Artifact:
 
 
 def _installed(name: str, version: str | None) -> Artifact:
-    from gradus_runtime.store import installed
-
     _only_one(version, name)
     folder = installed.locate(name)
     return Artifact(FolderCarrier(disk.open_folder(folder), str(folder), single_link=False), name)

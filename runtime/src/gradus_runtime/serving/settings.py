@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.session import DEFAULT_MEMORY_BUDGET
+from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
 
 __all__ = ["Settings"]
 

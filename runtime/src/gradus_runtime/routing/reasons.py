@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime.routing import Request, Schema
+from gradus_runtime.routing.request import Request
+from gradus_runtime.routing.schema import Schema
 
 __all__ = ["Context", "Trace", "explain"]
 

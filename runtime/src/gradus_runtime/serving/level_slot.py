@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from gradus_runtime.contracts.manifest import Level, Manifest
-from gradus_runtime.memory import trim
-from gradus_runtime.opening import GoldenRows, prove_level
-from gradus_runtime.session import LevelSession, block_rows
+from gradus_runtime.serving.golden_replay import GoldenRows, replay_golden_rows
+from gradus_runtime.sessions.level_session import LevelSession, block_rows
+from gradus_runtime.sessions.memory import trim
 
 __all__ = ["LevelSlot"]
 
@@ -79,7 +79,7 @@ class LevelSlot:
             classes=len(manifest.classes),
             threads=threads,
             block=block_rows(level, width, budget // threads),
-            prove=lambda session: prove_level(session, manifest, level, golden()),
+            prove=lambda session: replay_golden_rows(session, manifest, level, golden()),
         )
 
     def prepare(self, *, tables: bool) -> bool:

@@ -1,11 +1,8 @@
-"""`manifest.json`: the contract between who publishes an artifact and who serves it.
+"""The types of `manifest.json`, the contract between who publishes an artifact and who serves it.
 
 Its bytes are the canonical JSON of `Manifest`; the SHA-256 of these bytes is the digest of the artifact, and
 covers every file through `files`. No wall-clock time and no fact of the host is in it: they are in
 `build.json`, which stands beside it and which nothing depends on.
-
-To change the format: add the field here and in `manifest.schema.json`, raise `FORMAT_VERSION`, keep reading
-the older versions in `parse`, and add an artifact of the new version to `tests/compat/`.
 """
 
 from __future__ import annotations
@@ -14,13 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradus_runtime.contracts import codec, manifest_rules, strict_json
+from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
-from gradus_runtime.errors import ManifestError
 
 __all__ = [
     "FORMAT_VERSION",
-    "Decision",
+    "DecisionPolicy",
     "FeatureSpec",
     "FileEntry",
     "Golden",
@@ -31,7 +27,6 @@ __all__ = [
     "Parity",
     "Provenance",
     "RuntimeRequirement",
-    "parse",
 ]
 
 FORMAT_VERSION = 1
@@ -47,7 +42,7 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionPolicy:
     """How probabilities become an action.
 
     `confidence_threshold` and `fallback_confidence` lie in [0, 1]; `fallback_probabilities` follow the order
@@ -173,7 +168,7 @@ class Manifest:
     name: str
     version: str
     classes: tuple[str, ...]
-    decision: Decision
+    decision: DecisionPolicy
     features: tuple[FeatureSpec, ...]
     levels: tuple[Level, ...]
     golden: Golden
@@ -208,30 +203,3 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 of `to_bytes()`, in hexadecimal."""
         return sha256_hex(self.to_bytes())
-
-
-def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:
-    """Read a manifest, or refuse it.
-
-    Raises:
-        ManifestError: Oversize, not strict JSON, an unknown format version, a broken rule, or bytes that are
-            not the canonical form of what they say.
-    """
-    value = strict_json.parse(data, place=place)
-    version = value.get("format_version") if isinstance(value, dict) else None
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise ManifestError(
-            f"format_version must be {FORMAT_VERSION}",
-            place=place,
-            value=version,
-            hint="A newer gradus-runtime may read it: pip install --upgrade gradus-runtime.",
-        )
-    manifest = codec.decode(Manifest, value, place=place)
-    manifest_rules.check(manifest, place)
-    if manifest.to_bytes() != data:
-        raise ManifestError(
-            "a manifest must be in its canonical form (sorted keys, two spaces, a final newline)",
-            place=place,
-            hint="Nothing but gradus should write it; publish the version again.",
-        )
-    return manifest

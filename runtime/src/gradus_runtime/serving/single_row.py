@@ -9,14 +9,15 @@ from operator import itemgetter
 from typing import Any
 
 from gradus_runtime.decision import Decision, new_decision
-from gradus_runtime.drift_counts import BUFFER_ROWS
-from gradus_runtime.explain import explain
-from gradus_runtime.levels import LevelSlot
-from gradus_runtime.routing import FALLBACK, Request, Schema
+from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
+from gradus_runtime.routing.reasons import explain
+from gradus_runtime.routing.request import Request
+from gradus_runtime.routing.schema import FALLBACK, Schema
 from gradus_runtime.rows import read_mapping
 from gradus_runtime.rows.values import PLAIN_NUMBERS, read_value
-from gradus_runtime.serving import SUM_TOLERANCE, Serving
-from gradus_runtime.session import OneRow
+from gradus_runtime.serving.level_slot import LevelSlot
+from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
+from gradus_runtime.sessions.level_session import RowBuffer
 
 __all__ = ["Decider"]
 
@@ -24,7 +25,7 @@ __all__ = ["Decider"]
 class Decider:
     """Answers single rows from one version. Safe for any number of threads."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: ServedVersion) -> None:
         self._serving = serving
         schema = serving.schema
         self._slots = serving.slots
@@ -140,7 +141,7 @@ class Decider:
 class _Reasons:
     """Words reasons; the last ones are remembered, as the next row mostly lacks the same."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: ServedVersion) -> None:
         self._serving = serving
         self._remembered: tuple[object, tuple[str, ...]] = (None, ())
 
@@ -159,7 +160,9 @@ class _Reasons:
         return reasons
 
 
-def _quick_way(serving: Serving, code: int, reasons: _Reasons) -> Callable[[dict[Any, Any]], Decision | None]:
+def _quick_way(
+    serving: ServedVersion, code: int, reasons: _Reasons
+) -> Callable[[dict[Any, Any]], Decision | None]:
     """Return a function for the usual row: of plain numbers, for the level that served the row before.
 
     It answers as `Decider._step_down` does, or gives None: then that has to. The tables of a graph drive all
@@ -260,7 +263,7 @@ def _others(schema: Schema, width: int) -> Callable[[dict[Any, Any]], tuple[int,
     return read
 
 
-def _run(slot: LevelSlot, cell: OneRow) -> tuple[float, ...] | None:
+def _run(slot: LevelSlot, cell: RowBuffer) -> tuple[float, ...] | None:
     """Score what the cell holds. None if the session fails (then the level is out) or the row."""
     try:
         probabilities = cell.run()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.rows.base import Float32
-from gradus_runtime.single import for_one_row
-from gradus_runtime.tables import Skeleton, take_apart
+from gradus_runtime.sessions.one_row_graph import for_one_row
+from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
 
 __all__ = ["OnnxSession", "open_session", "session_options"]
 
@@ -107,7 +107,7 @@ def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = F
     return opened
 
 
-def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[Skeleton, bool, str]]:
+def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[SplitModel, bool, str]]:
     """Return the forms to prefer to the graph itself, whether for one row, and what goes without them."""
     if encoding != "compact":
         return []
@@ -120,7 +120,7 @@ def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[Skeleton
     return forms
 
 
-def _open_form(form: Skeleton, threads: int, *, one_row: bool) -> OnnxSession:
+def _open_form(form: SplitModel, threads: int, *, one_row: bool) -> OnnxSession:
     options = session_options("compact", threads, one_row=one_row)
     options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, str(_ANY_FILE.parent))
     tables = _hand_over(form.tables, options)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.errors import EnvironmentFailedError, IntegrityError
-from gradus_runtime.onnx_session import OnnxSession
 from gradus_runtime.rows.base import Float32
-from gradus_runtime.session import OneRow
+from gradus_runtime.sessions.level_session import RowBuffer
+from gradus_runtime.sessions.onnx_session import OnnxSession
 
-__all__ = ["GoldenRows", "check_onnxruntime", "prove_level", "read_golden"]
+__all__ = ["GoldenRows", "check_onnxruntime", "read_golden", "replay_golden_rows"]
 
 SINGLE_ROWS = 8
 """So many golden rows are also replayed as `decide` scores them, on fixed buffers."""
@@ -84,7 +84,7 @@ def read_golden(data: bytes, place: str) -> GoldenRows:
     return GoldenRows(features, arrays)
 
 
-def prove_level(session: OnnxSession, manifest: Manifest, level: Level, golden: GoldenRows) -> None:
+def replay_golden_rows(session: OnnxSession, manifest: Manifest, level: Level, golden: GoldenRows) -> None:
     """Replay the golden rows through a session that will serve, as a batch if it takes one, and one by one.
 
     Raises:
@@ -110,7 +110,7 @@ def prove_level(session: OnnxSession, manifest: Manifest, level: Level, golden: 
     got, labels = session.replay(features)
     _check_answers(got, expected, manifest.golden.tolerance, place)
     single = np.empty_like(expected[:SINGLE_ROWS])
-    cell = OneRow(session.session, features.shape[1], len(manifest.classes))
+    cell = RowBuffer(session.session, features.shape[1], len(manifest.classes))
     for i in range(len(single)):
         cell.features[:] = features[i]
         single[i] = cell.run()

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime import chi_square
 from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.drift_counts import DriftCounts
 from gradus_runtime.errors import UsageError
-from gradus_runtime.routing import FALLBACK, Schema
+from gradus_runtime.monitoring import chi_square
+from gradus_runtime.monitoring.drift_counts import DriftCounts
+from gradus_runtime.routing.schema import FALLBACK, Schema
 
 __all__ = ["DriftReport", "Shift", "StepDown", "report", "shift_of"]
 

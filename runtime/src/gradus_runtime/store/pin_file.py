@@ -8,10 +8,9 @@ from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import IntegrityError
 from gradus_runtime.store import disk
 
-__all__ = ["FILE", "FORMAT", "PREFIX", "Pin", "read", "to_bytes"]
+__all__ = ["FILE", "FORMAT", "Pin", "read", "to_bytes"]
 
 FILE = "pin.json"
-PREFIX = ".pin-"
 FORMAT = "gradus-pin/1"
 MAX_BYTES = 4096
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradus_runtime.health import Health
+from gradus_runtime.monitoring.health import Health
 
 __all__ = ["LEVEL_LINES_SECONDS", "Changes"]
 

@@ -1,62 +1,17 @@
-"""What the commands about a store share: which store, who acts, and tables."""
+"""What commands print alike: JSON, tables, the pin."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from gradus_runtime.contracts import codec
-from gradus_runtime.errors import IntegrityError, UsageError
+from gradus_runtime.errors import IntegrityError
 from gradus_runtime.store import Store
-from gradus_runtime.store.pins import Pin
+from gradus_runtime.store.pin_file import Pin
 
-__all__ = [
-    "add_actor",
-    "add_store",
-    "chosen_store",
-    "headline",
-    "pin_before",
-    "print_json",
-    "print_table",
-    "report_pin",
-    "warn_of_simulation",
-]
-
-
-def add_store(parser: argparse.ArgumentParser) -> None:
-    """Add `--store`."""
-    parser.add_argument(
-        "--store", type=Path, help="the store; by default GRADUS_STORE, else the only one in ./artifacts"
-    )
-
-
-def add_actor(parser: argparse.ArgumentParser) -> None:
-    """Add `--actor`."""
-    parser.add_argument("--actor", help="who does it; by default GRADUS_ACTOR, else the user")
-
-
-def chosen_store(args: argparse.Namespace) -> Store:
-    """Return the store that the arguments, the environment or the working folder name.
-
-    Raises:
-        UsageError: None of them names exactly one.
-    """
-    named = args.store or os.environ.get("GRADUS_STORE")
-    if named:
-        return Store(Path(named))
-    found = sorted(p.parent for p in Path("artifacts").glob("*/versions"))
-    if len(found) == 1:
-        return Store(found[0])
-    raise UsageError(
-        "a store must be named",
-        place="--store",
-        value=[str(p) for p in found] or None,
-        hint="Give --store artifacts/NAME, or set GRADUS_STORE.",
-    )
+__all__ = ["headline", "pin_before", "print_json", "print_table", "report_pin", "warn_of_simulation"]
 
 
 def print_json(value: object) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradus_runtime.contracts.graph import ONE_ROW, PROBABILITIES
-from gradus_runtime.protobuf import BYTES, Field, field_bytes, fields
-from gradus_runtime.tables import Skeleton
+from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
+from gradus_runtime.sessions.shared_constants import SplitModel
 
 __all__ = ["for_one_row"]
 
@@ -47,7 +47,7 @@ class _Graph(NamedTuple):
         return self.fields.get(number, [])
 
 
-def for_one_row(skeleton: Skeleton) -> Skeleton | None:
+def for_one_row(skeleton: SplitModel) -> SplitModel | None:
     """Return the graph with its branch for one row in the place of the choice, and the tables that it reads.
 
     Its output is `probabilities` alone: who asks for one row sees the label in them.
@@ -60,7 +60,7 @@ def for_one_row(skeleton: Skeleton) -> Skeleton | None:
         return None  # it is no graph: onnxruntime will say so
 
 
-def _spliced(skeleton: Skeleton) -> Skeleton | None:
+def _spliced(skeleton: SplitModel) -> SplitModel | None:
     data = skeleton.model
     (whole,) = [f for f in fields(data, 0, len(data)) if f.number == _GRAPH and f.kind == BYTES]
     graph = _graph(data, whole)
@@ -89,7 +89,7 @@ def _spliced(skeleton: Skeleton) -> Skeleton | None:
     pieces += [data[f.start : f.stop] for f in graph.of(_VALUE_INFO) if _name(data, f, _VALUE_NAME) in made]
     pieces += [field_bytes(_VALUE_INFO, info) for name, info in infos if name in made]
     model = data[: whole.start] + field_bytes(_GRAPH, b"".join(pieces)) + data[whole.stop :]
-    return Skeleton(model, {k: v for k, v in skeleton.tables.items() if k.encode() in read})
+    return SplitModel(model, {k: v for k, v in skeleton.tables.items() if k.encode() in read})
 
 
 def _branch(choice: bytes) -> tuple[list[_Node], list[bytes], list[tuple[bytes, bytes]]] | None:

@@ -10,28 +10,30 @@ from datetime import datetime
 
 import numpy as np
 
-from gradus_runtime.changes import Changes
-from gradus_runtime.drift_counts import DriftCounts
 from gradus_runtime.errors import CheckError
-from gradus_runtime.explain import Context
-from gradus_runtime.health import Info, describe
-from gradus_runtime.levels import LevelSlot
-from gradus_runtime.opening import GoldenRows, check_onnxruntime, read_golden
-from gradus_runtime.routing import Request, Schema, resolve
-from gradus_runtime.settings import Settings
+from gradus_runtime.monitoring.change_log import Changes
+from gradus_runtime.monitoring.drift_counts import DriftCounts
+from gradus_runtime.monitoring.health import Info
+from gradus_runtime.routing.reasons import Context
+from gradus_runtime.routing.request import Request, resolve
+from gradus_runtime.routing.schema import Schema
+from gradus_runtime.serving.golden_replay import GoldenRows, check_onnxruntime, read_golden
+from gradus_runtime.serving.level_slot import LevelSlot
+from gradus_runtime.serving.settings import Settings
+from gradus_runtime.serving.status import describe
 from gradus_runtime.store import Artifact
 
-__all__ = ["SUM_TOLERANCE", "Serving"]
+__all__ = ["SUM_TOLERANCE", "ServedVersion"]
 
 SECONDS_PER_DAY = 86_400.0
 SUM_TOLERANCE = 1e-5
 """A graph whose probabilities sum to 1 no closer than this has failed on that row."""
 
 
-class Serving:
+class ServedVersion:
     """An opened artifact. Safe for any number of threads.
 
-    A call takes hold of one `Serving` and keeps it to its end; what is replaced by a reload is let go by the
+    A call uses one `ServedVersion` to its end; what is replaced by a reload is released by the
     last call that holds it. So nothing here may refer back to it: its memory returns without a collector.
 
     Args:

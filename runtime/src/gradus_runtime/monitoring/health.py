@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import isinf
 
-from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.levels import LevelSlot
-
-__all__ = ["Health", "Info", "LevelHealth", "LevelInfo", "describe", "examine"]
+__all__ = ["Health", "Info", "LevelHealth", "LevelInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,69 +87,3 @@ class Info:
     data_start: str
     data_end: str
     simulated: bool
-
-
-def examine(
-    manifest: Manifest,
-    slots: Sequence[LevelSlot],
-    *,
-    halted: str | None,
-    reload_problem: str | None,
-    expires: float,
-) -> Health:
-    """Put together what `health()` returns."""
-    levels = []
-    for slot in slots:
-        problem = slot.problem
-        state = "ready" if slot.session is not None else "not loaded"
-        levels.append(LevelHealth(slot.level.name, "out of service" if problem else state, problem))
-    out = [level for level in levels if level.problem is not None]
-    status = "ok"
-    if out or reload_problem is not None:
-        status = "degraded"
-    if halted is not None or len(out) == len(levels):
-        status = "failed"
-    moment = None if isinf(expires) else datetime.fromtimestamp(expires, UTC).isoformat()
-    return Health(
-        status,
-        manifest.version,
-        tuple(levels),
-        halted,
-        reload_problem,
-        moment,
-        manifest.provenance.simulated,
-    )
-
-
-def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) -> Info:
-    """Put together what `info()` returns."""
-    sizes = {file.name: file.size for file in manifest.files}
-    levels = tuple(
-        LevelInfo(
-            level.name,
-            len(manifest.level_features(level)),
-            level.groups,
-            level.encoding,
-            level.vote,
-            {member.name: member.weight for member in level.members},
-            sum(member.trees for member in level.members),
-            sizes[level.file],
-            dict(level.metrics),
-        )
-        for level in manifest.levels
-    )
-    provenance = manifest.provenance
-    return Info(
-        manifest.name,
-        manifest.version,
-        digest,
-        origin,
-        manifest.classes,
-        len(manifest.features),
-        levels,
-        threshold,
-        manifest.decision.fallback_action,
-        provenance.data_start,
-        provenance.data_end,
-        provenance.simulated,
-    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.routing import Schema
+from gradus_runtime.routing.schema import Schema
 
 __all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts"]
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime.protobuf import BYTES, VARINT, Field, field_bytes, fields, numbers, varint
+from gradus_runtime.sessions.protobuf import BYTES, VARINT, Field, field_bytes, fields, numbers, varint
 
-__all__ = ["LEAST_BYTES", "Skeleton", "take_apart"]
+__all__ = ["LEAST_BYTES", "SplitModel", "take_apart"]
 
 LEAST_BYTES = 4096
 """Smaller constants stay in the skeleton: copying them costs nothing, and onnxruntime may fold them."""
@@ -33,7 +33,7 @@ _DTYPES = {1: np.float32, 2: np.uint8, 4: np.uint16, 6: np.int32, 7: np.int64}
 
 
 @dataclass(frozen=True, slots=True)
-class Skeleton:
+class SplitModel:
     """A graph without its large constants.
 
     Attributes:
@@ -46,7 +46,7 @@ class Skeleton:
     tables: dict[str, NDArray[Any]]
 
 
-def take_apart(model: bytes, location: str) -> Skeleton:
+def take_apart(model: bytes, location: str) -> SplitModel:
     """Take the large constants out of the bytes of an ONNX file.
 
     What this module cannot read is left as it is: onnxruntime will say what is wrong with it.
@@ -55,7 +55,7 @@ def take_apart(model: bytes, location: str) -> Skeleton:
         model: The file.
         location: The name that a constant's external data shall have.
     """
-    whole = Skeleton(model, {})
+    whole = SplitModel(model, {})
     if sys.byteorder != "little":
         return whole  # raw_data is little-endian
     try:
@@ -81,7 +81,7 @@ def take_apart(model: bytes, location: str) -> Skeleton:
         return whole
     pieces.append(model[done : graph.stop])
     skeleton = model[: graph.start] + field_bytes(_GRAPH, b"".join(pieces)) + model[graph.stop :]
-    return Skeleton(skeleton, tables)
+    return SplitModel(skeleton, tables)
 
 
 def _take(model: bytes, tensor: Field, location: str) -> tuple[str, NDArray[Any], bytes] | None:

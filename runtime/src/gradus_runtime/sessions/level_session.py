@@ -13,11 +13,11 @@ import onnxruntime as ort
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
-from gradus_runtime.memory import trim
-from gradus_runtime.onnx_session import OnnxSession, open_session
 from gradus_runtime.rows.base import Float32
+from gradus_runtime.sessions.memory import trim
+from gradus_runtime.sessions.onnx_session import OnnxSession, open_session
 
-__all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "OneRow", "block_rows"]
+__all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "RowBuffer", "block_rows"]
 
 DEFAULT_MEMORY_BUDGET = 3 << 20
 """Bytes that scoring a batch may take for intermediate tensors: 88 rows of 1,400 trees at a time."""
@@ -41,9 +41,9 @@ def block_rows(level: Level, features: int, memory_budget: int) -> int:
 class LevelSession:
     """A level's graph, which scores float32 [n, F] without NaN or infinity.
 
-    Single rows and tables may have an onnxruntime session each (`gradus_runtime.single`): that for tables is
-    opened when the first table comes. Safe for any number of threads: one-row buffers are borrowed from a
-    list, `idle`, and given back.
+    Single rows and tables may have an onnxruntime session each (see `one_row_graph`): that for tables is
+    opened when the first table comes. Safe for any number of threads: one-row buffers are
+    borrowed from a list, `idle`, and given back.
 
     Args:
         model: The graph, verified by the caller.
@@ -76,7 +76,7 @@ class LevelSession:
         self._classes = classes
         self.block = block
         self._workers = threads if level.encoding == "compact" else 1
-        self.idle: list[OneRow] = []
+        self.idle: list[RowBuffer] = []
 
     @property
     def has_table_session(self) -> bool:
@@ -104,14 +104,14 @@ class LevelSession:
         with self._lock:
             self._many = None
 
-    def borrow(self) -> OneRow:
+    def borrow(self) -> RowBuffer:
         """Return buffers for one row, nobody else's until `give_back`."""
         try:
             return self.idle.pop()
         except IndexError:
-            return OneRow(self._single.session, self._width, self._classes)
+            return RowBuffer(self._single.session, self._width, self._classes)
 
-    def give_back(self, cell: OneRow) -> None:
+    def give_back(self, cell: RowBuffer) -> None:
         """Return what was borrowed."""
         self.idle.append(cell)
 
@@ -156,7 +156,7 @@ class LevelSession:
             (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})
 
 
-class OneRow:
+class RowBuffer:
     """Fixed buffers for one row, bound to the session: saves half of what `run` costs.
 
     Attributes:

@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.decision import Predictions
-from gradus_runtime.explain import Trace
-from gradus_runtime.levels import LevelSlot
-from gradus_runtime.routing import FALLBACK, Request
+from gradus_runtime.routing.reasons import Trace
+from gradus_runtime.routing.request import Request
+from gradus_runtime.routing.schema import FALLBACK
 from gradus_runtime.rows.base import CHUNK_ROWS, Float32, Rows
-from gradus_runtime.serving import SUM_TOLERANCE, Serving
+from gradus_runtime.serving.level_slot import LevelSlot
+from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
 
 __all__ = ["predict"]
 
 Mask = NDArray[np.bool_]
 
 
-def predict(serving: Serving, rows: Rows, request: Request) -> Predictions:
+def predict(serving: ServedVersion, rows: Rows, request: Request) -> Predictions:
     """Answer every row of a table; never raises for what the rows hold."""
     job = _Job(serving, rows.count, request)
     halted = serving.begin()
@@ -34,7 +35,7 @@ def predict(serving: Serving, rows: Rows, request: Request) -> Predictions:
     return predictions
 
 
-def _say_level(serving: Serving, predictions: Predictions) -> None:
+def _say_level(serving: ServedVersion, predictions: Predictions) -> None:
     """Say a change of the level that served most rows of the batch."""
     codes = predictions._trace.codes
     code = int(np.bincount(codes).argmax())
@@ -48,7 +49,7 @@ def _say_level(serving: Serving, predictions: Predictions) -> None:
 class _Job:
     """One batch under way: the arrays of its result, filled chunk by chunk."""
 
-    def __init__(self, serving: Serving, count: int, request: Request) -> None:
+    def __init__(self, serving: ServedVersion, count: int, request: Request) -> None:
         self._serving = serving
         self._request = request
         schema = serving.schema

@@ -1,0 +1,70 @@
+"""The options that commands share: which store or artifact, and who acts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradus_runtime.errors import UsageError
+from gradus_runtime.store import Store
+
+if TYPE_CHECKING:
+    from gradus_runtime.predictor import Predictor
+
+__all__ = ["add_actor", "add_source", "add_store", "chosen_store", "open_predictor"]
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add `--store`."""
+    parser.add_argument(
+        "--store", type=Path, help="the store; by default GRADUS_STORE, else the only one in ./artifacts"
+    )
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Add `--actor`."""
+    parser.add_argument("--actor", help="who does it; by default GRADUS_ACTOR, else the user")
+
+
+def chosen_store(args: argparse.Namespace) -> Store:
+    """Return the store that the arguments, the environment or the working folder name.
+
+    Raises:
+        UsageError: None of them names exactly one.
+    """
+    named = args.store or os.environ.get("GRADUS_STORE")
+    if named:
+        return Store(Path(named))
+    found = sorted(p.parent for p in Path("artifacts").glob("*/versions"))
+    if len(found) == 1:
+        return Store(found[0])
+    raise UsageError(
+        "a store must be named",
+        place="--store",
+        value=[str(p) for p in found] or None,
+        hint="Give --store artifacts/NAME, or set GRADUS_STORE.",
+    )
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add what names an artifact: SOURCE, `--store` and `--version`."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        help="a store, a version's folder, a .zip or an installed distribution; by default --store",
+    )
+    add_store(parser)
+    parser.add_argument("--version", help="a version of the store; by default the pinned one")
+
+
+def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
+    """Open the artifact that the arguments name; options and errors are those of `Predictor.open`."""
+    if "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # halves the time of importing numpy
+    from gradus_runtime.predictor import Predictor
+
+    source = args.source if args.source is not None else chosen_store(args).path
+    return Predictor.open(source, args.version, **options)

@@ -1,0 +1,1 @@
+"""Which level serves a row, and why not a better one."""

@@ -1,0 +1,86 @@
+"""What a caller asks for beside the rows, checked against the artifact's schema."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradus_runtime.errors import UsageError
+from gradus_runtime.routing.schema import Schema
+from gradus_runtime.rows.values import read_value
+
+__all__ = ["Request", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asks for, resolved against a schema.
+
+    Attributes:
+        unavailable: Features to be treated as missing.
+        fillable: Features that are filled where they are missing.
+        fill: Their values, by column.
+        last_level: The lowest level that may serve, as an index.
+        min_level: Its name if the caller gave one.
+        threshold: The confidence below which a call becomes the fallback action; None for the plain argmax.
+    """
+
+    unavailable: int
+    fillable: int
+    fill: Mapping[int, float]
+    last_level: int
+    min_level: str | None
+    threshold: float | None
+
+
+def resolve(
+    schema: Schema,
+    *,
+    fill: Mapping[str, float] | None,
+    unavailable: Iterable[str],
+    min_level: str | None,
+    threshold: float | None,
+) -> Request:
+    """Check what the caller asks for.
+
+    Raises:
+        UsageError: An unknown group, feature or level; a filling that is no finite number.
+    """
+    values: dict[int, float] = {}
+    fillable = 0
+    for name, value in (fill or {}).items():
+        number = read_value(value)
+        if math.isnan(number):
+            raise UsageError("a filling must be a finite number", place=f"fill[{name!r}]", value=value)
+        mask = _mask_of(schema, name, "fill")
+        fillable |= mask
+        values.update(dict.fromkeys(schema.columns_of(mask), number))
+    if isinstance(unavailable, str):
+        unavailable = (unavailable,)
+    declared = 0
+    for name in unavailable:
+        declared |= _mask_of(schema, name, "unavailable")
+    last = len(schema.levels) - 1 if min_level is None else _index(schema.level_names, min_level, "min_level")
+    return Request(declared, fillable, values, last, min_level, threshold)
+
+
+def _mask_of(schema: Schema, name: Any, place: str) -> int:
+    if name in schema.groups:
+        return schema.groups[name]
+    if name in schema.names:
+        return 1 << schema.names.index(name)
+    raise UsageError(
+        "a group or feature must be known",
+        place=place,
+        value=name,
+        hint=f"Groups: {', '.join(schema.groups)}.",
+    )
+
+
+def _index(known: Collection[str], name: Any, place: str) -> int:
+    for i, other in enumerate(known):
+        if other == name:
+            return i
+    raise UsageError("a level must be known", place=place, value=name, hint=f"Levels: {', '.join(known)}.")

@@ -1,0 +1,1 @@
+"""A version in service: its levels, single rows and tables, proof by golden rows, reload."""

@@ -1,0 +1,1 @@
+"""What touches onnxruntime or the bytes of an ONNX file: the sessions of a level."""
