@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import source
-from gradus_convert.ir import Forest, depths, leaves
+from gradus_convert.forest.ir import Forest, depths, leaves
 from gradus_convert.readers import read_file
 
 __all__ = ["boundary_rows", "forest_rows", "wrong_side"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder, LevelSpec
-from gradus_train.dataset import DataSource, LabelSpec, load_dataset
+from gradus_train.data.dataset import DataSource, LabelSpec, load_dataset
 from gradus_train.labels import NO_LABEL
 from gradus_train.market import simulate
 

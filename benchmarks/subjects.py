@@ -13,7 +13,7 @@ from benchmarks.parts import part
 from benchmarks.peers import source
 from benchmarks.recipes import RECIPES
 from benchmarks.reference import reference
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
 from gradus_convert.readers import read_file
 
 __all__ = ["SUBJECTS", "SubjectSpec", "facts", "write_rows", "write_single"]

@@ -25,8 +25,8 @@ _BLOCK = 88
 def prepare(run: Path, folder: Path) -> None:
     """Read the members and compile them."""
     from benchmarks.peers import source
+    from gradus_convert.forest.ir import Forest
     from gradus_convert.graphs import VotingMember, build_level
-    from gradus_convert.ir import Forest
     from gradus_convert.readers import read_file
 
     members = []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from benchmarks.boundary import forest_rows, wrong_side
 
-from gradus_convert.ir import Forest, interpret
+from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.readers import read_model
 
 

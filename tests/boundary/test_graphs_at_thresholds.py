@@ -7,9 +7,9 @@ import pytest
 from tests.support.forests import random_forest
 from tests.support.graphs import session
 
+from gradus_convert.forest.ir import Forest, leaves
 from gradus_convert.graphs import VotingMember, build_level
-from gradus_convert.graphs.members import Encoding
-from gradus_convert.ir import Forest, leaves
+from gradus_convert.graphs.types import Encoding
 
 TINY = float(np.finfo(np.float32).smallest_subnormal)
 LARGEST = float(np.finfo(np.float32).max)

@@ -7,7 +7,7 @@ import pytest
 from tests.support.models import TREES, fit
 from tests.support.rows import boundary_rows, finite, special_rows
 
-from gradus_convert.ir import Forest, interpret
+from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.readers import read_model
 
 

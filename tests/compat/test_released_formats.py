@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gradus_convert.store.carry import export_zip
+from gradus_convert.publishing.export import export_zip
 from gradus_convert.validation.findings import errors_in
 from gradus_convert.validation.targets import check_path
 from gradus_runtime import Predictor

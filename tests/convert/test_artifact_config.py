@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support import runs
 
-from gradus_convert.build import ArtifactSpec, build_artifact
+from gradus_convert.artifact import ArtifactSpec, build_artifact
 from gradus_convert.config import load
 from gradus_convert.runs import read
 from gradus_runtime.errors import ConfigError, DataError

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.support.publishable import publishable
 
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.contracts.manifest import DecisionPolicy

@@ -10,7 +10,7 @@ from tests.support.models import table
 from tests.support.rows import boundary_rows, special_rows
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Forest, interpret
+from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.readers import read_file, read_model
 from gradus_runtime.errors import DataError
 

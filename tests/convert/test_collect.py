@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.stores import SAMPLE_FILES, write_version
 
-from gradus_convert.store.collect import collect
+from gradus_convert.publishing.collect import collect
 from gradus_runtime.cli import main
 from gradus_runtime.errors import IntegrityError, StoreError, UsageError
 from gradus_runtime.store import Store, disk, open_artifact

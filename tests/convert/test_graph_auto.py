@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.support.forests import chain, random_forest
 
-from gradus_convert.build import artifact, level
+from gradus_convert.artifact import assemble, level
 from gradus_convert.graphs import VotingMember, build_level
-from gradus_convert.graphs.auto import FEW_NODES, choose
+from gradus_convert.graphs.encoding import FEW_NODES, choose
 from gradus_runtime.contracts.manifest import Level, RuntimeRequirement
 from gradus_runtime.errors import UsageError
 
@@ -42,7 +42,7 @@ def test_an_artifact_asks_for_the_onnxruntime_that_its_encodings_need() -> None:
     def requirement(encoding: str, minimum: str) -> str:
         nothing = level.NO_PARITY
         made = Level("l", (), "l.onnx", encoding, {}, "soft", (), {}, (), nothing)
-        return artifact._requirement(RuntimeRequirement(minimum, ()), [made]).minimum
+        return assemble._requirement(RuntimeRequirement(minimum, ()), [made]).minimum
 
     assert requirement("compact", "1.20.0") == "1.20.0"
     assert requirement("treeops5", "1.20.0") == "1.24.4"

@@ -14,9 +14,9 @@ from tests.support.forests import random_forest
 from tests.support.graphs import run
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.fragments import OPSETS, OnnxFragment
+from gradus_convert.forest.fragment import OPSETS, OnnxFragment
+from gradus_convert.forest.ir import interpret
 from gradus_convert.graphs import VotingMember, build_level
-from gradus_convert.ir import interpret
 from gradus_convert.readers import read_model
 from gradus_runtime.sessions.one_row_graph import for_one_row
 from gradus_runtime.sessions.onnx_session import open_session

@@ -12,10 +12,10 @@ from tests.convert.test_graph_tables import EDGES, rows_at
 from tests.support.forests import chain, random_forest
 from tests.support.graphs import run, session
 
-from gradus_convert.graphs import ALLOWED_OPERATORS, VotingMember, build_level, tables
+from gradus_convert.forest.ir import Forest, interpret
+from gradus_convert.graphs import ALLOWED_OPERATORS, VotingMember, build_level, walk_tables
 from gradus_convert.graphs.alignment import ALIGNMENT
 from gradus_convert.graphs.operators import nodes_of
-from gradus_convert.ir import Forest, interpret
 from gradus_runtime.errors import UsageError
 from gradus_runtime.sessions.onnx_session import open_session
 from gradus_runtime.sessions.shared_constants import LEAST_BYTES, take_apart
@@ -63,7 +63,7 @@ def compile_(members: list[VotingMember], **options: object) -> bytes:
     seed=st.integers(0, 2**32 - 4),
     depths=st.tuples(st.integers(0, 9), st.integers(0, 12), st.integers(0, 7)),
     rows=st.sampled_from([1, 2, 33]),
-    wide=st.sampled_from([0, 30, tables.WIDE_SLOTS]),
+    wide=st.sampled_from([0, 30, walk_tables.WIDE_SLOTS]),
 )
 def test_every_tree_ends_at_the_leaf_of_the_interpreter(
     encoding: str, seed: int, depths: tuple[int, int, int], rows: int, wide: int
@@ -71,7 +71,7 @@ def test_every_tree_ends_at_the_leaf_of_the_interpreter(
     members = three_members(seed, depths)
     X = rows_at(members[0].model, rows, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "WIDE_SLOTS", wide)
+        patch.setattr(walk_tables, "WIDE_SLOTS", wide)
         result = run(compile_(members, encoding=encoding, leaves=True), X)
     expected = [interpret(m.model, X).leaves for m in members]
     assert (result["leaves"] == np.hstack(expected)).all()
@@ -95,9 +95,9 @@ def test_few_trees_single_leaves_and_deep_trees_are_compiled(depth: int, trees: 
         assert (result["leaves"] == interpret(members[0].model, part).leaves).all()
 
 
-@pytest.mark.parametrize("wide", [0, tables.WIDE_SLOTS])
+@pytest.mark.parametrize("wide", [0, walk_tables.WIDE_SLOTS])
 def test_more_than_255_features_are_compiled(wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "WIDE_SLOTS", wide)
+    monkeypatch.setattr(walk_tables, "WIDE_SLOTS", wide)
     forest = random_forest(5, n_features=700, depth=7)
     names = [f"f{i}" for i in range(700)]
     model = build_level([VotingMember("m", 1, forest, (0, 1, 2))], names, CLASSES, metadata={}, leaves=True)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tests.support.forests import chain, random_forest
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.graphs import tables
+from gradus_convert.forest.ir import Forest, leaves
+from gradus_convert.graphs import walk_tables
 from gradus_convert.graphs.plan import plan_sums
-from gradus_convert.graphs.tables import Walk, follow, pack
-from gradus_convert.ir import Forest, leaves
+from gradus_convert.graphs.walk_tables import Walk, follow, pack
 
 EDGES = [0.0, -0.0, 1e-45, -1e-45, 1.5, float(np.finfo(np.float32).max), float(np.finfo(np.float32).min)]
 
@@ -69,7 +69,7 @@ def test_columns_of_large_tables_take_the_narrowest_type(monkeypatch: pytest.Mon
         return [plan_sums([f], n).tables.bottom.column.dtype for n, f in forests.items()]
 
     assert types() == [np.int32] * 3
-    monkeypatch.setattr(tables, "WIDE_SLOTS", 10)
+    monkeypatch.setattr(walk_tables, "WIDE_SLOTS", 10)
     assert types() == [np.uint8, np.uint16, np.int32]
 
 

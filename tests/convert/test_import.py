@@ -5,9 +5,9 @@ import pytest
 from tests.support import legacy_models
 from tests.support.legacy_models import NAMES, ProductionEnsemble, dump, ensemble, model, rows, short
 
-from gradus_convert.build import artifact as building
-from gradus_convert.legacy import importing
-from gradus_convert.legacy.importing import ImportRequest, import_spec
+from gradus_convert.artifact import assemble as building
+from gradus_convert.pickles import spec
+from gradus_convert.pickles.spec import ImportRequest, import_spec
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.errors import ConfigError, DataError, UsageError
@@ -251,7 +251,7 @@ def test_rows_without_a_feature_are_refused(tmp_path):
 
 
 def test_a_feature_without_rows_has_no_facts():
-    assert importing._facts(np.full(3, np.nan, np.float32)) is None
+    assert spec._facts(np.full(3, np.nan, np.float32)) is None
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_a_configuration_names_the_artifact_and_its_decision(tmp_path):
     from pathlib import Path
 
     from gradus_convert.commands.import_ import COMMAND
-    from gradus_convert.legacy.run import _request
+    from gradus_convert.pickles.run import _request
 
     parser = ArgumentParser()
     COMMAND.configure(parser)

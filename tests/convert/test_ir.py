@@ -11,7 +11,7 @@ import pytest
 from tests.support.forests import random_forest
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Forest, depths, interpret
+from gradus_convert.forest.ir import Forest, depths, interpret
 
 
 def stump(**changes: Any) -> Forest:

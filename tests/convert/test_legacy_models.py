@@ -11,8 +11,8 @@ from tests.support import legacy_models
 from tests.support.legacy_models import KINDS, NAMES, ProductionEnsemble, ensemble, model, rows
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.legacy.ensemble import read_ensemble
-from gradus_convert.legacy.values import BrokenPickleError, UnsafePickleError
+from gradus_convert.pickles.ensemble import read_ensemble
+from gradus_convert.pickles.inert import BrokenPickleError, UnsafePickleError
 from gradus_convert.readers import read_model
 from gradus_runtime.errors import DataError, EnvironmentFailedError
 

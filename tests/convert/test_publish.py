@@ -12,9 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 from tests.support.publishable import linear_graph, publishable
 
-from gradus_convert.store.collect import collect
-from gradus_convert.store.graph_rules import check_graph
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.collect import collect
+from gradus_convert.publishing.graph_rules import check_graph
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.errors import IntegrityError, ManifestError, StoreError
 from gradus_runtime.store import Store, open_artifact
 

@@ -26,9 +26,9 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.support.models import fit, table
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Forest, interpret
+from gradus_convert.forest.ir import Forest, interpret
+from gradus_convert.forest.rounding import LARGEST, at_most, at_most_with_zero_band, below, round_down
 from gradus_convert.readers import read_file, read_model
-from gradus_convert.rounding import LARGEST, at_most, at_most_with_zero_band, below, round_down
 from gradus_runtime.errors import DataError
 
 X, Y = table(3)

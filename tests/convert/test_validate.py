@@ -73,7 +73,7 @@ def test_a_whole_artifact_passes_every_check(trio):
 
 
 def test_an_exported_zip_passes_too(tmp_path):
-    from gradus_convert.store.carry import export_zip
+    from gradus_convert.publishing.export import export_zip
     from gradus_runtime.store import open_artifact
 
     out = tmp_path / "trio.zip"

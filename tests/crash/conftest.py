@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.publishable import publishable
 
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.store import Store
 

@@ -11,8 +11,8 @@ import pytest
 from tests.support.crash import assert_settled, ended, look, start
 from tests.support.publishable import publishable
 
-from gradus_convert.store.collect import collect
-from gradus_convert.store.publish import VersionFolder, publish_version
+from gradus_convert.publishing.collect import collect
+from gradus_convert.publishing.publish import VersionFolder, publish_version
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import StoreError
 from gradus_runtime.store import Store, open_artifact

@@ -11,7 +11,7 @@ from tests.support.crash import ERRORS, FaultyOs, assert_settled, look
 from tests.support.operations import Publishable, copy_of, operations
 from tests.support.stores import write_version
 
-from gradus_convert.store.carry import export_zip, import_artifact
+from gradus_convert.publishing.export import export_zip, import_artifact
 from gradus_runtime.errors import EnvironmentFailedError, StoreError
 from gradus_runtime.store import Store, disk, open_artifact, write_lock
 from gradus_runtime.store.listing import list_versions

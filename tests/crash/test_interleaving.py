@@ -11,7 +11,7 @@ import pytest
 from tests.support.crash import CALLS, look
 from tests.support.operations import Publishable, copy_of, operations
 
-from gradus_convert.store.carry import export_zip
+from gradus_convert.publishing.export import export_zip
 from gradus_convert.validation.artifacts import check_store
 from gradus_runtime.store import Store, disk, open_artifact, steps
 from gradus_runtime.store.listing import list_versions

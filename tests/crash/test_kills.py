@@ -14,8 +14,8 @@ from tests.support.crash import assert_settled, ended, killed_at, look, start
 from tests.support.operations import Publishable, copy_of, operations
 from tests.support.publishable import publishable
 
-from gradus_convert.store.collect import collect
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.collect import collect
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.errors import IntegrityError, StoreError
 from gradus_runtime.store import Store, pin_file, pinning, steps, write_lock
 

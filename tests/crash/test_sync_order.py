@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.crash import CALLS
 
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.store import Store, disk
 

@@ -13,8 +13,8 @@ import onnxruntime
 import pytest
 from tests.support.publishable import publishable
 
-from gradus_convert.store.carry import export_zip
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.export import export_zip
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime import Predictor
 from gradus_runtime.errors import IntegrityError, ManifestError
 from gradus_runtime.store import Store, open_artifact

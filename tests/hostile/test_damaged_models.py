@@ -10,8 +10,8 @@ import xgboost as xgb
 from tests.support.legacy_models import KINDS, NAMES, ProductionEnsemble, model, rows
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.legacy import ubjson, xgboost_model
-from gradus_convert.legacy.importing import ImportRequest, import_spec
+from gradus_convert.pickles import rewrite_xgboost, ubjson
+from gradus_convert.pickles.spec import ImportRequest, import_spec
 from gradus_convert.readers import read_model
 from gradus_runtime.errors import GradusError
 
@@ -47,7 +47,7 @@ def buffer_of(booster):
 
 @pytest.fixture
 def layout():
-    return copy.deepcopy(json.loads(xgboost_model.rewrite(buffer_of(model("xgboost").get_booster()))))
+    return copy.deepcopy(json.loads(rewrite_xgboost.rewrite(buffer_of(model("xgboost").get_booster()))))
 
 
 def trees(value):
@@ -74,7 +74,7 @@ CHANGES = [
 def test_an_xgboost_model_that_does_not_hold_together_is_refused(layout, change, message):
     change(layout)
     with pytest.raises(ValueError, match=message):
-        xgboost_model.rewrite(json.dumps(layout).encode())
+        rewrite_xgboost.rewrite(json.dumps(layout).encode())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_xgboost_model_that_does_not_hold_together_is_refused(layout, change,
 def test_an_xgboost_model_without_an_exact_form_is_refused_by_name(layout, change, message):
     change(layout)
     with pytest.raises(InexactModelError, match=message):
-        xgboost_model.rewrite(json.dumps(layout).encode())
+        rewrite_xgboost.rewrite(json.dumps(layout).encode())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_xgboost_model_without_an_exact_form_is_refused_by_name(layout, chang
 def test_a_rewritten_xgboost_model_answers_as_the_original(options):
     X, y = rows()
     original = xgb.XGBClassifier(n_estimators=8, max_depth=4, n_jobs=1, **options).fit(X, y)
-    again = xgb.Booster(model_file=bytearray(xgboost_model.rewrite(buffer_of(original.get_booster()))))
+    again = xgb.Booster(model_file=bytearray(rewrite_xgboost.rewrite(buffer_of(original.get_booster()))))
     np.testing.assert_array_equal(
         again.predict(xgb.DMatrix(X), pred_leaf=True),
         original.get_booster().predict(xgb.DMatrix(X), pred_leaf=True),
@@ -118,11 +118,11 @@ def test_weights_of_dropout_are_kept_wherever_the_version_keeps_them():
     if booster["name"] == "dart":  # as versions before 3.4 write it
         model = booster["gbtree"]["model"] | {"weight_drop": booster["weight_drop"]}
         layout["learner"]["gradient_booster"] = {"name": "gbtree", "model": model}
-    again = xgb.Booster(model_file=bytearray(xgboost_model.rewrite(json.dumps(layout).encode())))
+    again = xgb.Booster(model_file=bytearray(rewrite_xgboost.rewrite(json.dumps(layout).encode())))
     np.testing.assert_allclose(again.predict(xgb.DMatrix(X)), original.predict_proba(X), rtol=0, atol=2e-7)
     layout["learner"]["gradient_booster"]["model"]["weight_drop"].pop()
     with pytest.raises(ValueError, match="each tree needs a weight"):
-        xgboost_model.rewrite(json.dumps(layout).encode())
+        rewrite_xgboost.rewrite(json.dumps(layout).encode())
 
 
 def test_ubjson_reads_what_xgboost_writes():

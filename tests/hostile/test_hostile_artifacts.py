@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.support.stores import SAMPLE_FILES, manifest_for, write_folder, write_version
 
-from gradus_convert.store.carry import import_artifact
+from gradus_convert.publishing.export import import_artifact
 from gradus_runtime.contracts import strict_json
 from gradus_runtime.contracts.names import is_artifact_name, is_file_name
 from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, ManifestError

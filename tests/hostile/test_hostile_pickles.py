@@ -12,9 +12,9 @@ import pytest
 from tests.support import hostile_pickles
 from tests.support.hostile_pickles import Reduces
 
-from gradus_convert.legacy import machine
-from gradus_convert.legacy.files import read_pickle
-from gradus_convert.legacy.values import BrokenPickleError, Inert, UnsafePickleError
+from gradus_convert.pickles import machine
+from gradus_convert.pickles.files import read_pickle
+from gradus_convert.pickles.inert import BrokenPickleError, Inert, UnsafePickleError
 
 RUNNING = sorted(hostile_pickles.running(Path("canary")))
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gradus_convert.legacy.builders import BUILDERS, DtypeBox, build_array, is_key
-from gradus_convert.legacy.policy import Treatment, treatment
-from gradus_convert.legacy.values import BrokenPickleError, Global, Inert, UnsafePickleError
+from gradus_convert.pickles.allowlist import Treatment, treatment
+from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert, UnsafePickleError
+from gradus_convert.pickles.numpy_values import BUILDERS, DtypeBox, build_array, is_key
 
 F8 = DtypeBox(np.dtype("f8"))
 OBJECTS = DtypeBox(np.dtype("O"))

@@ -13,9 +13,9 @@ from tests.support.forests import random_forest
 from tests.support.operators import regressor
 
 from gradus_convert.compaction import compact
-from gradus_convert.graphs import VotingMember, build_level, tables
-from gradus_convert.graphs.members import Encoding
-from gradus_convert.ir import interpret
+from gradus_convert.forest.ir import interpret
+from gradus_convert.graphs import VotingMember, build_level, walk_tables
+from gradus_convert.graphs.types import Encoding
 from gradus_convert.readers import read_model
 
 __all__ = ["Case", "cases", "write"]
@@ -51,9 +51,9 @@ def cases() -> list[Case]:
 
 def _narrow(members: list[VotingMember], rows: np.ndarray) -> Case:
     """The columns of all tables as large ones have them."""
-    wide, tables.WIDE_SLOTS = tables.WIDE_SLOTS, 0
+    wide, walk_tables.WIDE_SLOTS = walk_tables.WIDE_SLOTS, 0
     level = build_level(members, NAMES, CLASSES, metadata={})
-    tables.WIDE_SLOTS = wide
+    walk_tables.WIDE_SLOTS = wide
     return Case("narrow columns", level.model_bytes, rows, plain_vote(members, rows))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.forests import random_forest
 from tests.support.rows import boundary_rows
 
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
 from gradus_convert.parity.boxes import boundary_boxes, fill
 from gradus_convert.parity.packing import pack
 from gradus_convert.parity.rows import SPECIAL, ordinary_rows, special_rows

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.support.models import CASES, FRAGMENTS, TREES, fit
 from tests.support.rows import finite
 
+from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
-from gradus_convert.graphs.members import Encoding, Vote
-from gradus_convert.ir import Forest
+from gradus_convert.graphs.types import Encoding, Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.readers import NativeModel, read_model
 

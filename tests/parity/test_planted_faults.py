@@ -11,9 +11,9 @@ import pytest
 from tests.support.models import fit, table
 
 from gradus_convert.errors import ParityError
+from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level, compact
-from gradus_convert.graphs.members import Vote
-from gradus_convert.ir import Forest
+from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.readers import NativeModel, read_model
 

@@ -11,8 +11,8 @@ import pytest
 from tests.support.forests import random_forest
 from tests.support.golden import TRIO, TRIO_NAMES, npz_bytes, variant
 
+from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.graphs import VotingMember, build_level
-from gradus_convert.ir import Forest, interpret
 from gradus_runtime import Predictor
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Member, parse

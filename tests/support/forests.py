@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus_convert.ir import Forest, Link
+from gradus_convert.forest.ir import Forest, Link
 
 
 def random_forest(

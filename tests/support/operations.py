@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from gradus_convert.store.collect import collect
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.collect import collect
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
 
 FAR = np.finfo(np.float32).max
 INFINITY = np.float32(np.inf)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus_runtime.contracts.feature_order import Feature, FeatureOrder, Group, LevelSpec
 from gradus_train.config import TrainingConfig, parse
-from gradus_train.dataset import Dataset
+from gradus_train.data.dataset import Dataset
 
 BAR_MS = 900_000
 START_MS = 1_700_000_000_000 // BAR_MS * BAR_MS

@@ -8,9 +8,9 @@ import pytest
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError, UsageError
-from gradus_train.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.market import simulate
-from gradus_train.source import DataSettings, DataSource
 
 ROOT = Path(__file__).parents[2]
 

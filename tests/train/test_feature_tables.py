@@ -13,10 +13,10 @@ from tests.support.candles import BAR_MS, START_MS, csv_text, random_bars
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
-from gradus_train.dataset import Dataset, LabelSpec, load_dataset
-from gradus_train.export import dataset_table, write_table
+from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.export import dataset_table, write_table
+from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.market import simulate
-from gradus_train.source import DataSettings, DataSource
 
 TWO = LabelSpec(horizon=2, threshold=0.0, classes=("DOWN", "UP"))
 

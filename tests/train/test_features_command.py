@@ -12,11 +12,11 @@ from tests.support.candles import csv_text, random_bars, without_bars
 
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import feature_order
-from gradus_train.data_report import Gap, make_report
-from gradus_train.data_report_text import report_text
-from gradus_train.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.report import Gap, make_report
+from gradus_train.data.report_text import report_text
+from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.market import MarketFiles, simulate
-from gradus_train.source import DataSettings, DataSource
 
 CONFIG = Path(__file__).parents[2] / "config"
 ORDER = feature_order.load(CONFIG / "feature_order.json")

@@ -8,9 +8,9 @@ from tests.support.training import ORDER, make_dataset, quick_config
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.gates import evaluate, load, parse, passed
 from gradus_train.evaluation.metrics import score
+from gradus_train.run.run import train
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
-from gradus_train.training.run import train
 
 ROOT = Path(__file__).parents[2]
 NO_PIN = "no artifact store was named (--store)"

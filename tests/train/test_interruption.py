@@ -11,10 +11,10 @@ from tests.train.test_training_run import digests
 
 from gradus_runtime.contracts import run_folder
 from gradus_runtime.errors import DataError, UsageError
+from gradus_train.run.run import train, working_folder
 from gradus_train.training.parts import PartStore
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
-from gradus_train.training.run import train, working_folder
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("lightgbm", "random_forest")
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Lines
-from gradus_train.training.run import train
+from gradus_train.run.run import train
 from tests.support.training import ORDER, make_dataset, quick_config
 plan = prepare(make_dataset(), ORDER, quick_config(("lightgbm", "random_forest")))
 train(plan, Path(sys.argv[1]), jobs=1, progress=Lines(verbose=True))

@@ -13,11 +13,11 @@ from tests.support import feature_oracles as oracle
 from tests.support.candles import BAR_MS
 
 from gradus_runtime.contracts import feature_order
-from gradus_train.data_report import Gap, make_report
-from gradus_train.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.report import Gap, make_report
+from gradus_train.data.source import DataSource
 from gradus_train.features import HISTORY_BARS, FeatureSettings, compute_features, latest_features
 from gradus_train.ingest import load_candles, load_daily
-from gradus_train.source import DataSource
 
 pytestmark = pytest.mark.real_data
 

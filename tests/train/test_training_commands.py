@@ -16,11 +16,11 @@ from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_runtime.store import Store
 from gradus_train.commands.inputs import chosen_levels
 from gradus_train.evaluation.pinned import compare_with_pinned
-from gradus_train.training import forecast as forecasting
+from gradus_train.run import forecast as forecasting
+from gradus_train.run.run import git_commit_of, train
 from gradus_train.training.parts import PartKey
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Lines, Silent, TerminalBars, progress_for
-from gradus_train.training.run import git_commit_of, train
 
 CONFIG = """
 format = "gradus-training/1"

@@ -8,9 +8,9 @@ from tests.support.training import ORDER, make_dataset, quick_config, without_cl
 
 from gradus_runtime.contracts import feature_order, run_folder
 from gradus_runtime.errors import DataError, UsageError
+from gradus_train.run.run import train
 from gradus_train.training.prepare import latest_days, prepare
 from gradus_train.training.progress import Silent
-from gradus_train.training.run import train
 
 USUAL = ("lightgbm", "xgboost", "random_forest")
 OTHERS = ("extra_trees", "hist_gradient_boosting", "logistic_regression")

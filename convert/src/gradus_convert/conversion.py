@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from gradus_convert import runs
-from gradus_convert.build import BuiltArtifact, build_artifact
+from gradus_convert.artifact import BuiltArtifact, build_artifact
 from gradus_convert.config import load as load_config
 from gradus_runtime.cli import output
 from gradus_runtime.contracts import names
@@ -92,7 +92,7 @@ def next_version(store: Path, today: date | None = None) -> str:
 
 
 def _publish(args: argparse.Namespace, built: BuiltArtifact, seconds: float, say: Say) -> Path:
-    from gradus_convert.store.publish import publish_version
+    from gradus_convert.publishing.publish import publish_version
 
     say("publishing")
     facts = {"conversion_seconds": round(seconds, 3), "processors": os.cpu_count() or 1}

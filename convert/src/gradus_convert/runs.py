@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert import readers
-from gradus_convert.build import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
+from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
 from gradus_convert.config import ArtifactConfig
-from gradus_convert.graphs.members import Encoding
+from gradus_convert.graphs.types import Encoding
 from gradus_runtime.contracts import feature_order, names, run_folder
 from gradus_runtime.contracts.run_folder import Run, RunLevel, RunMember
 from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError

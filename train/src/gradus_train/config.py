@@ -15,8 +15,8 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import ConfigError
+from gradus_train.data.source import DataSettings
 from gradus_train.labels import LabelSpec
-from gradus_train.source import DataSettings
 
 __all__ = [
     "FORMAT",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gradus_runtime.cli.command import Command
 
 if TYPE_CHECKING:
-    from gradus_convert.store.compare import Answers, Difference
+    from gradus_convert.comparison.versions import Answers, Difference
 
 __all__ = ["COMMAND"]
 
@@ -42,7 +42,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.schema or args.fail_on:
         return _run_schema(args)
-    from gradus_convert.store.compare import compare
+    from gradus_convert.comparison.versions import compare
     from gradus_runtime.cli import output
     from gradus_runtime.store import open_artifact
 
@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_schema(args: argparse.Namespace) -> int:
-    from gradus_convert.schema_diff import compare, load_schema_view
+    from gradus_convert.comparison.schema import compare, load_schema_view
     from gradus_runtime.cli import output
 
     views = [load_schema_view(*_source(text, args)) for text in (args.before, args.after)]
@@ -86,8 +86,8 @@ def _source(text: str, args: argparse.Namespace) -> Source:
 
 
 def _answers(sources: tuple[Source, Source], rows: Path) -> Answers:
-    from gradus_convert.store.compare import compare_answers
-    from gradus_convert.store.rows import read_rows
+    from gradus_convert.comparison.rows import read_rows
+    from gradus_convert.comparison.versions import compare_answers
     from gradus_runtime import Predictor
     from gradus_runtime.contracts.manifest.rules import MAX_AGE_DAYS
 

@@ -22,7 +22,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_convert.store.collect import collect
+    from gradus_convert.publishing.collect import collect
     from gradus_runtime.cli import options, output
 
     done = collect(

@@ -54,7 +54,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_convert.legacy.run import run
+    from gradus_convert.pickles.run import run
 
     return run(args)
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Publish `args.source`, and pin it if asked for."""
-    from gradus_convert.store.carry import import_artifact
+    from gradus_convert.publishing.export import import_artifact
     from gradus_runtime.cli import options, output
 
     store = options.chosen_store(args)

@@ -19,7 +19,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_convert.store.wheel import distribution_name, write_wheel
+    from gradus_convert.publishing.wheel import distribution_name, write_wheel
     from gradus_runtime.cli import options, output
 
     with options.chosen_store(args).open(args.version) as artifact:

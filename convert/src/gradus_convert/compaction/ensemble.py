@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
 
 __all__ = ["LARGEST", "Binary", "Ensemble", "Label", "NodeArrays", "Transform", "build_forest", "refuse"]
 

@@ -6,9 +6,9 @@ which operators a level's graph may hold.
 """
 
 from gradus_convert.graphs.level import build_level
-from gradus_convert.graphs.members import LevelGraph, VotingMember
 from gradus_convert.graphs.operators import ALLOWED_OPERATORS
 from gradus_convert.graphs.treeops import NEEDS_ONNXRUNTIME
+from gradus_convert.graphs.types import LevelGraph, VotingMember
 
 __all__ = [
     "ALLOWED_OPERATORS",

@@ -6,7 +6,7 @@ import onnx
 from onnx import compose, numpy_helper
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.fragments import OPSETS, OnnxFragment, check_fragment
+from gradus_convert.forest.fragment import OPSETS, OnnxFragment, check_fragment
 from gradus_convert.graphs.builder import Graph
 from gradus_convert.graphs.operators import check_operators, nodes_of
 
@@ -53,5 +53,5 @@ def _check_opsets(model: onnx.ModelProto, place: str) -> None:
                 f"a fragment must have the opsets {OPSETS}",
                 place=place,
                 value=opsets,
-                hint="Export it with target_opset=gradus_convert.fragments.OPSETS.",
+                hint="Export it with target_opset=gradus_convert.forest.fragment.OPSETS.",
             )

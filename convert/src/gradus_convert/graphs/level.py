@@ -11,18 +11,18 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from gradus_convert.fragments import OPSETS, OnnxFragment
+from gradus_convert.forest.fragment import OPSETS, OnnxFragment
+from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs.alignment import aligned_bytes
-from gradus_convert.graphs.auto import choose
 from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Columns, Graph
 from gradus_convert.graphs.compact import emit_sums
+from gradus_convert.graphs.encoding import choose
 from gradus_convert.graphs.fragments import emit_fragment
-from gradus_convert.graphs.members import Encoding, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
+from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.vote import Ballot, emit_vote
-from gradus_convert.ir import Forest
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.errors import UsageError
 

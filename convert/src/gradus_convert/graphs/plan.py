@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.graphs.tables import EXACT_LIMIT, Walk, WalkTables, pack
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
+from gradus_convert.graphs.walk_tables import EXACT_LIMIT, Walk, WalkTables, pack
 
 __all__ = ["Run", "SumPlan", "leaf_payload", "plan_sums"]
 

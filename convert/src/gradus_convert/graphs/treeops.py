@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from onnx import numpy_helper
 
+from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs.builder import FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.compact import Sums
 from gradus_convert.graphs.operators import ML
 from gradus_convert.graphs.plan import leaf_payload
-from gradus_convert.graphs.tables import EXACT_LIMIT
-from gradus_convert.ir import Forest
+from gradus_convert.graphs.walk_tables import EXACT_LIMIT
 from gradus_runtime.errors import UsageError
 
 __all__ = ["ML_OPSETS", "NEEDS_ONNXRUNTIME", "emit_tree_operators"]

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from gradus_convert.graphs.builder import FLOAT, Columns, Graph
-from gradus_convert.graphs.members import Vote
+from gradus_convert.graphs.types import Vote
 
 __all__ = ["Ballot", "emit_vote"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
 
 __all__ = ["LARGEST", "Boxes", "boundary_boxes", "fill", "join", "values_between"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
-from gradus_convert.ir import Forest, Walker
+from gradus_convert.forest.ir import Forest, Walker
 from gradus_convert.parity.boxes import Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.parity.findings import Findings

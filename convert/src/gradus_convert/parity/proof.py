@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
+from gradus_convert.forest.ir import Forest, Walker
 from gradus_convert.graphs import LevelGraph, VotingMember
-from gradus_convert.ir import Forest, Walker
 from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, fewer_library_threads, slices
 from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.ir import Forest
+from gradus_convert.forest.ir import Forest
 from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.readers.native import NativeModel
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Link
+from gradus_convert.forest.ir import Link
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import NodeTable, assemble
 from gradus_runtime.errors import DataError, EnvironmentFailedError

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Forest, Link
+from gradus_convert.forest.ir import Forest, Link
+from gradus_convert.forest.rounding import at_most_with_zero_band
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import NodeTable, assemble
-from gradus_convert.rounding import at_most_with_zero_band
 from gradus_runtime.errors import DataError
 
 __all__ = ["read", "read_file"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.fragments import OnnxFragment
-from gradus_convert.ir import Forest
+from gradus_convert.forest.fragment import OnnxFragment
+from gradus_convert.forest.ir import Forest
 
 __all__ = ["NativeModel"]
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
+from gradus_convert.forest.rounding import at_most
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import NodeTable, assemble, check_classes
-from gradus_convert.rounding import at_most
 
 __all__ = ["node_table", "read"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from onnx import helper
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.fragments import OPSETS, OnnxFragment, check_fragment
+from gradus_convert.forest.fragment import OPSETS, OnnxFragment, check_fragment
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import check_classes
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.ir import Forest, Link
+from gradus_convert.forest.ir import Forest, Link
 
 __all__ = ["NodeTable", "assemble", "check_classes"]
 

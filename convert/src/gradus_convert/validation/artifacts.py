@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from gradus_convert.store.graph_rules import check_graph
+from gradus_convert.publishing.graph_rules import check_graph
 from gradus_convert.validation import documents
 from gradus_convert.validation.findings import Check, Finding, attempt, errors_in, from_error
 from gradus_runtime.contracts import names

@@ -12,13 +12,13 @@ from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from gradus_train.source import DataSource
+    from gradus_train.data.source import DataSource
 
 __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_train.source import add_source_arguments
+    from gradus_train.data.source import add_source_arguments
 
     add_source_arguments(parser)
     parser.add_argument(
@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts import feature_order
     from gradus_train import config as configuration
-    from gradus_train.source import source_from_arguments
+    from gradus_train.data.source import source_from_arguments
 
     order = feature_order.load(args.feature_order)
     config = configuration.load(args.config)
@@ -48,10 +48,10 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps(_latest(source, order.names)))
         return ExitCode.DONE
     from gradus_runtime.contracts import codec
-    from gradus_train.data_report import make_report
-    from gradus_train.data_report_text import report_text
-    from gradus_train.dataset import load_dataset
-    from gradus_train.export import write_table
+    from gradus_train.data.dataset import load_dataset
+    from gradus_train.data.export import write_table
+    from gradus_train.data.report import make_report
+    from gradus_train.data.report_text import report_text
 
     dataset = load_dataset(source, order, config.labels)
     if args.out is not None:

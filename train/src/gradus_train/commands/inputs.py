@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.errors import UsageError
-from gradus_train.source import DataSettings, DataSource, add_source_arguments, source_from_arguments
+from gradus_train.data.source import DataSettings, DataSource, add_source_arguments, source_from_arguments
 
 if TYPE_CHECKING:
-    from gradus_train.dataset import Dataset
+    from gradus_train.data.dataset import Dataset
     from gradus_train.training.prepare import Plan
     from gradus_train.training.progress import Progress
 
@@ -50,7 +50,7 @@ def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
     """
     from gradus_runtime.contracts import feature_order
     from gradus_train import config as configuration
-    from gradus_train.dataset import load_dataset
+    from gradus_train.data.dataset import load_dataset
     from gradus_train.training.prepare import prepare
 
     config = configuration.load(args.config).with_seed(args.seed)

@@ -9,9 +9,9 @@ from typing import Any
 from gradus_runtime.contracts import codec
 from gradus_train.evaluation.details import LevelDetails
 from gradus_train.evaluation.summary import summarise_split
-from gradus_train.training.forecast import Forecast
+from gradus_train.run.forecast import Forecast
+from gradus_train.run.run import Outcome
 from gradus_train.training.prepare import Plan
-from gradus_train.training.run import Outcome
 
 __all__ = ["print_forecast", "print_outcome"]
 

@@ -36,10 +36,10 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_train.commands.inputs import jobs_of, read_plan
     from gradus_train.commands.show import print_forecast, print_outcome
     from gradus_train.evaluation import gates as gating
-    from gradus_train.training.folder import check_target
-    from gradus_train.training.forecast import check_disk, forecast
+    from gradus_train.run.folder import check_target
+    from gradus_train.run.forecast import check_disk, forecast
+    from gradus_train.run.run import git_commit_of, train
     from gradus_train.training.progress import progress_for
-    from gradus_train.training.run import git_commit_of, train
 
     gates = None if args.no_gate else gating.load(args.gates)
     jobs = jobs_of(args)

@@ -77,7 +77,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts import codec
     from gradus_train.commands.inputs import read_plan
-    from gradus_train.training.folder import check_target
+    from gradus_train.run.folder import check_target
     from gradus_train.training.progress import progress_for
 
     check_target(args.out)

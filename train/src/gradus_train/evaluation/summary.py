@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from gradus_train.dataset import Dataset
+from gradus_train.data.dataset import Dataset
 from gradus_train.evaluation.details import BalanceBucket, DataSummary, FoldSpan, SplitSummary
 from gradus_train.training.prepare import Plan
 

@@ -14,7 +14,7 @@ from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import DataError, UsageError
 from gradus_train.config import MemberConfig, TrainingConfig, parameters_of
-from gradus_train.dataset import Dataset
+from gradus_train.data.dataset import Dataset
 from gradus_train.training.fitting import Recipe
 from gradus_train.training.member import Rows
 from gradus_train.training.parts import PartKey

@@ -1,0 +1,161 @@
+"""From models in memory to an artifact: what `gradus convert` and `gradus import` share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from packaging.version import Version
+
+from gradus_convert.artifact import card, golden, level
+from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelSpec
+from gradus_convert.forest.ir import Forest
+from gradus_convert.graphs import NEEDS_ONNXRUNTIME
+from gradus_convert.parity import ThirdOpinion, ordinary_rows
+from gradus_runtime.contracts import names
+from gradus_runtime.contracts.graph import expected_metadata
+from gradus_runtime.contracts.manifest import (
+    FORMAT_VERSION,
+    FeatureSpec,
+    FileEntry,
+    Golden,
+    Level,
+    Manifest,
+    RuntimeRequirement,
+    parse,
+)
+from gradus_runtime.errors import DataError
+
+__all__ = ["PROOF_ROWS", "build_artifact"]
+
+PROOF_ROWS = 10_000
+
+Float32 = npt.NDArray[np.float32]
+
+
+def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda _: None) -> BuiltArtifact:
+    """Compile every level, prove it, and put the artifact together. The same spec gives the same bytes.
+
+    Args:
+        spec: What to build from.
+        progress: Told what begins.
+
+    Raises:
+        DataError: The spec does not fit together.
+        InexactModelError: A member has no exact form.
+        ParityError: A level does not answer as its libraries do: there is no artifact.
+    """
+    if not spec.levels:
+        raise DataError("an artifact must have a level", place="levels")
+    columns = {s.name: _columns(spec, s) for s in spec.levels}
+    low, high = _ranges(spec, columns)
+    made = ordinary_rows(spec.holdout[:0], low, high, PROOF_ROWS)
+    files: dict[str, bytes] = {}
+    levels: list[Level] = []
+    third: tuple[ThirdOpinion, ...] = ()
+    draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
+    rows = golden.choose(spec.holdout, made, list(columns.values()))
+    arrays = {"features": rows}
+    for outline, s in zip(draft.levels, spec.levels, strict=True):
+        progress(f"{s.name}: compiling and proving {len(s.members)} members")
+        cut = columns[s.name]
+        mine = _complete(spec.holdout[:, cut])
+        proof_rows = np.concatenate([mine, made[: max(0, PROOF_ROWS - len(mine)), cut]])
+        built = level.build(spec, s, proof_rows, expected_metadata(draft, outline))
+        said = level.answers(spec, s, mine) if len(mine) else None
+        counts = () if said is None else np.bincount(said.argmax(axis=1), minlength=len(spec.classes))
+        levels.append(level.describe(spec, s, built, tuple(int(c) for c in counts)))
+        files[outline.file] = built.graph.model_bytes
+        third += built.third
+        arrays[s.name] = _answers(spec, s, rows[:, cut])
+    files[names.GOLDEN] = golden.to_bytes(arrays)
+    if spec.report is not None:
+        files[names.REPORT] = spec.report
+    manifest = replace(draft, levels=tuple(levels), runtime=_requirement(spec.runtime, levels))
+    files[names.CARD] = card.write(manifest, third).encode()
+    manifest = replace(manifest, files=_entries(files))
+    parse(manifest.to_bytes(), place=names.MANIFEST)
+    return BuiltArtifact(manifest, files)
+
+
+def _columns(spec: ArtifactSpec, s: LevelSpec) -> npt.NDArray[np.intp]:
+    wanted = set(spec.order.level_features(s.name))
+    return np.array([i for i, name in enumerate(spec.order.names) if name in wanted], np.intp)
+
+
+def _complete(rows: Float32) -> Float32:
+    return np.ascontiguousarray(rows[np.isfinite(rows).all(axis=1)])
+
+
+def _ranges(spec: ArtifactSpec, columns: Mapping[str, npt.NDArray[np.intp]]) -> tuple[Float32, Float32]:
+    """Smallest and largest training value of each column; where unknown, those of its thresholds."""
+    width = len(spec.order.names)
+    low, high = np.full(width, np.inf, np.float32), np.full(width, -np.inf, np.float32)
+    for s in spec.levels:
+        for m in s.members:
+            form = m.native.lowered
+            if isinstance(form, Forest):
+                split = form.feature >= 0
+                at = columns[s.name][form.feature[split]]
+                np.minimum.at(low, at, form.threshold[split])
+                np.maximum.at(high, at, form.threshold[split])
+    for i, name in enumerate(spec.order.names):
+        if name in spec.facts:
+            low[i], high[i] = spec.facts[name].minimum, spec.facts[name].maximum
+    unknown = low > high
+    low[unknown], high[unknown] = -1.0, 1.0
+    return low, high
+
+
+def _answers(spec: ArtifactSpec, s: LevelSpec, rows: Float32) -> Float32:
+    """Golden answers of a level: NaN for rows that it cannot serve."""
+    able = np.isfinite(rows).all(axis=1)
+    result = np.full((len(rows), len(spec.classes)), np.nan, np.float32)
+    result[able] = level.answers(spec, s, np.ascontiguousarray(rows[able]))
+    return result
+
+
+def _outline(spec: ArtifactSpec, s: LevelSpec) -> Level:
+    """A level before it is built: enough for the schema hash."""
+    nothing = level.NO_PARITY
+    groups = spec.order.level(s.name).groups
+    return Level(s.name, groups, names.level_file(s.name), "", {}, s.vote, (), {}, (), nothing)
+
+
+def _requirement(configured: RuntimeRequirement, levels: Sequence[Level]) -> RuntimeRequirement:
+    """The configured requirement, raised to what the levels' encodings need."""
+    needed = [NEEDS_ONNXRUNTIME[s.encoding] for s in levels if s.encoding in NEEDS_ONNXRUNTIME]
+    return replace(configured, minimum=max([configured.minimum, *needed], key=Version))
+
+
+def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        name=spec.name,
+        version=spec.version,
+        classes=spec.classes,
+        decision=spec.decision,
+        features=tuple(_feature(spec, f.name, f.group) for f in spec.order.features),
+        levels=levels,
+        golden=Golden(names.GOLDEN, golden.ROWS, golden.TOLERANCE),
+        files=(),
+        provenance=spec.provenance,
+        runtime=spec.runtime,
+        aliases={a: s for a, s in sorted(spec.aliases.items()) if s in {x.name for x in levels}},
+    )
+
+
+def _feature(spec: ArtifactSpec, name: str, group: str) -> FeatureSpec:
+    facts = spec.facts.get(name)
+    if facts is None:
+        return FeatureSpec(name, group, "float32", None, None, None)
+    return FeatureSpec(name, group, "float32", facts.minimum, facts.maximum, facts.histogram)
+
+
+def _entries(files: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
+    return tuple(
+        FileEntry(name, hashlib.sha256(files[name]).hexdigest(), len(files[name])) for name in sorted(files)
+    )

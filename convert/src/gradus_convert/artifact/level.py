@@ -1,0 +1,117 @@
+"""One level: its graph, proved, and what the manifest says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.artifact.spec import ArtifactSpec, LevelSpec, MemberSpec
+from gradus_convert.forest.ir import Forest
+from gradus_convert.graphs import LevelGraph, VotingMember, build_level
+from gradus_convert.graphs.types import Vote
+from gradus_convert.parity import LevelMember, Proof, prove_level
+from gradus_convert.parity.votes import Ballot, native_vote
+from gradus_runtime.contracts.manifest import Level, Member, Parity
+from gradus_runtime.contracts.names import level_file
+from gradus_runtime.errors import DataError
+
+__all__ = ["NO_PARITY", "answers", "build", "describe"]
+
+NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0)
+
+Float32 = npt.NDArray[np.float32]
+
+
+def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping[str, str]) -> Proof:
+    """Compile a level and prove it.
+
+    Args:
+        spec: The artifact.
+        level: One of its levels.
+        rows: float32 [N, F of the level], finite: what the proof is made on, thresholds apart.
+        metadata: Goes into the graph.
+
+    Raises:
+        DataError: The level does not fit the feature order or the classes.
+        InexactModelError: A member has no exact form.
+        ParityError: The proof failed.
+    """
+    names = spec.order.level_features(level.name)
+    _check(spec, level, len(names))
+    voting = [VotingMember(m.name, m.weight, m.native.lowered, m.classes) for m in level.members]
+
+    def compiled(leaves: bool) -> LevelGraph:
+        return build_level(
+            voting,
+            names,
+            spec.classes,
+            encoding=spec.encoding,
+            vote=_vote(level),
+            metadata=metadata,
+            leaves=leaves,
+        )
+
+    members = [LevelMember(v, m.native) for v, m in zip(voting, level.members, strict=True)]
+    return prove_level(
+        members,
+        compiled,
+        rows,
+        n_classes=len(spec.classes),
+        vote=level.vote,
+        place=level.name,
+        third_opinion=spec.third_opinion and level is spec.levels[0],
+    )
+
+
+def answers(spec: ArtifactSpec, level: LevelSpec, rows: Float32) -> Float32:
+    """What the libraries say of complete rows: float32 [N, C]."""
+    ballots = [Ballot(m.native.probabilities(rows), m.classes, m.weight) for m in level.members]
+    return native_vote(ballots, len(spec.classes), level.vote, 0.0)[0].astype(np.float32)
+
+
+def describe(spec: ArtifactSpec, level: LevelSpec, built: Proof, class_counts: tuple[int, ...]) -> Level:
+    """The level's part of the manifest."""
+    total = sum(m.weight for m in level.members)
+    return Level(
+        name=level.name,
+        groups=spec.order.level(level.name).groups,
+        file=level_file(level.name),
+        encoding=built.graph.encoding,
+        opsets=dict(built.graph.opsets),
+        vote=level.vote,
+        members=tuple(_member(m, total) for m in level.members),
+        metrics=dict(level.metrics),
+        class_counts=class_counts,
+        parity=built.parity,
+    )
+
+
+def _member(m: MemberSpec, total: float) -> Member:
+    form = m.native.lowered
+    trees, nodes = (form.n_trees, form.n_nodes) if isinstance(form, Forest) else (0, 0)
+    return Member(m.name, m.native.library, m.weight / total, trees, nodes)
+
+
+def _vote(level: LevelSpec) -> Vote:
+    for known in get_args(Vote):
+        if level.vote == known:
+            vote: Vote = known
+            return vote
+    raise DataError("a vote must be soft or hard", place=level.name, value=level.vote)
+
+
+def _check(spec: ArtifactSpec, level: LevelSpec, width: int) -> None:
+    for m in level.members:
+        place = f"{level.name}: {m.name}"
+        found = m.native.lowered.n_features
+        if found != width:
+            rule = f"a member must read the level's {width} features"
+            raise DataError(rule, place=place, value=found)
+        if len(m.classes) != m.native.n_classes:
+            rule = f"a member's {m.native.n_classes} columns must each have a class"
+            raise DataError(rule, place=place, value=m.classes)
+        if len(set(m.classes)) != len(m.classes) or not set(m.classes) <= set(range(len(spec.classes))):
+            raise DataError("a member's classes must be different classes", place=place, value=m.classes)

@@ -1,0 +1,170 @@
+"""Rebuilds library objects from inert values: boosters from their own formats, scikit-learn by a list.
+
+Nothing of a file reaches a C library as it is. LightGBM's text and XGBoost's buffer are read here, checked,
+and written anew (`lightgbm_text`, `xgboost_model`); scikit-learn walks its trees without looking at bounds,
+so `estimators` checks their nodes before it builds them. And no row is predicted before a reader has lowered
+what the library says it holds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gradus_convert.errors import InexactModelError
+from gradus_convert.pickles import rebuild_sklearn, rewrite_lightgbm, rewrite_xgboost
+from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
+from gradus_runtime.errors import EnvironmentFailedError
+
+__all__ = ["MODEL_KINDS", "Rebuilt", "label_values", "rebuild"]
+
+_LIGHTGBM_WRAPPER = Global("lightgbm.sklearn", "LGBMClassifier")
+_LIGHTGBM_BOOSTER = Global("lightgbm.basic", "Booster")
+_XGBOOST_WRAPPER = Global("xgboost.sklearn", "XGBClassifier")
+_XGBOOST_BOOSTER = Global("xgboost.core", "Booster")
+MODEL_KINDS = frozenset(
+    {_LIGHTGBM_WRAPPER, _LIGHTGBM_BOOSTER, _XGBOOST_WRAPPER, _XGBOOST_BOOSTER} | rebuild_sklearn.CLASSIFIERS
+)
+"""Kinds of `Inert` that are models."""
+
+_XGBOOST_VERSION = re.compile(rb'version"?\[?[^0-9]{0,8}(\d{1,3}),(\d{1,3}),(\d{1,3})')
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rebuilt:
+    """A model as its library holds it.
+
+    Attributes:
+        model: A LightGBM or XGBoost Booster, or a scikit-learn classifier.
+        labels: Its classes in the order of its columns, None where the file does not say.
+        feature_names: The column names it was fitted with, None where the file does not say.
+    """
+
+    model: Any
+    labels: tuple[object, ...] | None
+    feature_names: tuple[str, ...] | None
+
+
+def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Rebuilt:
+    """Rebuild a model.
+
+    Args:
+        inert: Of one of `MODEL_KINDS`.
+        place: How errors name it.
+        any_version: Take scikit-learn models that another minor version wrote.
+
+    Raises:
+        BrokenPickleError: Its state is not what the library writes.
+        EnvironmentFailedError: The installed library cannot read it.
+        InexactModelError: It has no exact form.
+    """
+    try:
+        return _rebuild(inert, place, any_version)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as e:
+        raise BrokenPickleError(
+            "a model's state must be what its library writes", place=place, value=f"{type(e).__name__}: {e}"
+        ) from None
+
+
+def _rebuild(inert: Inert, place: str, any_version: bool) -> Rebuilt:
+    state = inert.attributes
+    if inert.kind == _LIGHTGBM_WRAPPER:
+        booster = _lightgbm(_booster(state, "_Booster", _LIGHTGBM_BOOSTER, place), place)
+        names = _names(state.get("feature_names_in_")) or _given_names(booster.feature_name(), "Column_")
+        return Rebuilt(booster, label_values(state.get("_classes")), names)
+    if inert.kind == _LIGHTGBM_BOOSTER:
+        booster = _lightgbm(state, place)
+        return Rebuilt(booster, None, _given_names(booster.feature_name(), "Column_"))
+    if inert.kind == _XGBOOST_WRAPPER:
+        _check_missing(state.get("missing"), place)
+        booster = _xgboost(_booster(state, "_Booster", _XGBOOST_BOOSTER, place), place)
+        encoder = state.get("_le")
+        known = encoder.attributes.get("classes_") if isinstance(encoder, Inert) else state.get("classes_")
+        return Rebuilt(booster, label_values(known), _names(booster.feature_names))
+    if inert.kind == _XGBOOST_BOOSTER:
+        booster = _xgboost(state, place)
+        return Rebuilt(booster, None, _names(booster.feature_names))
+    model = rebuild_sklearn.rebuild(inert, place=place, any_version=any_version)
+    names = _names(getattr(model, "feature_names_in_", None))
+    return Rebuilt(model, label_values(model.classes_), names)
+
+
+def label_values(values: Any) -> tuple[object, ...] | None:
+    """Labels as plain values, or None if these are not labels."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, list | tuple) and all(isinstance(v, str | int | float | bool) for v in values):
+        return tuple(values)
+    return None
+
+
+def _names(values: Any) -> tuple[str, ...] | None:
+    found = label_values(values)
+    return tuple(str(v) for v in found) if found and all(isinstance(v, str) for v in found) else None
+
+
+def _given_names(names: list[str], default_prefix: str) -> tuple[str, ...] | None:
+    own = [f"{default_prefix}{i}" for i in range(len(names))]
+    return None if list(names) == own else tuple(names)
+
+
+def _booster(state: dict[str, Any], key: str, kind: Global, place: str) -> dict[str, Any]:
+    booster = state.get(key)
+    if not isinstance(booster, Inert) or booster.kind != kind:
+        raise BrokenPickleError("a classifier must be fitted", place=place, value=f"{key} is missing")
+    return booster.attributes
+
+
+def _lightgbm(state: dict[str, Any], place: str) -> Any:
+    import lightgbm
+
+    text = state.get("_handle", state.get("handle"))
+    if not isinstance(text, str):
+        raise BrokenPickleError("a LightGBM booster must hold its text model", place=place)
+    try:
+        booster = lightgbm.Booster(model_str=rewrite_lightgbm.rewrite(text, place))
+    except lightgbm.basic.LightGBMError as e:
+        raise BrokenPickleError(
+            "LightGBM must be able to read its model", place=place, value=str(e)
+        ) from None
+    best = state.get("best_iteration")
+    booster.best_iteration = best if type(best) is int and best > 0 else -1
+    return booster
+
+
+def _xgboost(state: dict[str, Any], place: str) -> Any:
+    import xgboost
+
+    data = state.get("handle")
+    if not isinstance(data, bytes | bytearray) or not data:
+        raise BrokenPickleError("an XGBoost booster must hold its buffer", place=place)
+    found = _XGBOOST_VERSION.search(bytes(data[: 1 << 20]))
+    wrote = ".".join(p.decode() for p in found.groups()) if found else "an unknown version"
+    try:
+        model = rewrite_xgboost.rewrite(bytes(data))
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise BrokenPickleError(
+            "a buffer must be one that XGBoost 1.6 or newer wrote, whole",
+            place=place,
+            value=f"written by {wrote}: {type(e).__name__}: {e}",
+            hint="If it is whole, load it where it was written, and pickle it again with a newer XGBoost.",
+        ) from None
+    try:
+        return xgboost.Booster(model_file=bytearray(model))
+    except xgboost.core.XGBoostError as e:
+        raise EnvironmentFailedError(
+            "the installed XGBoost must be able to read the model",
+            place=place,
+            value=f"written by {wrote}, installed {xgboost.__version__}: {str(e).splitlines()[0]}",
+            hint="Install another version of XGBoost.",
+        ) from None
+
+
+def _check_missing(missing: Any, place: str) -> None:
+    if missing is None or (isinstance(missing, float) and math.isnan(missing)):
+        return
+    raise InexactModelError(
+        "missing must be NaN", place=place, value=missing, hint="Train with missing=nan, the default."
+    )

@@ -1,0 +1,289 @@
+"""From pickle files to an artifact: the spec that conversion builds and proves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
+from gradus_convert.comparison.rows import read_rows
+from gradus_convert.graphs.types import Encoding
+from gradus_convert.pickles import levels_and_classes
+from gradus_convert.pickles.ensemble import LegacyEnsemble, LegacyMember, read_ensemble
+from gradus_convert.pickles.files import MAX_BYTES
+from gradus_convert.pickles.inert import BrokenPickleError
+from gradus_convert.readers import NativeModel, read_model
+from gradus_runtime.contracts import feature_order, strict_json
+from gradus_runtime.contracts.feature_order import FeatureOrder
+from gradus_runtime.contracts.manifest import DecisionPolicy, Histogram, Provenance, RuntimeRequirement
+from gradus_runtime.contracts.names import is_identifier
+from gradus_runtime.errors import DataError, GradusError, UsageError
+
+__all__ = ["RUNTIME", "ImportRequest", "import_spec"]
+
+_UNKNOWN = "1970-01-01T00:00:00Z"
+RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
+_BINS = 10
+_PACKAGES = ("lightgbm", "scikit-learn", "xgboost")
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What is imported, and what the files cannot say.
+
+    Attributes:
+        name: Of the artifact.
+        version: Of the artifact.
+        files: By level, best first; the empty name is the level that a single ensemble turns out to be.
+        weights: By member, instead of those in the files.
+        classes: `--classes`.
+        feature_order: A `feature_order.json`.
+        decision: How probabilities become an action; None for a derived one.
+        fallback_action: For a derived decision.
+        runtime: Which onnxruntime may serve.
+        aliases: Other names of levels, beside the files' own.
+        rows: Rows of the training data, if there are any: for ranges, drift, proof and golden rows.
+        data_end: End of the training data, if known: ISO 8601.
+        encoding: Of the graphs.
+        any_version: Take scikit-learn models that another minor version wrote.
+        max_bytes: Bound of each file.
+    """
+
+    name: str
+    version: str
+    files: Mapping[str, tuple[Path, ...]]
+    weights: Mapping[str, float] | None = None
+    classes: str | None = None
+    feature_order: Path | None = None
+    decision: DecisionPolicy | None = None
+    fallback_action: str | None = None
+    runtime: RuntimeRequirement = RUNTIME
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    rows: Path | None = None
+    data_end: str | None = None
+    encoding: Encoding = "compact"
+    any_version: bool = False
+    max_bytes: int = MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The labels in the order of the models' columns, and in that of the artifact's classes."""
+
+    labels: tuple[object, ...]
+    order: tuple[object, ...]
+
+
+def import_spec(request: ImportRequest) -> ArtifactSpec:
+    """Read the files and put together what `build_artifact` needs.
+
+    Raises:
+        GradusError: A file is refused or does not fit; the message names it.
+    """
+    ensembles = {
+        level: read_ensemble(paths, any_version=request.any_version, max_bytes=request.max_bytes)
+        for level, paths in request.files.items()
+    }
+    natives = {
+        level: {m.name: _lower(m, f"{level or 'ensemble'}: {m.name}") for m in e.members}
+        for level, e in ensembles.items()
+    }
+    widths = {level: next(iter(n.values())).lowered.n_features for level, n in natives.items()}
+    order, placed = _order(request, ensembles, widths)
+    count = max(native.n_classes for n in natives.values() for native in n.values())
+    labels = levels_and_classes.ensemble_labels(tuple(ensembles.values()), count)
+    classes = levels_and_classes.class_names(labels, request.classes)
+    columns = _Columns(labels, tuple(classes))
+    levels = {
+        placed[name]: _level(placed[name], ensemble, natives[name], columns, request.weights)
+        for name, ensemble in ensembles.items()
+    }
+    if request.decision is not None and request.decision.max_age_days is not None and not request.data_end:
+        raise UsageError(
+            "an artifact that expires must say when its data ended",
+            place="max_age_days",
+            value=request.decision.max_age_days,
+            hint="Give --data-end 2026-11-14.",
+        )
+    holdout, facts = _rows(request.rows, order)
+    return ArtifactSpec(
+        name=request.name,
+        version=request.version,
+        classes=tuple(classes.values()),
+        order=order,
+        levels=tuple(levels[s.name] for s in order.levels if s.name in levels),
+        decision=request.decision or _decision(tuple(classes.values()), request.fallback_action),
+        runtime=request.runtime,
+        aliases={**_aliases(request.files, placed), **request.aliases},
+        facts=facts,
+        holdout=holdout,
+        provenance=_provenance(request, classes, order, levels),
+        encoding=request.encoding,
+        report=None,
+        third_opinion=False,
+    )
+
+
+def _lower(member: LegacyMember, place: str) -> NativeModel:
+    """Lower a member, and see that its library predicts: a damaged one may load and lack something."""
+    try:
+        native = read_model(member.rebuilt.model, place=place)
+        native.probabilities(np.zeros((1, native.lowered.n_features), np.float32))
+    except GradusError:
+        raise
+    except Exception as e:  # whatever a damaged estimator raises
+        raise BrokenPickleError(
+            "a member must be able to predict", place=place, value=f"{type(e).__name__}: {e}"
+        ) from None
+    return native
+
+
+def _order(
+    request: ImportRequest, ensembles: Mapping[str, LegacyEnsemble], widths: Mapping[str, int]
+) -> tuple[FeatureOrder, dict[str, str]]:
+    if request.feature_order is not None:
+        order = feature_order.load(request.feature_order)
+        placed = levels_and_classes.place_levels(order, ensembles, widths)
+        served = set(placed.values())
+        kept = FeatureOrder(order.groups, tuple(s for s in order.levels if s.name in served))
+        return kept, placed
+    named = {name or "level1": e for name, e in ensembles.items()}
+    order = levels_and_classes.derive_order(named)
+    return order, {name: name or "level1" for name in ensembles}
+
+
+def _level(
+    name: str,
+    ensemble: LegacyEnsemble,
+    natives: Mapping[str, NativeModel],
+    columns: _Columns,
+    given: Mapping[str, float] | None,
+) -> LevelSpec:
+    weights = given if given is not None else ensemble.weights
+    if weights is None and len(natives) == 1:
+        weights = dict.fromkeys(natives, 1.0)
+    if weights is None:
+        raise UsageError(
+            "the members' weights must be known",
+            place=name,
+            value=list(natives),
+            hint="Give --weights " + ",".join(f"{n}=..." for n in natives) + ".",
+        )
+    if set(weights) != set(natives):
+        raise UsageError(
+            "weights must name each member once",
+            place=f"{name}: weights",
+            value=sorted(weights),
+            hint=f"Members: {', '.join(natives)}.",
+        )
+    members = []
+    for member in ensemble.members:
+        native, weight = natives[member.name], weights[member.name]
+        place = f"{name}: {member.name}"
+        if not is_identifier(member.name):
+            raise DataError("a member's name must be an identifier", place=place, value=member.name)
+        own = member.rebuilt.labels
+        mine = levels_and_classes.member_classes(own, native.n_classes, columns.labels, columns.order, place)
+        if weight > 0:
+            members.append(MemberSpec(member.name, float(weight), native, mine))
+    if not members:
+        raise UsageError("a member must have a weight above 0", place=name, value=dict(weights))
+    return LevelSpec(name, ensemble.vote, tuple(members), {})
+
+
+def _rows(path: Path | None, order: FeatureOrder) -> tuple[Float32, dict[str, FeatureFacts]]:
+    if path is None:
+        return np.empty((0, len(order.names)), np.float32), {}
+    table = read_rows(path)
+    rows = np.full((len(table.features), len(order.names)), np.nan, np.float32)
+    if table.names is None:
+        raise DataError("rows must have the features' names", place=str(path))
+    for i, name in enumerate(order.names):
+        if name not in table.names:
+            raise DataError("rows must have each feature", place=str(path), value=name)
+        rows[:, i] = table.features[:, table.names.index(name)]
+    rows[~np.isfinite(rows)] = np.nan
+    facts = {name: f for i, name in enumerate(order.names) if (f := _facts(rows[:, i])) is not None}
+    return rows, facts
+
+
+def _facts(column: Float32) -> FeatureFacts | None:
+    values = column[np.isfinite(column)].astype(np.float64)
+    if not len(values):
+        return None
+    cuts = np.unique(np.quantile(values, np.arange(1, _BINS) / _BINS))
+    counts = np.bincount(np.searchsorted(cuts, values, side="left"), minlength=len(cuts) + 1)
+    return FeatureFacts(
+        float(values.min()), float(values.max()), Histogram(tuple(cuts.tolist()), tuple(counts.tolist()))
+    )
+
+
+def _decision(classes: tuple[str, ...], fallback: str | None) -> DecisionPolicy:
+    """A threshold of 0.35, and half of the probability for the fallback action."""
+    action = fallback or "HOLD"
+    if action not in classes:
+        raise UsageError(
+            "the fallback action must be a class",
+            place="--fallback-action",
+            value=action,
+            hint=f"Classes: {', '.join(classes)}. Name them by --classes, or give --fallback-action.",
+        )
+    rest = 0.5 / (len(classes) - 1)
+    return DecisionPolicy(0.35, action, 0.5, tuple(0.5 if c == action else rest for c in classes), None)
+
+
+def _aliases(files: Mapping[str, tuple[Path, ...]], placed: Mapping[str, str]) -> dict[str, str]:
+    """The old file name of each level, without its ending, where it held a whole ensemble."""
+    taken = set(placed.values())
+    found = {}
+    for name, paths in files.items():
+        stem = paths[0].name.split(".")[0]
+        if len(paths) == 1 and is_identifier(stem) and stem not in taken:
+            found[stem] = placed[name]
+    return found
+
+
+def _provenance(
+    request: ImportRequest,
+    classes: Mapping[object, str],
+    order: FeatureOrder,
+    levels: Mapping[str, LevelSpec],
+) -> Provenance:
+    """The imported files stand for the data, of which nothing else is known."""
+    digests = [hashlib.sha256(p.read_bytes()).hexdigest() for paths in request.files.values() for p in paths]
+    config = {
+        "classes": {str(k): v for k, v in classes.items()},
+        "order": order.to_json(),
+        "weights": {s.name: {m.name: m.weight for m in s.members} for s in levels.values()},
+    }
+    end = _UNKNOWN if request.data_end is None else _instant(request.data_end)
+    return Provenance(
+        simulated=False,
+        data_sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
+        data_start=_UNKNOWN,
+        data_end=end,
+        rows=0,
+        config_sha256=hashlib.sha256(strict_json.canonical_bytes(config)).hexdigest(),
+        git_commit=None,
+        libraries={p: installed(p) for p in _PACKAGES},
+        seed=0,
+    )
+
+
+def _instant(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError("a time must be ISO 8601", place="--data-end", value=text) from None
+    if moment.tzinfo is not None and moment.utcoffset():
+        raise UsageError("a time must be in UTC", place="--data-end", value=text)
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -1,1 +1,0 @@
-"""How versions come into a store, leave it, and travel: publish, collect, export, import, wheel."""

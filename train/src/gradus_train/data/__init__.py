@@ -1,0 +1,1 @@
+"""The rows that training sees: read, computed, labelled, described."""

@@ -1,0 +1,51 @@
+"""A dataset as a table in a file, which `--features` reads back to the same dataset."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import polars as pl
+
+from gradus_runtime.errors import EnvironmentFailedError, UsageError
+from gradus_train.data.dataset import Dataset
+
+__all__ = ["dataset_table", "write_table"]
+
+
+def dataset_table(dataset: Dataset) -> pl.DataFrame:
+    """Return `timestamp` (UTC), the features, and `label`; null where a value is unavailable.
+
+    A column `simulated` says so where the data is not of a real market.
+    """
+    label = pl.Series([*dataset.classes, None], dtype=pl.String).gather(
+        pl.Series(dataset.labels).replace(-1, len(dataset.classes))
+    )
+    table = pl.DataFrame(dataset.features, schema=list(dataset.names)).fill_nan(None)
+    columns = [pl.Series("timestamp", dataset.timestamps).cast(pl.Datetime("ms", "UTC"))]
+    columns += [*table.iter_columns(), label.alias("label")]
+    if dataset.simulated:
+        columns.append(pl.Series("simulated", [True] * len(table), dtype=pl.Boolean))
+    return pl.DataFrame(columns)
+
+
+def write_table(dataset: Dataset, path: Path) -> None:
+    """Write the table as Parquet (.parquet) or CSV (.csv, .csv.gz).
+
+    Raises:
+        UsageError: Another kind of file.
+        EnvironmentFailedError: The file cannot be written.
+    """
+    if not path.name.endswith((".parquet", ".csv", ".csv.gz")):
+        raise UsageError("a table must be a .parquet, .csv or .csv.gz file", place="--out", value=path.name)
+    table = dataset_table(dataset)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            table.write_parquet(path)
+        elif path.suffix == ".gz":
+            path.write_bytes(gzip.compress(table.write_csv().encode(), mtime=0))
+        else:
+            table.write_csv(path)
+    except OSError as e:
+        raise EnvironmentFailedError("the table must be writable", place=str(path), value=str(e)) from None

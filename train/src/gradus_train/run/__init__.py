@@ -1,0 +1,1 @@
+"""A whole training run: from data and configuration to the run folder."""

@@ -1,0 +1,143 @@
+"""The door of training: a plan in, a run folder out."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus_runtime.contracts.run_folder import Run
+from gradus_runtime.errors import UsageError
+from gradus_train.evaluation import gates as gating
+from gradus_train.evaluation.details import Details, GateLine
+from gradus_train.evaluation.gates import Gate
+from gradus_train.evaluation.pinned import compare_with_pinned
+from gradus_train.evaluation.scoreboard import level_details
+from gradus_train.evaluation.stepdown import outage_drills, step_down
+from gradus_train.evaluation.summary import summarise_data, summarise_split
+from gradus_train.run.folder import check_target, write_run
+from gradus_train.training.assemble import LevelResult, assemble
+from gradus_train.training.execute import execute
+from gradus_train.training.parts import PartStore
+from gradus_train.training.prepare import Plan
+from gradus_train.training.progress import Progress
+
+__all__ = ["Outcome", "git_commit_of", "train", "working_folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run: its contract, what was measured, and the seconds it took by part."""
+
+    run: Run
+    details: Details
+
+
+def train(
+    plan: Plan,
+    out: Path,
+    *,
+    jobs: int,
+    progress: Progress,
+    resume: bool = False,
+    gates: Sequence[Gate] | None = None,
+    pinned_store: Path | None = None,
+    git_commit: str | None = None,
+) -> Outcome:
+    """Train a plan and write its run folder.
+
+    Parts are kept in `out/parts` until the folder is finished; with `resume` those of the same plan are taken
+    over, else they are dropped. A finished run that is in `out` stays until the new one is complete.
+
+    Args:
+        plan: What to train.
+        out: The run folder: new, empty, or a run.
+        jobs: Parts in work at the same time; the result does not depend on it.
+        progress: Told of every part.
+        resume: Go on with kept parts.
+        gates: Rules to hold the levels against; None to look without.
+        pinned_store: An artifact store whose pinned version the gates compare with.
+        git_commit: For the provenance.
+
+    Raises:
+        UsageError: `out` holds something else, or another process writes to it.
+    """
+    check_target(out)
+    with working_folder(out) as folder:
+        store = PartStore(folder)
+        if not resume:
+            store.clear()
+        begun = time.perf_counter()
+        executed = execute(plan, store, jobs=jobs, progress=progress)
+        fitted = time.perf_counter() - begun
+        results = [assemble(plan, level, executed) for level in plan.levels]
+        details, gate_passed = _measure(plan, results, gates, pinned_store)
+        timings = {str(key): round(seconds, 3) for key, seconds in sorted(executed.seconds.items(), key=str)}
+        timings["fitting"] = round(fitted, 3)
+        run = write_run(
+            plan,
+            results,
+            details,
+            out,
+            gate_passed=gate_passed,
+            git_commit=git_commit,
+            timings=timings,
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(run, details)
+
+
+def _measure(
+    plan: Plan, results: Sequence[LevelResult], gates: Sequence[Gate] | None, pinned_store: Path | None
+) -> tuple[Details, bool | None]:
+    below = [*results[1:], None]
+    levels = tuple(level_details(plan, r, b) for r, b in zip(results, below, strict=True))
+    lines: tuple[GateLine, ...] = ()
+    if gates is not None:
+        lines = gating.evaluate(gates, levels, compare_with_pinned(pinned_store, plan, results))
+    details = Details(
+        data=summarise_data(plan),
+        split=summarise_split(plan),
+        levels=levels,
+        step_down=step_down(plan, results),
+        drills=outage_drills(plan, results),
+        gates=lines,
+    )
+    return details, None if gates is None else gating.passed(lines)
+
+
+@contextmanager
+def working_folder(out: Path) -> Iterator[Path]:
+    """Yield `out/parts`, held by this process alone.
+
+    Raises:
+        UsageError: Another process holds it.
+    """
+    folder = out / "parts"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                "one process may train into a folder at a time",
+                place=str(out),
+                hint="Wait for it, or name another folder with --out.",
+            ) from None
+        yield folder
+
+
+def git_commit_of(folder: Path) -> str | None:
+    """Return the commit that a folder's repository is at; None where there is no repository, or no git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
