@@ -1,15 +1,17 @@
 """What was released once must load, validate and answer for ever."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from gradus_convert.publishing.export import export_zip
+from gradus_convert.publishing.export import export_zip, import_artifact
 from gradus_convert.validation.findings import errors_in
 from gradus_convert.validation.targets import check_path
 from gradus_runtime import Predictor
 from gradus_runtime.contracts import feature_order, manifest
+from gradus_runtime.errors import ManifestError
 from gradus_runtime.store import open_artifact
 
 HERE = Path(__file__).resolve().parent
@@ -25,10 +27,19 @@ def number(folder):
     return int(folder.name.rpartition("-")[2])
 
 
-def test_every_format_version_up_to_todays_is_here():
-    assert [number(f) for f in MANIFESTS] == list(range(1, manifest.FORMAT_VERSION + 1))
+def test_every_format_that_was_released_is_here():
     today = int(feature_order.FORMAT.rpartition("/")[2])
-    assert [number(f) for f in ORDERS] == list(range(1, today + 1))
+    for folders, newest in ((MANIFESTS, manifest.FORMAT_VERSION), (ORDERS, today)):
+        found = [number(f) for f in folders]
+        assert found == list(range(1, found[-1] + 1))
+        # A format that is still open has no artifact yet: it gets one when it is released.
+        assert found[-1] in ((newest, newest - 1) if unreleased() else (newest,))
+
+
+def unreleased():
+    changes = (HERE.parents[1] / "CHANGELOG.md").read_text("utf-8")
+    first = next(line for line in changes.splitlines() if line.startswith("## "))
+    return "Unreleased" in first
 
 
 @pytest.mark.parametrize("folder", MANIFESTS, ids=lambda f: f.name)
@@ -63,6 +74,35 @@ def test_a_released_artifact_still_travels(folder, tmp_path):
         export_zip(artifact, tmp_path / "out.zip")
     with open_artifact(tmp_path / "out.zip") as again:
         assert again.digest == expected(folder)["digest"]
+
+
+@pytest.mark.parametrize("folder", MANIFESTS, ids=lambda f: f.name)
+def test_a_released_artifact_is_published_with_the_bytes_it_had(folder, tmp_path):
+    done = import_artifact(folder / "artifact", tmp_path / "store")
+    assert done.digest == expected(folder)["digest"]
+    published = (done.path / "manifest.json").read_bytes()
+    assert published == (folder / "artifact" / "manifest.json").read_bytes()
+
+
+def test_an_older_manifest_must_be_in_its_own_canonical_form():
+    data = (HERE / "manifest-1" / "artifact" / "manifest.json").read_bytes()
+    assert manifest.parse(data).format_version == manifest.FORMAT_VERSION
+    for changed in (data + b"\n", data.replace(b'  "aliases"', b' "aliases"')):
+        with pytest.raises(ManifestError, match="a manifest must be in its canonical form"):
+            manifest.parse(changed)
+    with_int = re.sub(rb'"tolerance": [^\n]*', b'"tolerance": 1', data)
+    with pytest.raises(ManifestError, match="a tolerance must be above 0"):
+        manifest.parse(with_int)
+    age = data.replace(b'"max_age_days": null', b'"max_age_days": 30')
+    with pytest.raises(ManifestError, match="a manifest must be in its canonical form"):
+        manifest.parse(age)
+
+
+def test_a_newer_format_names_what_reads_it():
+    data = (HERE / "manifest-1" / "artifact" / "manifest.json").read_bytes()
+    newer = data.replace(b'"format_version": 1', b'"format_version": 99')
+    with pytest.raises(ManifestError, match=r"must be 1 to \d.* pip install --upgrade gradus-runtime"):
+        manifest.parse(newer)
 
 
 @pytest.mark.parametrize("folder", ORDERS, ids=lambda f: f.name)

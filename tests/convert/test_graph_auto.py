@@ -8,7 +8,7 @@ from tests.support.forests import chain, random_forest
 from gradus_convert.artifact import assemble, level
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.graphs.encoding import FEW_NODES, choose
-from gradus_runtime.contracts.manifest import Level, RuntimeRequirement
+from gradus_runtime.contracts.manifest import CLOSE, Level, RuntimeRequirement
 from gradus_runtime.errors import UsageError
 
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_chosen_is_refused() -> None:
 def test_an_artifact_asks_for_the_onnxruntime_that_its_encodings_need() -> None:
     def requirement(encoding: str, minimum: str) -> str:
         nothing = level.NO_PARITY
-        made = Level("l", (), "l.onnx", encoding, {}, "soft", (), {}, (), nothing)
+        made = Level("l", (), "l.onnx", encoding, CLOSE, {}, "soft", (), {}, (), nothing)
         return assemble._requirement(RuntimeRequirement(minimum, ()), [made]).minimum
 
     assert requirement("compact", "1.20.0") == "1.20.0"

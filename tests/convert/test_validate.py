@@ -120,7 +120,7 @@ def test_a_store_with_a_version_missing_fails_on_its_records(tmp_path):
         (lambda m: m["levels"][1]["groups"].append("outer"), "rules", "groups must be defined", "["),
         (lambda m: m["aliases"].update(old="level9"), "rules", "an alias must point at a level", '"old"'),
         (lambda m: m["decision"].update(fallback_action="WAIT"), "rules", "must be a class", '"WAIT"'),
-        (lambda m: m.update(format_version=2), "schema", "format_version must be at most 1", None),
+        (lambda m: m.update(format_version=99), "schema", "format_version must be at most", None),
         (lambda m: m.update(format_version=True), "schema", "$.format_version", "format_version"),
     ],
 )

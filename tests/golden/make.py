@@ -24,6 +24,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import (
+    CLOSE,
+    FORMAT_VERSION,
     DecisionPolicy,
     FeatureSpec,
     FileEntry,
@@ -171,6 +173,7 @@ def _manifest(
                 groups=kept,
                 file=f"{level}.onnx",
                 encoding="cuts",
+                bits=CLOSE,
                 opsets={"": 17},
                 vote="soft",
                 members=(Member("cuts", "none", 1.0, len(columns) * CUTS, 3 * len(columns) * CUTS),),
@@ -180,7 +183,7 @@ def _manifest(
             )
         )
     return Manifest(
-        format_version=1,
+        format_version=FORMAT_VERSION,
         name=name,
         version=version,
         classes=classes,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gradus_runtime.contracts.manifest import (
+    CLOSE,
+    FORMAT_VERSION,
     DecisionPolicy,
     FeatureSpec,
     FileEntry,
@@ -29,6 +31,7 @@ def sample_manifest() -> Manifest:
             groups=groups,
             file=f"{name}.onnx",
             encoding="compact",
+            bits=CLOSE,
             opsets={"": 17},
             vote="soft",
             members=members,
@@ -39,7 +42,7 @@ def sample_manifest() -> Manifest:
         for name, groups in (("level1", ("market", "outside")), ("level2", ("market",)))
     )
     return Manifest(
-        format_version=1,
+        format_version=FORMAT_VERSION,
         name="sample",
         version="2026.1.4",
         classes=("SELL", "BUY"),

@@ -18,6 +18,7 @@ from gradus_convert.parity import ThirdOpinion, ordinary_rows
 from gradus_runtime.contracts import names
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import (
+    CLOSE,
     FORMAT_VERSION,
     FeatureSpec,
     FileEntry,
@@ -122,7 +123,7 @@ def _outline(spec: ArtifactSpec, s: LevelSpec) -> Level:
     """A level before it is built: enough for the schema hash."""
     nothing = level.NO_PARITY
     groups = spec.order.level(s.name).groups
-    return Level(s.name, groups, names.level_file(s.name), "", {}, s.vote, (), {}, (), nothing)
+    return Level(s.name, groups, names.level_file(s.name), "", CLOSE, {}, s.vote, (), {}, (), nothing)
 
 
 def _requirement(configured: RuntimeRequirement, levels: Sequence[Level]) -> RuntimeRequirement:

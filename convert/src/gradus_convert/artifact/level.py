@@ -14,7 +14,7 @@ from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.parity.votes import Ballot, native_vote
-from gradus_runtime.contracts.manifest import Level, Member, Parity
+from gradus_runtime.contracts.manifest import CLOSE, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
 
@@ -80,6 +80,7 @@ def describe(spec: ArtifactSpec, level: LevelSpec, built: Proof, class_counts: t
         groups=spec.order.level(level.name).groups,
         file=level_file(level.name),
         encoding=built.graph.encoding,
+        bits=CLOSE,
         opsets=dict(built.graph.opsets),
         vote=level.vote,
         members=tuple(_member(m, total) for m in level.members),

@@ -33,7 +33,7 @@ def artifact_files(artifact: Artifact) -> dict[str, bytes]:
         IntegrityError: A file differs from the manifest.
     """
     files = {entry.name: artifact.read(entry.name) for entry in artifact.manifest.files}
-    return {**files, names.MANIFEST: artifact.manifest.to_bytes(), names.SEAL: seal(artifact.digest)}
+    return {**files, names.MANIFEST: artifact.manifest_bytes, names.SEAL: seal(artifact.digest)}
 
 
 def export_zip(artifact: Artifact, out: Path) -> Written:
@@ -55,7 +55,14 @@ def import_artifact(source: Path, store_path: Path, actor: str | None = None) ->
     """
     with open_artifact(source) as artifact:
         files = {entry.name: artifact.read(entry.name) for entry in artifact.manifest.files}
-        return publish_version(store_path, artifact.manifest, files, {"imported_from": source.name}, actor)
+        return publish_version(
+            store_path,
+            artifact.manifest,
+            files,
+            {"imported_from": source.name},
+            actor,
+            manifest_bytes=artifact.manifest_bytes,
+        )
 
 
 def write_out(path: Path, data: bytes) -> Written:

@@ -43,6 +43,8 @@ def publish_version(
     files: Mapping[str, bytes],
     build_facts: Mapping[str, BuildFact],
     actor: str | None = None,
+    *,
+    manifest_bytes: bytes | None = None,
 ) -> VersionFolder:
     """Publish a version into a store, creating the store if need be.
 
@@ -55,6 +57,8 @@ def publish_version(
         files: Bytes of each listed file, by name.
         build_facts: What `build.json` says beside time and actor: facts of the host, timings.
         actor: Who does it, for the history; the user by default.
+        manifest_bytes: The bytes of `manifest.json` if it was published before, in whatever format; those of
+            the manifest by default.
 
     Returns:
         Where it is.
@@ -65,7 +69,7 @@ def publish_version(
         StoreError: The version is there with other bytes, or the store is of another artifact.
         EnvironmentFailedError: The disk failed. The message says if the version is published nevertheless.
     """
-    data = manifest.to_bytes()
+    data = manifest.to_bytes() if manifest_bytes is None else manifest_bytes
     manifests.parse(data, place=names.MANIFEST)
     _check_files(manifest, files)
     digest = hashlib.sha256(data).hexdigest()

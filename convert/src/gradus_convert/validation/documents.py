@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from gradus_convert.validation.findings import Check, Finding, attempt, from_error
 from gradus_convert.validation.lines import line_of
 from gradus_runtime.contracts import codec, feature_order, strict_json
-from gradus_runtime.contracts.manifest import FORMAT_VERSION, Manifest, rules
+from gradus_runtime.contracts.manifest import FORMAT_VERSION, Manifest, rules, upgrade
 from gradus_runtime.contracts.manifest import parse as parse_manifest
 from gradus_runtime.contracts.schemas import load_schema
 from gradus_runtime.errors import DataError, GradusError, ManifestError
@@ -56,9 +56,7 @@ def check_manifest(data: bytes, place: str) -> list[Check]:
     checks, value = _schema(data, place, "manifest")
     if checks[-1].findings:
         return [*checks, _skipped(place, "rules"), _skipped(place, "canonical form")]
-    decoded, manifest = attempt(
-        place, "rules", place, lambda: codec.decode(Manifest, value, place="manifest.json")
-    )
+    decoded, manifest = attempt(place, "rules", place, lambda: _decode(value))
     if manifest is None:
         return [*checks, decoded, _skipped(place, "canonical form")]
     text = data.decode()
@@ -95,9 +93,8 @@ def _schema(data: bytes, place: str, contract: Contract) -> tuple[list[Check], A
         )
         return [checked, Check(place, "schema", (from_error(error, place),))], None
     text = data.decode()
-    errors = sorted(
-        Draft202012Validator(load_schema(contract)).iter_errors(value), key=lambda e: list(map(str, e.path))
-    )
+    validator = Draft202012Validator(_schema_of(contract, value))
+    errors = sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.path)))
     found = [
         Finding("error", f"{place}: {e.json_path}: {_short(e.message)}", place, line_of(text, list(e.path)))
         for e in errors[:MAX_SHOWN]
@@ -105,6 +102,17 @@ def _schema(data: bytes, place: str, contract: Contract) -> tuple[list[Check], A
     if len(errors) > MAX_SHOWN:
         found.append(Finding("error", f"{place}: and {len(errors) - MAX_SHOWN} more", place))
     return [checked, Check(place, "schema", tuple(found))], value
+
+
+def _decode(value: Any) -> Manifest:
+    place = "manifest.json"
+    return codec.decode(Manifest, upgrade(value, place=place), place=place)
+
+
+def _schema_of(contract: Contract, value: Any) -> dict[str, Any]:
+    """The schema of the format that a value says it has; that of today if it says none."""
+    version = value.get("format_version") if contract == "manifest" and isinstance(value, dict) else None
+    return load_schema(contract, version if type(version) is int and version >= 1 else None)
 
 
 def _newer(value: Any) -> int | None:

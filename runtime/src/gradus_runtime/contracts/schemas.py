@@ -13,8 +13,18 @@ from typing import Any, Literal
 __all__ = ["load_schema"]
 
 
-def load_schema(contract: Literal["manifest", "feature_order"]) -> dict[str, Any]:
-    """Return the JSON Schema of a contract as a parsed JSON value."""
-    text = resources.files(__package__).joinpath(f"{contract}.schema.json").read_text("utf-8")
-    schema: dict[str, Any] = json.loads(text)
+def load_schema(contract: Literal["manifest", "feature_order"], version: int | None = None) -> dict[str, Any]:
+    """Return the JSON Schema of a contract as a parsed JSON value.
+
+    Args:
+        contract: Which contract.
+        version: Of its format; that of today if not given.
+
+    Raises:
+        FileNotFoundError: There was never such a version.
+    """
+    folder = resources.files(__package__)
+    older = folder.joinpath(f"{contract}-{version}.schema.json")
+    path = older if version is not None and older.is_file() else folder.joinpath(f"{contract}.schema.json")
+    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return schema

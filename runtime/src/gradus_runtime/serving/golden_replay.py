@@ -13,7 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
-from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
 from gradus_runtime.errors import EnvironmentFailedError, IntegrityError
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.level_session import RowBuffer
@@ -108,13 +108,14 @@ def replay_golden_rows(session: OnnxSession, manifest: Manifest, level: Level, g
     if not len(features):
         raise IntegrityError("golden rows must have a row that the level can serve", place=place)
     got, labels = session.replay(features)
-    _check_answers(got, expected, manifest.golden.tolerance, place)
+    tolerance = 0.0 if level.bits == EXACT else manifest.golden.tolerance
+    _check_answers(got, expected, tolerance, place)
     single = np.empty_like(expected[:SINGLE_ROWS])
     cell = RowBuffer(session.session, features.shape[1], len(manifest.classes))
     for i in range(len(single)):
         cell.features[:] = features[i]
         single[i] = cell.run()
-    _check_answers(single, expected[:SINGLE_ROWS], manifest.golden.tolerance, place)
+    _check_answers(single, expected[:SINGLE_ROWS], tolerance, place)
     if labels is not None and (labels != got.argmax(axis=1)).any():
         raise IntegrityError("a label must be the class of the largest probability", place=place)
 
@@ -139,8 +140,9 @@ def _check_graph(session: OnnxSession, manifest: Manifest, level: Level, place: 
 def _check_answers(got: Float32, expected: Float32, tolerance: float, place: str) -> None:
     difference = float(np.abs(got.astype(np.float64) - expected).max())
     if not difference <= tolerance:
+        how = f"within {tolerance:g}" if tolerance else "bit for bit"
         raise IntegrityError(
-            f"golden rows must come out within {tolerance:g}",
+            f"golden rows must come out {how}",
             place=place,
             value=difference,
             hint="The graph, or this onnxruntime, does not compute what was proved at conversion.",

@@ -33,7 +33,8 @@ class Artifact:
         expected: The digest that a pin demands, if any.
 
     Attributes:
-        manifest: The contract.
+        manifest: The contract, in the format of today.
+        manifest_bytes: The bytes of `manifest.json`, as published.
         digest: SHA-256 of the manifest's bytes, in hexadecimal.
         origin: Where it comes from, for people.
         first_level: Name of the best level to serve: the manifest's first, or what the old name means that
@@ -49,8 +50,8 @@ class Artifact:
         self.origin = origin
         try:
             self._sizes = carrier.sizes()
-            data, self.digest = self._manifest_bytes(expected)
-            self.manifest: Manifest = manifests.parse(data, place=f"{origin}/{names.MANIFEST}")
+            self.manifest_bytes, self.digest = self._verified_manifest(expected)
+            self.manifest: Manifest = manifests.parse(self.manifest_bytes, place=f"{origin}/{names.MANIFEST}")
             self._entries = {f.name: f for f in self.manifest.files}
             self._check_names_and_sizes()
         except BaseException:
@@ -58,7 +59,7 @@ class Artifact:
             raise
         self.first_level = self.manifest.levels[0].name
 
-    def _manifest_bytes(self, expected: str | None) -> tuple[bytes, str]:
+    def _verified_manifest(self, expected: str | None) -> tuple[bytes, str]:
         data = self._bounded(names.MANIFEST, strict_json.MAX_BYTES)
         digest = sha256_hex(data)
         if self._bounded(names.SEAL, SEAL_BYTES) != seal(digest):

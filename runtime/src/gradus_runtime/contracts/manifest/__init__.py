@@ -1,10 +1,13 @@
 """`manifest.json`: the contract between who publishes an artifact and who serves it.
 
-`types` are its dataclasses, `rules` what must hold beyond the types, `reader` reads the bytes.
+`types` are its dataclasses, `rules` what must hold beyond the types, `reader` reads the bytes, and each older
+format has a module that upgrades it (`format1`).
 """
 
-from gradus_runtime.contracts.manifest.reader import parse
+from gradus_runtime.contracts.manifest.reader import parse, upgrade
 from gradus_runtime.contracts.manifest.types import (
+    CLOSE,
+    EXACT,
     FORMAT_VERSION,
     DecisionPolicy,
     FeatureSpec,
@@ -20,6 +23,8 @@ from gradus_runtime.contracts.manifest.types import (
 )
 
 __all__ = [
+    "CLOSE",
+    "EXACT",
     "FORMAT_VERSION",
     "DecisionPolicy",
     "FeatureSpec",
@@ -33,4 +38,5 @@ __all__ = [
     "Provenance",
     "RuntimeRequirement",
     "parse",
+    "upgrade",
 ]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gradus_runtime.contracts import names
-from gradus_runtime.contracts.manifest.types import FeatureSpec, Level, Manifest
+from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
 from gradus_runtime.errors import ManifestError
 
 __all__ = [
@@ -189,6 +189,7 @@ def _levels(m: Manifest, need: _Need) -> None:
 
 def _level(level: Level, classes: int, path: str, need: _Need) -> None:
     need.identifier(level.encoding, f"{path}.encoding")
+    need(level.bits in (EXACT, CLOSE), f"bits must be {EXACT!r} or {CLOSE!r}", f"{path}.bits", level.bits)
     rule = "opsets must name domains of ONNX and versions from 1 to 999"
     good = bool(level.opsets) and all(d in _DOMAINS and 1 <= v <= 999 for d, v in level.opsets.items())
     need(good, rule, f"{path}.opsets", dict(level.opsets))

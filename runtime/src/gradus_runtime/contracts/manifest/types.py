@@ -15,6 +15,8 @@ from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
 
 __all__ = [
+    "CLOSE",
+    "EXACT",
     "FORMAT_VERSION",
     "DecisionPolicy",
     "FeatureSpec",
@@ -29,7 +31,12 @@ __all__ = [
     "RuntimeRequirement",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+EXACT = "exact"
+"""`Level.bits`: the same row gives the same 32 bits per probability, everywhere."""
+CLOSE = "2e-6"
+"""`Level.bits`: the same row gives probabilities within 2e-6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +115,16 @@ class Parity:
 class Level:
     """A level: the groups it needs, its graph, its members, what was measured.
 
-    `vote` is "soft" or "hard". `metrics` are of the holdout rows. `class_counts` are the decisions on the
-    holdout rows, by class: the reference of the drift of classes (empty if unknown).
+    `bits` is `EXACT` or `CLOSE`. `vote` is "soft" or "hard". `metrics` are of the holdout rows.
+    `class_counts` are the decisions on the holdout rows, by class: the reference of the drift of classes
+    (empty if unknown).
     """
 
     name: str
     groups: tuple[str, ...]
     file: str
     encoding: str
+    bits: str
     opsets: Mapping[str, int]
     vote: str
     members: tuple[Member, ...]
@@ -129,7 +138,7 @@ class Golden:
     """Rows with known answers, in the file `golden.npz`, replayed through the session that will serve.
 
     Arrays: `features` float32 [rows, features], and per level NAME `NAME` float32 [rows, classes].
-    `tolerance` is the largest allowed absolute difference of a probability.
+    `tolerance` is the largest allowed absolute difference of a probability; levels with exact bits have none.
     """
 
     file: str
