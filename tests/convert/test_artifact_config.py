@@ -108,7 +108,7 @@ def test_an_artifact_without_holdout_or_statistics_is_proved_on_made_rows(spec):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        ({"other": 1}, "holdout rows must be an npz with `features`"),
+        ({"other": 1}, "holdout rows must hold `features`"),
         ({"features": [[1.0, 2.0]]}, r"holdout rows must be float32 [N, 5]"),
     ],
 )

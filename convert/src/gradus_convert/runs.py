@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from gradus_convert import readers
 from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
 from gradus_convert.config import ArtifactConfig
 from gradus_convert.graphs.types import Encoding
-from gradus_runtime.contracts import feature_order, names, run_folder
+from gradus_runtime.contracts import feature_order, names, npz_file, run_folder
 from gradus_runtime.contracts.run_folder import Run, RunLevel, RunMember
 from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError
 
@@ -125,13 +123,10 @@ def _verified(path: Path, sha256: str) -> bytes:
 def _holdout(folder: Path, run: Run, width: int) -> npt.NDArray[np.float32]:
     path = folder / "holdout.npz"
     data = _verified(path, run.holdout_sha256)
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            features = np.ascontiguousarray(archive["features"])
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as e:
-        raise DataError(
-            "holdout rows must be an npz with `features`", place=str(path), value=str(e)
-        ) from None
+    arrays = npz_file.read(data, place=str(path))
+    if "features" not in arrays:
+        raise DataError("holdout rows must hold `features`", place=str(path), value=sorted(arrays))
+    features = np.ascontiguousarray(arrays["features"])
     if features.dtype != np.float32 or features.ndim != 2 or features.shape[1] != width:
         found = (features.dtype, features.shape)
         raise DataError(f"holdout rows must be float32 [N, {width}]", place=str(path), value=found)

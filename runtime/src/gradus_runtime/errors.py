@@ -6,7 +6,7 @@ They are named for what the caller must do. `exit_code` is what the command line
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "CheckError",
@@ -31,6 +31,68 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 3
 
 
+_SHOWN = 120
+"""Characters of a value that a message shows."""
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    dict: ("{", "}"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _shown(value: object) -> str:
+    """The text of a value as `repr` gives it, as far as a message shows it.
+
+    A value may be far larger than its file: a list that names another twice, thirty times over. What `repr`
+    takes then has no bound, so containers are walked only until the text is long enough.
+    """
+    parts: list[str] = []
+    _show(value, parts, _SHOWN + 1)
+    return "".join(parts)
+
+
+def _show(value: object, parts: list[str], room: int) -> int:
+    """Append the text of a value; return the room that is left, which is not above 0 once it was enough."""
+    kind = type(value)
+    if kind in _BRACKETS and value:
+        return _show_items(value, kind, parts, room)
+    if isinstance(value, str | bytes | bytearray):
+        text = repr(value[: _SHOWN + 1])
+    elif isinstance(value, int) and value.bit_length() > 400:
+        text = f"an integer of {value.bit_length()} bits"
+    elif getattr(getattr(value, "dtype", None), "hasobject", False):
+        text = f"an array of objects of shape {getattr(value, 'shape', ())}"
+    else:
+        text = repr(value)
+    parts.append(text[: _SHOWN + 1])
+    return room - len(text)
+
+
+def _show_items(value: Any, kind: type, parts: list[str], room: int) -> int:
+    start, end = _BRACKETS[kind]
+    parts.append(start)
+    room -= len(start)
+    for i, item in enumerate(value.items() if kind is dict else value):
+        if i:
+            parts.append(", ")
+            room -= 2
+        if kind is dict:
+            room = _show(item[0], parts, room)
+            parts.append(": ")
+            room -= 2
+        room = _show(item[1] if kind is dict else item, parts, room)
+        if room <= 0:
+            return room
+    parts.append(",)" if kind is tuple and len(value) == 1 else end)
+    return room - len(end)
+
+
 class GradusError(Exception):
     """Base of every error that gradus raises on purpose.
 
@@ -53,11 +115,10 @@ class GradusError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        text = self.rule if self.place is None else f"{self.place}: {self.rule}"
+        text = self.rule if self.place is None else f"{_cut(self.place, 500)}: {self.rule}"
         if self.value is not None:
-            shown = repr(self.value)
-            text += f", but got {shown if len(shown) <= 120 else shown[:117] + '...'}"
-        return text if self.hint is None else f"{text}. {self.hint}"
+            text += f", but got {_cut(_shown(self.value), _SHOWN)}"
+        return text if self.hint is None else f"{text}. {_cut(self.hint, 1000)}"
 
 
 class UsageError(GradusError):

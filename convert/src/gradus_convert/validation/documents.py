@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ __all__ = ["check_feature_order", "check_manifest", "kind_of", "read"]
 
 Contract = Literal["manifest", "feature_order"]
 MAX_SHOWN = 20
+MAX_LOOKED_AT = 201
+"""Errors of a schema that are looked at: each holds copies of what it is about."""
 
 
 def read(path: Path) -> bytes:
@@ -93,13 +96,15 @@ def _schema(data: bytes, place: str, contract: Contract) -> tuple[list[Check], A
         )
         return [checked, Check(place, "schema", (from_error(error, place),))], None
     text = data.decode()
-    validator = Draft202012Validator(_schema_of(contract, value))
-    errors = sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.path)))
+    every = Draft202012Validator(_schema_of(contract, value)).iter_errors(value)
+    errors = sorted(islice(every, MAX_LOOKED_AT), key=lambda e: list(map(str, e.path)))
     found = [
         Finding("error", f"{place}: {e.json_path}: {_short(e.message)}", place, line_of(text, list(e.path)))
         for e in errors[:MAX_SHOWN]
     ]
-    if len(errors) > MAX_SHOWN:
+    if len(errors) == MAX_LOOKED_AT:
+        found.append(Finding("error", f"{place}: and others: more than {MAX_LOOKED_AT - 1} errors", place))
+    elif len(errors) > MAX_SHOWN:
         found.append(Finding("error", f"{place}: and {len(errors) - MAX_SHOWN} more", place))
     return [checked, Check(place, "schema", tuple(found))], value
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
-from gradus_runtime.contracts import graph
+from gradus_runtime.contracts import graph, npz_file
 from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
 from gradus_runtime.errors import EnvironmentFailedError, IntegrityError
 from gradus_runtime.rows.base import Float32
@@ -71,13 +68,11 @@ def read_golden(data: bytes, place: str) -> GoldenRows:
     Raises:
         IntegrityError: It is no such file.
     """
+    found = npz_file.read(data, place=place, error=IntegrityError)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays: dict[str, NDArray[np.float32]] = {
-                name: np.ascontiguousarray(archive[name], np.float32) for name in archive.files
-            }
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as e:
-        raise IntegrityError("golden rows must be an npz file", place=place, value=str(e)) from None
+        arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in found.items()}
+    except ValueError as e:
+        raise IntegrityError("golden rows must be numbers", place=place, value=str(e)) from None
     if "features" not in arrays:
         raise IntegrityError("golden rows must hold `features`", place=place)
     features = arrays.pop("features")
