@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus_live.labels import NO_LABEL, FixedHorizon
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder, LevelSpec
-from gradus_train.data.dataset import DataSource, LabelSpec, load_dataset
-from gradus_train.labels import NO_LABEL
+from gradus_train.data.dataset import DataSource, load_dataset
 from gradus_train.market import simulate
 
 __all__ = ["SOURCE", "Table", "order", "table"]
@@ -60,7 +60,7 @@ def table(rows: int, seed: int) -> Table:
     """
     with tempfile.TemporaryDirectory() as folder:
         files = simulate(Path(folder), bars=int(rows * _SPARE) + _WARM_UP, seed=seed)
-        data = load_dataset(DataSource(files.candles, files.macro), order(), LabelSpec())
+        data = load_dataset(DataSource(files.candles, files.macro), order(), FixedHorizon())
     complete = np.flatnonzero(np.isfinite(data.features).all(axis=1) & (data.labels != NO_LABEL))[:rows]
     if len(complete) < rows:
         raise ValueError(f"{rows} complete rows are needed, but the market gave {len(complete)}")

@@ -52,7 +52,6 @@ def make_dataset(n: int = 900, seed: int = 7, noise: float = 0.6) -> Dataset:
         labels=labels,
         timestamps=timestamps,
         classes=("SELL", "HOLD", "BUY"),
-        horizon=4,
         bar_ms=BAR_MS,
         data_sha256="0" * 64,
         data_start="2023-11-14T22:15:00Z",

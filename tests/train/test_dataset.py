@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradus_live.labels import FixedHorizon
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError, UsageError
-from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, load_dataset
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.market import simulate
 
@@ -23,7 +24,7 @@ def order() -> FeatureOrder:
 @pytest.fixture(scope="module")
 def dataset(order: FeatureOrder, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     files = simulate(tmp_path_factory.mktemp("market"), bars=6000)
-    return load_dataset(DataSource(files.candles, files.macro), order, LabelSpec())
+    return load_dataset(DataSource(files.candles, files.macro), order, FixedHorizon())
 
 
 def test_a_dataset_has_every_bar_as_a_row(dataset: Dataset, order: FeatureOrder) -> None:
@@ -50,7 +51,7 @@ def test_too_few_labelled_rows_are_refused_with_their_number(tmp_path: Path, ord
     with pytest.raises(
         DataError, match=r"candles\.csv: at least 2000 labelled rows are needed, but got 4\d\d"
     ):
-        load_dataset(DataSource(files.candles), order, LabelSpec())
+        load_dataset(DataSource(files.candles), order, FixedHorizon())
 
 
 def test_without_daily_series_only_the_external_features_are_unavailable(
@@ -58,7 +59,7 @@ def test_without_daily_series_only_the_external_features_are_unavailable(
 ) -> None:
     files = simulate(tmp_path, bars=3000)
     settings = DataSettings(minimum_rows=100)
-    data = load_dataset(DataSource(files.candles, settings=settings), order, LabelSpec())
+    data = load_dataset(DataSource(files.candles, settings=settings), order, FixedHorizon())
     missing = {n for n, bad in zip(data.names, np.isnan(data.features[-1]), strict=True) if bad}
     assert missing == {f.name for f in order.features if f.group == "external_api"}
 
@@ -70,7 +71,7 @@ def test_an_unknown_feature_is_refused_by_name(tmp_path: Path) -> None:
         {"format": feature_order.FORMAT, "groups": [group], "levels": levels}, place="own"
     )
     with pytest.raises(ConfigError, match=r"must be built in.*'my_secret'.*--features FILE"):
-        load_dataset(DataSource(simulate(tmp_path, bars=200).candles), own, LabelSpec())
+        load_dataset(DataSource(simulate(tmp_path, bars=200).candles), own, FixedHorizon())
 
 
 def test_a_source_needs_candles_or_a_table() -> None:

@@ -10,15 +10,16 @@ import polars as pl
 import pytest
 from tests.support.candles import BAR_MS, START_MS, csv_text, random_bars
 
+from gradus_live.labels import FixedHorizon
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
-from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, load_dataset
 from gradus_train.data.export import dataset_table, write_table
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.market import simulate
 
-TWO = LabelSpec(horizon=2, threshold=0.0, classes=("DOWN", "UP"))
+TWO = FixedHorizon(horizon=2, threshold=0.0, classes=("DOWN", "UP"))
 
 
 def own_order(groups: Mapping[str, tuple[str, ...]], levels: Mapping[str, tuple[str, ...]]) -> FeatureOrder:
@@ -47,12 +48,13 @@ def table(rows: int = 300, seed: int = 0) -> pl.DataFrame:
 
 
 def load(
-    frame: pl.DataFrame, folder: Path, spec: LabelSpec = TWO, *, minimum: int = 10, stamps: str = "open"
+    frame: pl.DataFrame, folder: Path, spec: FixedHorizon = TWO, *, minimum: int = 10, stamps: str = "open"
 ) -> Dataset:
     path = folder / "table.parquet"
     frame.write_parquet(path)
     settings = DataSettings(minimum_rows=minimum, stamps=stamps)
-    return load_dataset(DataSource(features=path, settings=settings), ORDER, spec)
+    source = DataSource(features=path, settings=settings)
+    return load_dataset(source, ORDER, spec, table_reach=spec.horizon)
 
 
 def test_own_features_are_taken_by_name_in_the_order_of_the_order(tmp_path: Path) -> None:
@@ -75,8 +77,9 @@ def test_labels_may_be_names_or_indices(tmp_path: Path, labels: list[object]) ->
     frame = table().with_columns(label=pl.Series(labels * 100))
     path = tmp_path / "table.csv"
     frame.write_csv(path)
+    source = DataSource(features=path, settings=DataSettings(minimum_rows=10))
     for data in (
-        load_dataset(DataSource(features=path, settings=DataSettings(minimum_rows=10)), ORDER, TWO),
+        load_dataset(source, ORDER, TWO, table_reach=2),
         load(
             frame.with_columns(label=pl.when(pl.col("label").cast(pl.String) != "").then("label")), tmp_path
         ),
@@ -153,9 +156,11 @@ def test_a_written_dataset_reads_back_the_same(tmp_path: Path, name: str) -> Non
     order = feature_order.load(Path(__file__).parents[2] / "config/feature_order.json")
     files = simulate(tmp_path, bars=1500)
     settings = DataSettings(minimum_rows=10)
-    data = load_dataset(DataSource(files.candles, files.macro, settings=settings), order, LabelSpec())
+    data = load_dataset(DataSource(files.candles, files.macro, settings=settings), order, FixedHorizon())
     write_table(data, tmp_path / "deep" / name)
-    again = load_dataset(DataSource(features=tmp_path / "deep" / name, settings=settings), order, LabelSpec())
+    again = load_dataset(
+        DataSource(features=tmp_path / "deep" / name, settings=settings), order, FixedHorizon()
+    )
     assert again.features.tobytes() == data.features.tobytes()
     assert again.labels.tolist() == data.labels.tolist()
     assert again.timestamps.tolist() == data.timestamps.tolist()
@@ -169,7 +174,7 @@ def test_a_subset_of_the_built_in_features_is_an_order_too(tmp_path: Path) -> No
         {"all": ("price", "day", "out"), "alone": ("price", "day")},
     )
     files = simulate(tmp_path, bars=500)
-    spec = LabelSpec(4, 0.001, ("NO", "YES"))
+    spec = FixedHorizon(4, 0.001, ("NO", "YES"))
     source = DataSource(files.candles, files.macro, settings=DataSettings(minimum_rows=10))
     data = load_dataset(source, order, spec)
     assert data.names == ("close", "rsi_14", "hour", "usd_jpy", "fear_greed_index")

@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from tests.support.candles import csv_text, random_bars, without_bars
 
+from gradus_live.labels import FixedHorizon
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import feature_order
-from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, load_dataset
 from gradus_train.data.report import Gap, make_report
 from gradus_train.data.report_text import report_text
 from gradus_train.data.source import DataSettings, DataSource
@@ -36,7 +37,7 @@ def test_the_report_counts_what_is_there(tmp_path: Path) -> None:
     bars = without_bars(random_bars(600, 3), [100, 101, 400])
     path = tmp_path / "c.csv"
     path.write_text(csv_text(bars))
-    data = load_dataset(DataSource(path, settings=DataSettings(minimum_rows=10)), ORDER, LabelSpec())
+    data = load_dataset(DataSource(path, settings=DataSettings(minimum_rows=10)), ORDER, FixedHorizon())
     report = make_report(data, ORDER)
     assert report.rows == 597
     assert report.gaps == (Gap("2023-11-16T00:45:00Z", 2), Gap("2023-11-19T03:45:00Z", 1))
@@ -69,7 +70,6 @@ def test_equal_columns_are_reported() -> None:
         labels=np.full(n, -1),
         timestamps=np.arange(n) * 900_000,
         classes=("A", "B"),
-        horizon=1,
         bar_ms=900_000,
         data_sha256="",
         data_start="",
@@ -121,7 +121,13 @@ def test_the_table_is_written(files: MarketFiles, tmp_path: Path, capsys: pytest
     out = tmp_path / "t.parquet"
     assert features("--candles", files.candles, "--out", out) == 0
     assert "rows of 70 features" in capsys.readouterr().out
-    assert pl.read_parquet(out).columns == ["timestamp", *ORDER.names, "label", "simulated"]
+    assert pl.read_parquet(out).columns == [
+        "timestamp",
+        *ORDER.names,
+        "label",
+        "label_reach",
+        "simulated",
+    ]
     assert features("--candles", files.candles, "--out", out, "--json") == 0
     assert json.loads(capsys.readouterr().out)["out"] == str(out)
     assert features("--features", out, "--out", tmp_path / "again.csv") == 0

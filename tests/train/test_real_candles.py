@@ -12,8 +12,9 @@ import pytest
 from tests.support import feature_oracles as oracle
 from tests.support.candles import BAR_MS
 
+from gradus_live.labels import FixedHorizon
 from gradus_runtime.contracts import feature_order
-from gradus_train.data.dataset import Dataset, LabelSpec, load_dataset
+from gradus_train.data.dataset import Dataset, load_dataset
 from gradus_train.data.report import Gap, make_report
 from gradus_train.data.source import DataSource
 from gradus_train.features import HISTORY_BARS, FeatureSettings, compute_features, latest_features
@@ -26,7 +27,7 @@ JPY, USDT = "btc_jpy_15m.csv", "btc_usdt_15m_2024.csv"
 
 
 def load(folder: Path, name: str) -> Dataset:
-    return load_dataset(DataSource(folder / name, folder / "macro_daily.csv"), ORDER, LabelSpec())
+    return load_dataset(DataSource(folder / name, folder / "macro_daily.csv"), ORDER, FixedHorizon())
 
 
 @pytest.mark.parametrize(

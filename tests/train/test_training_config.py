@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from tests.support.training import config_table, quick_config
 
+from gradus_live.labels import FixedHorizon
 from gradus_runtime.errors import ConfigError
 from gradus_train import config as configuration
 from gradus_train.config import KINDS, load, parameters_of, parse
@@ -22,7 +23,8 @@ def test_the_shipped_configuration_is_what_practitioners_use():
     assert config.members[0].parameters["n_estimators"] == 200
     assert config.members[2].parameters["max_depth"] == 12
     assert (config.split.folds, config.early_stopping.rounds) == (5, 20)
-    assert config.split.gap >= config.labels.horizon
+    assert config.labels == FixedHorizon(4, 0.005)
+    assert config.split.gap == 0
 
 
 def test_every_kind_that_may_be_configured_has_a_trainer():
@@ -45,7 +47,7 @@ def test_every_kind_that_may_be_configured_has_a_trainer():
         ({"labels": {"horizon": 0}}, "a horizon must be at least 1 bar"),
         ({"members": []}, "at least one member"),
         ({"members": ["lightgbm"]}, "a member must be a table"),
-        ({"format": "gradus-training/9"}, "format must be 'gradus-training/1'"),
+        ({"format": "gradus-training/9"}, "format must be 'gradus-training/2' or 'gradus-training/1'"),
     ],
 )
 def test_a_broken_rule_is_named_with_its_place(changes, text):
@@ -108,3 +110,36 @@ def test_tuned_parameters_win_over_the_files():
 
 def test_the_shipped_configuration_comments_are_valid_toml():
     assert tomllib.loads((ROOT / "config/training.toml").read_text())["format"] == configuration.FORMAT
+
+
+def test_format_1_keeps_its_meaning_in_format_2():
+    old = config_table()
+    new = {**old, "format": "gradus-training/2", "labels": {"kind": "fixed_horizon", **old["labels"]}}
+    before, after = parse(old, place="training.toml"), parse(new, place="training.toml")
+    assert configuration.replace(after, table_reach=4) == before
+    assert before.table_reach == 4
+
+
+def test_format_2_has_defaults_for_labels_and_gap():
+    table = {**config_table(), "format": "gradus-training/2", "split": {"folds": 2, "holdout": 0.2}}
+    del table["labels"]
+    config = parse(table, place="training.toml")
+    assert config.labels == FixedHorizon(4, 0.005)
+    assert config.split.gap == 0
+    assert config.to_json()["labels"]["kind"] == "fixed_horizon"
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "text"),
+    [
+        ("labels", {"kind": "triple_barrier"}, "training.toml: labels: this kind of label needs take_profit"),
+        ("labels", {"kind": "column"}, "needs reach. How many bars"),
+        ("labels", {"horizon": 0}, "training.toml: labels.horizon: a horizon must be at least 1 bar"),
+        ("labels", [3], "training.toml: labels: a table is needed"),
+        ("split", {"folds": 2, "gap": 3, "holdout": 0.2}, "split.gap must be at least 4, the reach"),
+    ],
+)
+def test_format_2_names_what_is_wrong_with_labels(section, value, text):
+    table = {**config_table(), "format": "gradus-training/2", section: value}
+    with pytest.raises(ConfigError, match=text):
+        parse(table, place="training.toml")

@@ -1,7 +1,9 @@
 """`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Every key of every section but `[data]` must be present, so that a run says all that it depends on. Parameters
-of members are passed on to their libraries by the names these libraries use.
+Keys of `[data]`, `[labels]` and `split.gap` have defaults; every other key must be present. Parameters of
+members are passed on to their libraries by the names these libraries use. To add a key: give it a default, so
+that files without it keep their meaning. A key that changes a meaning needs a new number of the format, and a
+conversion beside `_from_format_1`.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gradus_live.labels import LabelRule, parse_label
+from gradus_live.labels import parameters_of as label_parameters
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import ConfigError
 from gradus_train.data.source import DataSettings
-from gradus_train.labels import LabelSpec
 
 __all__ = [
     "FORMAT",
@@ -35,7 +38,8 @@ __all__ = [
     "parse",
 ]
 
-FORMAT = "gradus-training/1"
+FORMAT = "gradus-training/2"
+FORMAT_1 = "gradus-training/1"
 KINDS = (
     "lightgbm",
     "xgboost",
@@ -64,7 +68,10 @@ Parameters = Mapping[str, Scalar]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Walk-forward `folds`; `gap` bars between training and test rows; `holdout`, the latest share."""
+    """Walk-forward `folds`; `holdout`, the latest share.
+
+    `gap` bars lie between training and test rows; 0 stands for the reach of the label, which is the least.
+    """
 
     folds: int
     gap: int
@@ -116,11 +123,17 @@ class MemberConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """The whole file; `tuned` holds parameters by level and member, from `gradus tune`, over the file's."""
+    """The whole file.
+
+    `tuned` holds parameters by level and member, from `gradus tune`, over the file's. `table_reach` is the
+    reach of labels that a feature table brings without saying theirs: files of format 1 state it as
+    `labels.horizon`; with None such a table is refused.
+    """
 
     seed: int
     data: DataSettings
-    labels: LabelSpec
+    labels: LabelRule
+    table_reach: int | None
     split: Split
     early_stopping: EarlyStopping
     imbalance: Imbalance
@@ -133,7 +146,7 @@ class TrainingConfig:
         value = codec.encode(self)
         if not isinstance(value, dict):
             raise TypeError("a training configuration encodes to an object")
-        return value
+        return {**value, "labels": label_parameters(self.labels)}
 
     def sha256(self) -> str:
         """SHA-256 over the canonical JSON: what the models depend on besides data and feature order."""
@@ -172,23 +185,77 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
     Raises:
         ConfigError: A rule is broken.
     """
-    if value.get("format") != FORMAT:
-        raise ConfigError(f"format must be {FORMAT!r}", place=f"{place}: format", value=value.get("format"))
+    name = value.get("format")
+    if name not in (FORMAT, FORMAT_1):
+        raise ConfigError(f"format must be {FORMAT!r} or {FORMAT_1!r}", place=f"{place}: format", value=name)
     body = {key: item for key, item in value.items() if key != "format"}
+    table_reach = None
+    if name == FORMAT_1:
+        body, table_reach = _from_format_1(body, place)
     members = body.pop("members", None)
     if not isinstance(members, list) or not members:
         raise ConfigError(
             "a list with at least one member is needed", place=f"{place}: members", value=members
         )
-    body["data"] = _data(body.get("data", {}), f"{place}: data")
-    config = codec.decode(
-        TrainingConfig, {**body, "members": [], "tuned": {}}, place=place, error=ConfigError
-    )
-    config = replace(
-        config, members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members))
+    labels = parse_label(_section(body, "labels", {"kind": "fixed_horizon"}, place), place=f"{place}: labels")
+    body.pop("labels", None)
+    sections = {
+        **body,
+        "data": _section(body, "data", codec.encode(DataSettings()), place),
+        "split": _section(body, "split", {"gap": 0}, place),
+    }
+    read = codec.decode(_Sections, sections, place=place, error=ConfigError)
+    config = TrainingConfig(
+        seed=read.seed,
+        data=read.data,
+        labels=labels,
+        table_reach=table_reach,
+        split=read.split,
+        early_stopping=read.early_stopping,
+        imbalance=read.imbalance,
+        vote=read.vote,
+        members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members)),
+        tuned={},
     )
     _check(config, place)
     return config
+
+
+def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], int]:
+    """Return a file of format 1 as one of format 2: every key of labels and split had to be present."""
+    labels, split = body.get("labels"), body.get("split")
+    if not isinstance(labels, dict) or not isinstance(split, dict):
+        raise ConfigError("the sections labels and split must be present", place=place, value=sorted(body))
+    rule = codec.decode(_Labels1, labels, place=f"{place}: labels", error=ConfigError)
+    whole = codec.decode(Split, split, place=f"{place}: split", error=ConfigError)
+    if whole.gap < rule.horizon:
+        raise ConfigError(
+            "split.gap must be at least labels.horizon (else labels of training rows reach into test rows)",
+            place=place,
+            value=whole.gap,
+        )
+    return {**body, "labels": {"kind": "fixed_horizon", **labels}}, rule.horizon
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels1:
+    """The keys of labels in format 1."""
+
+    horizon: int
+    threshold: float
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sections:
+    """What is read by its types alone."""
+
+    seed: int
+    data: DataSettings
+    split: Split
+    early_stopping: EarlyStopping
+    imbalance: Imbalance
+    vote: Vote
 
 
 def check_parameters(value: Any, place: str) -> Parameters:
@@ -214,11 +281,12 @@ def check_parameters(value: Any, place: str) -> Parameters:
     return dict(value)
 
 
-def _data(value: Any, place: str) -> dict[str, Any]:
-    """Return the section with the defaults of what it leaves out (TOML cannot write an absent time zone)."""
+def _section(body: Mapping[str, Any], name: str, defaults: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a section with the defaults of what it leaves out."""
+    value = body.get(name, {})
     if not isinstance(value, dict):
-        raise ConfigError("a table is needed", place=place, value=value)
-    return {**codec.encode(DataSettings()), **value}
+        raise ConfigError("a table is needed", place=f"{place}: {name}", value=value)
+    return {**defaults, **value}
 
 
 def _member(value: Any, place: str) -> MemberConfig:
@@ -244,8 +312,11 @@ def _check(config: TrainingConfig, place: str) -> None:
     labels, split, stopping = config.labels, config.split, config.early_stopping
     _range(0 <= config.seed < 2**31, "seed must lie in [0, 2**31)", place, config.seed)
     _range(split.folds >= 2, "split.folds must be at least 2", place, split.folds)
-    _range(split.gap >= labels.horizon, "split.gap must be at least labels.horizon (else labels of training "
-           "rows reach into test rows)", place, split.gap)  # fmt: skip
+    rule = (
+        f"split.gap must be at least {labels.reach}, the reach of the label, or be left out "
+        "(else labels of training rows reach into test rows)"
+    )
+    _range(split.gap == 0 or split.gap >= labels.reach, rule, place, split.gap)
     _range(0 < split.holdout < 0.5, "split.holdout must lie in (0, 0.5)", place, split.holdout)
     _range(stopping.rounds >= 0, "early_stopping.rounds must be at least 0", place, stopping.rounds)
     _range(0 < stopping.tail < 0.5, "early_stopping.tail must lie in (0, 0.5)", place, stopping.tail)

@@ -39,6 +39,16 @@ class Outcomes:
     long_bars: Integers
     short_bars: Integers
 
+    def select(self, keep: npt.NDArray[np.bool_]) -> Outcomes:
+        """Return the outcomes of the bars where `keep` (bool [N]) is true."""
+        return Outcomes(
+            self.labels[keep],
+            self.long[keep],
+            self.short[keep],
+            self.long_bars[keep],
+            self.short_bars[keep],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Trade:

@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_train.data.report import make_report
     from gradus_train.data.report_text import report_text
 
-    dataset = load_dataset(source, order, config.labels)
+    dataset = load_dataset(source, order, config.labels, table_reach=config.table_reach)
     if args.out is not None:
         write_table(dataset, args.out)
     if args.report or args.out is None:

@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
     levels = chosen_levels(args.level, [s.name for s in order.levels])
     progress.say("Reading the data and computing features, once for all levels")
     with _source(args, config.data) as source:
-        dataset = load_dataset(source, order, config.labels)
+        dataset = load_dataset(source, order, config.labels, table_reach=config.table_reach)
     if args.days is not None:
         dataset = _latest(dataset, args.days)
     return prepare(dataset, order, config, levels)
@@ -123,11 +122,4 @@ def jobs_of(args: argparse.Namespace) -> int:
 def _latest(dataset: Dataset, days: int) -> Dataset:
     from gradus_train.training.prepare import latest_days
 
-    keep = latest_days(dataset, days)
-    return replace(
-        dataset,
-        features=dataset.features[keep],
-        labels=dataset.labels[keep],
-        timestamps=dataset.timestamps[keep],
-        close=dataset.close[keep],
-    )
+    return dataset.select(latest_days(dataset, days))

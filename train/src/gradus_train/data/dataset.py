@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gradus_live.bars import Bars
+from gradus_live.labels import NO_LABEL, Column, FixedHorizon, LabelRule, Meta, Outcomes, outcomes
+from gradus_live.volatility import recent_volatility
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.errors import DataError
+from gradus_runtime.errors import ConfigError, DataError
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import FeatureSettings, compute_features
 from gradus_train.ingest import feature_table, load_candles, load_daily, read_table
-from gradus_train.labels import NO_LABEL, LabelSpec, make_labels
 
-__all__ = ["DataSettings", "DataSource", "Dataset", "LabelSpec", "iso_time", "load_dataset"]
+__all__ = ["DataSettings", "DataSource", "Dataset", "iso_time", "load_dataset"]
+
+_SIGMA_BARS = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,6 @@ class Dataset:
         labels: int64 [N], index into `classes`; -1 where there is no label.
         timestamps: int64 [N], ms UTC of the bar's open, rising.
         classes: Class names.
-        horizon: Bars that a label looks ahead.
         bar_ms: Length of a bar.
         data_sha256: Digest of what was read: bars and daily values, whatever the file format.
         data_start: Open of the first bar, ISO 8601 UTC.
@@ -40,6 +43,10 @@ class Dataset:
         close: float64 [N], close of the bar; NaN where the source has none.
         source_bar_ms: Length of the bars in the file, before resampling.
         partial_bars: Bars left out in resampling because a part of them was missing.
+        rule: What a label means.
+        trades: What a trade of either side would have returned, by row; None where there are no prices.
+        side: float64 [N]: for a meta label, above 0 for a long trade, below 0 for a short one; else None.
+        sigma: float64 [N], `recent_volatility` over 96 bars; None where there are no prices.
     """
 
     names: tuple[str, ...]
@@ -47,7 +54,6 @@ class Dataset:
     labels: npt.NDArray[np.int64]
     timestamps: npt.NDArray[np.int64]
     classes: tuple[str, ...]
-    horizon: int
     bar_ms: int
     data_sha256: str
     data_start: str
@@ -56,22 +62,44 @@ class Dataset:
     close: npt.NDArray[np.float64]
     source_bar_ms: int = 0
     partial_bars: int = 0
+    rule: LabelRule = field(default_factory=FixedHorizon)
+    trades: Outcomes | None = None
+    side: npt.NDArray[np.float64] | None = None
+    sigma: npt.NDArray[np.float64] | None = None
+
+    def select(self, keep: npt.NDArray[np.bool_]) -> Dataset:
+        """Return the rows where `keep` (bool [N]) is true; digest and dates stay those of the whole."""
+        return replace(
+            self,
+            features=self.features[keep],
+            labels=self.labels[keep],
+            timestamps=self.timestamps[keep],
+            close=self.close[keep],
+            trades=None if self.trades is None else self.trades.select(keep),
+            side=None if self.side is None else self.side[keep],
+            sigma=None if self.sigma is None else self.sigma[keep],
+        )
 
 
-def load_dataset(source: DataSource, order: FeatureOrder, labels: LabelSpec) -> Dataset:
+def load_dataset(
+    source: DataSource, order: FeatureOrder, rule: LabelRule, *, table_reach: int | None = None
+) -> Dataset:
     """Read the source, compute features and labels.
 
     Args:
         source: Files and how to read them.
         order: Which features, in which order.
-        labels: How bars are labelled.
+        rule: How bars are labelled.
+        table_reach: Reach of labels that a table brings without saying theirs; None: such a table is refused.
 
     Raises:
         DataError: The data breaks a rule, or has too few labelled rows.
-        ConfigError: The order names a feature that the source cannot give.
+        ConfigError: The order, or the label, names a column that the source cannot give.
     """
-    read = _from_table if source.candles is None else _from_candles
-    result = read(Path(source.name), source, order, labels)
+    if source.candles is None:
+        result = _from_table(Path(source.name), source, order, rule, table_reach)
+    else:
+        result = _from_candles(Path(source.name), source, order, rule)
     count = int((result.labels != NO_LABEL).sum())
     if count < source.settings.minimum_rows:
         raise DataError(
@@ -83,57 +111,95 @@ def load_dataset(source: DataSource, order: FeatureOrder, labels: LabelSpec) -> 
     return result
 
 
-def _from_candles(path: Path, source: DataSource, order: FeatureOrder, spec: LabelSpec) -> Dataset:
+def _from_candles(path: Path, source: DataSource, order: FeatureOrder, rule: LabelRule) -> Dataset:
     s = source.settings
+    _check_columns(rule, order)
     candles = load_candles(path, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
     daily = load_daily(source.macro) if source.macro is not None else None
     settings = FeatureSettings(s.bar_ms, s.market_timezone, s.carry_days)
-    features = compute_features(candles.frame, daily.frame if daily else None, order.names, settings)
-    timestamps = candles.frame["timestamp"].to_numpy()
-    close = candles.frame["close"].to_numpy()
+    frame = candles.frame
+    features = compute_features(frame, daily.frame if daily else None, order.names, settings)
+    names = ("timestamp", "close", "open", "high", "low")
+    timestamps, close, *prices = (frame[name].to_numpy() for name in names)
+    bars = Bars(timestamps, close, s.bar_ms, *prices)
+    side = features[rule.side].fill_null(np.nan).to_numpy() if isinstance(rule, Meta) else None
+    made = outcomes(rule, bars, side=side)
     return Dataset(
         names=order.names,
         features=_as_float32(features),
-        labels=make_labels(timestamps, close, s.bar_ms, spec),
+        labels=made.labels,
         timestamps=timestamps,
-        classes=spec.classes,
-        horizon=spec.horizon,
+        classes=rule.classes,
         bar_ms=s.bar_ms,
-        data_sha256=_digest([candles.frame] + ([daily.frame] if daily else [])),
+        data_sha256=_digest([frame] + ([daily.frame] if daily else [])),
         data_start=iso_time(timestamps[0]),
         data_end=iso_time(timestamps[-1]),
         simulated=candles.simulated or (daily is not None and daily.simulated),
         close=close,
         source_bar_ms=candles.source_bar_ms,
         partial_bars=candles.partial_bars,
+        rule=rule,
+        trades=made,
+        side=side,
+        sigma=recent_volatility(bars, _SIGMA_BARS),
     )
 
 
-def _from_table(path: Path, source: DataSource, order: FeatureOrder, spec: LabelSpec) -> Dataset:
+def _check_columns(rule: LabelRule, order: FeatureOrder) -> None:
+    """Refuse labels that candles cannot give."""
+    if isinstance(rule, Column):
+        raise ConfigError(
+            "labels of a column need a table with that column",
+            place="labels.column",
+            value=rule.column,
+            hint="Use --features FILE, or another kind of label.",
+        )
+    if isinstance(rule, Meta) and rule.side not in order.names:
+        raise ConfigError(
+            "with candles, the side of a meta label must be one of the features",
+            place="labels.side",
+            value=rule.side,
+            hint="Name a feature, or bring the column in a table: --features FILE.",
+        )
+
+
+def _from_table(
+    path: Path, source: DataSource, order: FeatureOrder, asked: LabelRule, table_reach: int | None
+) -> Dataset:
     s = source.settings
     table = feature_table(
-        read_table(path), order.names, spec.classes, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps
+        read_table(path),
+        order.names,
+        asked,
+        bar_ms=s.bar_ms,
+        table_reach=table_reach,
+        timezone=s.timezone,
+        stamps=s.stamps,
     )
     timestamps = table.timestamps.to_numpy()
-    labels = table.labels
-    if labels is None:
-        labels = make_labels(timestamps, table.close, s.bar_ms, spec)
-    columns = {"timestamp": table.timestamps, "label": labels, "close": table.close}
+    bars = Bars(timestamps, table.close, s.bar_ms, **table.prices)
+    made = outcomes(table.rule, bars, side=table.side, given=table.labels)
+    columns = {"timestamp": table.timestamps, "label": made.labels, "close": table.close}
+    extra = dict(table.prices) | ({} if table.side is None else {"side": table.side})
+    priced = not np.isnan(table.close).all()
     return Dataset(
         names=order.names,
         features=_as_float32(table.features),
-        labels=labels,
+        labels=made.labels,
         timestamps=timestamps,
-        classes=spec.classes,
-        horizon=spec.horizon,
+        classes=table.rule.classes,
         bar_ms=s.bar_ms,
-        data_sha256=_digest([pl.DataFrame(columns), table.features]),
+        data_sha256=_digest([pl.DataFrame({**columns, **extra}), table.features]),
         data_start=iso_time(timestamps[0]),
         data_end=iso_time(timestamps[-1]),
         simulated=table.simulated,
         close=table.close,
         source_bar_ms=s.bar_ms,
         partial_bars=0,
+        rule=table.rule,
+        trades=made if priced else None,
+        side=table.side,
+        sigma=recent_volatility(bars, _SIGMA_BARS) if priced else None,
     )
 
 

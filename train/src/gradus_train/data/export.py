@@ -9,12 +9,13 @@ import polars as pl
 
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_train.data.dataset import Dataset
+from gradus_train.ingest.feature_table import REACH_COLUMN
 
 __all__ = ["dataset_table", "write_table"]
 
 
 def dataset_table(dataset: Dataset) -> pl.DataFrame:
-    """Return `timestamp` (UTC), the features, and `label`; null where a value is unavailable.
+    """Return `timestamp` (UTC), the features, `label` and `label_reach`; null where a value is unavailable.
 
     A column `simulated` says so where the data is not of a real market.
     """
@@ -24,6 +25,7 @@ def dataset_table(dataset: Dataset) -> pl.DataFrame:
     table = pl.DataFrame(dataset.features, schema=list(dataset.names)).fill_nan(None)
     columns = [pl.Series("timestamp", dataset.timestamps).cast(pl.Datetime("ms", "UTC"))]
     columns += [*table.iter_columns(), label.alias("label")]
+    columns.append(pl.Series(REACH_COLUMN, [dataset.rule.reach] * len(table), dtype=pl.Int64))
     if dataset.simulated:
         columns.append(pl.Series("simulated", [True] * len(table), dtype=pl.Boolean))
     return pl.DataFrame(columns)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gradus_live.labels import NO_LABEL
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_train.data.dataset import Dataset, iso_time
-from gradus_train.labels import NO_LABEL
 
 __all__ = ["DataReport", "Gap", "GroupCoverage", "LevelCoverage", "make_report"]
 

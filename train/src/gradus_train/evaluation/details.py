@@ -32,7 +32,10 @@ class BalanceBucket:
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """The dataset: bars, bars with a label, first and last bar, labels over time."""
+    """The dataset: bars, bars with a label, first and last bar, labels over time.
+
+    `label` says what a label means, as a sentence; `reach` is how many bars it looks ahead.
+    """
 
     bars: int
     labelled: int
@@ -41,8 +44,8 @@ class DataSummary:
     sha256: str
     simulated: bool
     classes: tuple[str, ...]
-    horizon: int
-    threshold: float
+    label: str
+    reach: int
     balance: tuple[BalanceBucket, ...]
 
 

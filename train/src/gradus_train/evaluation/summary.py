@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from gradus_live.labels import sentence
 from gradus_train.data.dataset import Dataset
 from gradus_train.evaluation.details import BalanceBucket, DataSummary, FoldSpan, SplitSummary
 from gradus_train.training.prepare import Plan
@@ -32,8 +33,8 @@ def summarise_data(plan: Plan) -> DataSummary:
         sha256=d.data_sha256,
         simulated=d.simulated,
         classes=d.classes,
-        horizon=plan.config.labels.horizon,
-        threshold=plan.config.labels.threshold,
+        label=sentence(d.rule),
+        reach=d.rule.reach,
         balance=_balance(d),
     )
 

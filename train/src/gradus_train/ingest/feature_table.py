@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gradus_live.labels import NO_LABEL, Column, LabelRule, Meta, TripleBarrier
 from gradus_runtime.errors import DataError
 from gradus_train.ingest.candles import most_common_step, rising_stamps
 from gradus_train.ingest.columns import find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.table import RawTable
-from gradus_train.labels import NO_LABEL
 
-__all__ = ["FeatureTable", "feature_table"]
+__all__ = ["REACH_COLUMN", "FeatureTable", "feature_table"]
+
+REACH_COLUMN = "label_reach"
+_PRICES = ("open", "high", "low")
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +32,50 @@ class FeatureTable:
     Attributes:
         timestamps: int64 [N], ms UTC of the bar's open.
         features: One float64 column a feature, in the asked order; null where unavailable.
-        labels: int64 [N] class indices, -1 where there is none; or None where the table has no labels.
+        rule: What the labels mean: the rule that was asked for, or a column that the table brings.
+        labels: int64 [N] class indices, -1 where there is none; or None where they are to be made of prices.
         close: float64 [N], NaN where there is none.
+        prices: `open`, `high` and `low`, float64 [N] each, where the table has all three; else empty.
+        side: float64 [N]: for a meta label, the column that proposes sides; NaN where it is empty.
         simulated: True where the table says so.
     """
 
     timestamps: pl.Series
     features: pl.DataFrame
-    labels: npt.NDArray[np.int64] | None
-    close: npt.NDArray[np.float64]
+    rule: LabelRule
+    labels: Integers | None
+    close: Floats
+    prices: Mapping[str, Floats]
+    side: Floats | None
     simulated: bool
 
 
 def feature_table(
     table: RawTable,
     names: Sequence[str],
-    classes: Sequence[str],
+    rule: LabelRule,
     *,
     bar_ms: int,
+    table_reach: int | None = None,
     timezone: str | None = None,
     stamps: str = "open",
 ) -> FeatureTable:
     """Check a table and take the asked features, the labels and the closes from it.
 
     Args:
-        table: Has `timestamp`, every name, and `label` (class names or indices) or `close`, or both. Cells of
-            features and labels may be empty or NaN: unavailable.
+        table: Has `timestamp`, every name, and labels (class names or indices) or `close`, or both. Cells of
+            features and labels may be empty or NaN: unavailable. A column `label_reach` states, by one whole
+            number, how many bars the labels look ahead.
         names: Feature names; they must match columns exactly, as they will at prediction time.
-        classes: What a label may be.
+        rule: How rows are labelled. A column `label` that the table brings comes before rules on prices.
         bar_ms: Length of a bar.
+        table_reach: Reach of labels in a column `label` of a table that does not state it.
         timezone: IANA name of the zone of stamps that carry none.
         stamps: "open" or "close": which end of a bar its stamp names.
 
     Raises:
-        DataError: A column is missing, a cell is not a number, stamps do not rise, a label is unknown.
+        DataError: A column is missing, a cell is not a number, stamps do not rise, a label is unknown, or
+            how far the table's labels look ahead is not stated.
     """
     timestamps = rising_stamps(table, stamps=stamps, timezone=timezone)
     columns = {}
@@ -72,7 +88,8 @@ def feature_table(
                 hint="Add the column, or take the feature out of the feature order.",
             )
         columns[name] = _feature(table, name)
-    labels = _labels(table, classes)
+    rule = _own_rule(table, rule, table_reach)
+    labels = _labels(table, rule) if isinstance(rule, Column) else None
     close = _close(table, required=labels is None)
     if labels is None and most_common_step(timestamps) != bar_ms:
         raise DataError(
@@ -83,7 +100,84 @@ def feature_table(
         )
     if stamps == "close":
         timestamps = timestamps - bar_ms
-    return FeatureTable(timestamps, pl.DataFrame(columns), labels, close, table.simulated)
+    return FeatureTable(
+        timestamps=timestamps,
+        features=pl.DataFrame(columns),
+        rule=rule,
+        labels=labels,
+        close=close,
+        prices=_prices(table, needed=_needs_range(rule)),
+        side=_side(table, rule.side) if isinstance(rule, Meta) else None,
+        simulated=table.simulated,
+    )
+
+
+def _needs_range(rule: LabelRule) -> bool:
+    return isinstance(rule.trade if isinstance(rule, Meta) else rule, TripleBarrier)
+
+
+def _own_rule(table: RawTable, rule: LabelRule, table_reach: int | None) -> LabelRule:
+    """Return the asked rule; or that of the column `label`, where the table brings one of known reach."""
+    if isinstance(rule, Column) or not any(c.lower() == "label" for c in table.columns):
+        return rule
+    reach = _stated_reach(table)
+    if reach is None:
+        reach = table_reach
+    if reach is None:
+        raise DataError(
+            "how many bars ahead the table's own labels look must be stated",
+            place=table.name,
+            value="column label without a reach",
+            hint='Write [labels] kind = "column" and reach = N in the configuration, or add a column '
+            f"{REACH_COLUMN}; to have labels made of the prices, remove the column label.",
+        )
+    names = [rule.classes[i] for i in rule.sides] if rule.sides else ["", ""]
+    return Column(reach, rule.classes, "label", *names)
+
+
+def _stated_reach(table: RawTable) -> int | None:
+    if REACH_COLUMN not in table.columns:
+        return None
+    raw = table.frame[REACH_COLUMN]
+    values = raw.drop_nulls().cast(pl.Float64, strict=False).unique().to_list()
+    if len(values) != 1 or values[0] is None or not values[0].is_integer() or values[0] < 1:
+        raise DataError(
+            f"{REACH_COLUMN} must hold one whole number, at least 1",
+            place=table.name,
+            value=raw.unique().to_list()[:3],
+        )
+    return int(values[0])
+
+
+def _side(table: RawTable, name: str) -> Floats:
+    if name not in table.columns:
+        raise DataError(
+            "the column that a meta label takes its sides from must be there",
+            place=table.name,
+            value=name,
+            hint="Add the column, or name another: [labels] side.",
+        )
+    return _feature(table, name).fill_null(np.nan).to_numpy()
+
+
+def _prices(table: RawTable, *, needed: bool) -> dict[str, Floats]:
+    """Return open, high and low where the table has all of them.
+
+    Where nothing needs them they may be features that only bear these names: then they are left alone.
+    """
+    if not all(name in table.columns for name in _PRICES):
+        return {}
+    prices = {}
+    for name in _PRICES:
+        if needed:
+            column = to_numbers(table, name, name)
+            table.refuse_first(column <= 0, f"{name} must be above 0", column)
+        else:
+            column = table.frame[name].cast(pl.Float64, strict=False)
+            if not bool((column.is_finite() & (column > 0)).fill_null(False).all()):
+                return {}
+        prices[name] = column.to_numpy()
+    return prices
 
 
 def _feature(table: RawTable, name: str) -> pl.Series:
@@ -103,11 +197,9 @@ def _close(table: RawTable, *, required: bool) -> npt.NDArray[np.float64]:
     return close.to_numpy()
 
 
-def _labels(table: RawTable, classes: Sequence[str]) -> npt.NDArray[np.int64] | None:
-    found = [c for c in table.columns if c.lower() == "label"]
-    if not found:
-        return None
-    raw = table.frame[find_column(table.columns, "label", (), table.name)]
+def _labels(table: RawTable, rule: Column) -> Integers:
+    classes = rule.classes
+    raw = table.frame[find_column(table.columns, rule.column, (), table.name)]
     text = raw.cast(pl.String).str.replace(r"\.0$", "")
     meaning = {str(i): i for i in range(len(classes))} | {c: i for i, c in enumerate(classes)}
     index = text.replace_strict(meaning | {"-1": NO_LABEL}, default=None, return_dtype=pl.Int64)

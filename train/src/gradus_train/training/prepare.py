@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.errors import DataError, UsageError
-from gradus_train.config import MemberConfig, TrainingConfig, parameters_of
+from gradus_runtime.errors import ConfigError, DataError, UsageError
+from gradus_train.config import MemberConfig, Split, TrainingConfig, parameters_of
 from gradus_train.data.dataset import Dataset
 from gradus_train.training.fitting import Recipe
 from gradus_train.training.member import Rows
@@ -93,6 +93,7 @@ def prepare(
         UsageError: A level is not known.
         DataError: Too few rows, or fewer than two classes.
     """
+    config = replace(config, split=_with_gap(config.split, dataset.rule.reach))
     chosen = [s.name for s in order.levels] if levels is None else list(levels)
     for name in chosen:
         order.level(name)
@@ -109,6 +110,18 @@ def prepare(
                 _level(spec.name, order, dataset, config, line, columns[spec.name], usable[spec.name], inputs)
             )
     return Plan(dataset, order, config, line, tuple(plans))
+
+
+def _with_gap(split: Split, reach: int) -> Split:
+    """Return the split with a gap of the label's reach where it names none."""
+    if 0 < split.gap < reach:
+        raise ConfigError(
+            f"split.gap must be at least {reach}, the reach of the labels that the data brings",
+            place="split.gap",
+            value=split.gap,
+            hint="Leave it out: then it follows from the label.",
+        )
+    return replace(split, gap=split.gap or reach)
 
 
 def latest_days(dataset: Dataset, days: int) -> npt.NDArray[np.bool_]:
