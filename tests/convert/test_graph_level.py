@@ -16,9 +16,10 @@ from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.graphs import ALLOWED_OPERATORS, VotingMember, build_level, walk_tables
 from gradus_convert.graphs.alignment import ALIGNMENT
 from gradus_convert.graphs.operators import nodes_of
+from gradus_runtime.contracts.graph import LARGE_CONSTANT
 from gradus_runtime.errors import UsageError
 from gradus_runtime.sessions.onnx_session import open_session
-from gradus_runtime.sessions.shared_constants import LEAST_BYTES, take_apart
+from gradus_runtime.sessions.shared_constants import take_apart
 
 NAMES, CLASSES = ["a", "b", "c", "d"], ["SELL", "HOLD", "BUY"]
 
@@ -149,7 +150,7 @@ def test_large_constants_lie_in_the_file_so_that_the_runtime_need_not_copy_them(
     skeleton = take_apart(data, "elsewhere")
     model, rest = onnx.load_model_from_string(data), onnx.load_model_from_string(skeleton.model)
     whole, start = np.frombuffer(data, np.uint8), np.frombuffer(data, np.uint8).ctypes.data
-    large = {t.name: t for t in model.graph.initializer if len(t.raw_data) >= LEAST_BYTES}
+    large = {t.name: t for t in model.graph.initializer if len(t.raw_data) >= LARGE_CONSTANT}
     assert len(large) > 4
     assert skeleton.tables.keys() == large.keys()
     for name, table in skeleton.tables.items():

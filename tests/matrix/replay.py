@@ -39,7 +39,7 @@ def _as_the_runtime(path: Path) -> list[Any]:
     from gradus_runtime.sessions import shared_constants
     from gradus_runtime.sessions.onnx_session import open_session
 
-    shared_constants.LEAST_BYTES = 200
+    shared_constants.LARGE_CONSTANT = 200
     model = path.read_bytes()
     opened = [open_session(model, "compact", 1, one_row=single) for single in (False, True)]
     if not opened[0].tables:

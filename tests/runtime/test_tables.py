@@ -22,7 +22,7 @@ GRAPH = (TRIO / "level1.onnx").read_bytes()
 @pytest.fixture
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """The golden graphs have two tables, of 288 and 864 bytes at the best level."""
-    monkeypatch.setattr(shared_constants, "LEAST_BYTES", 100)
+    monkeypatch.setattr(shared_constants, "LARGE_CONSTANT", 100)
 
 
 @pytest.fixture

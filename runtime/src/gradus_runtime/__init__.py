@@ -15,18 +15,68 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradus_runtime.decision import Decision, Predictions
+    from gradus_runtime.errors import (
+        CheckError,
+        ConfigError,
+        DataError,
+        EnvironmentFailedError,
+        GradusError,
+        IntegrityError,
+        ManifestError,
+        StoreError,
+        UsageError,
+    )
+    from gradus_runtime.monitoring.drift import DriftReport
+    from gradus_runtime.monitoring.health import Health, Info
     from gradus_runtime.predictor import Predictor
+    from gradus_runtime.store import Store, open_artifact
 
-__all__ = ["Decision", "Predictions", "Predictor", "__version__"]
+__all__ = [
+    "CheckError",
+    "ConfigError",
+    "DataError",
+    "Decision",
+    "DriftReport",
+    "EnvironmentFailedError",
+    "GradusError",
+    "Health",
+    "Info",
+    "IntegrityError",
+    "ManifestError",
+    "Predictions",
+    "Predictor",
+    "Store",
+    "StoreError",
+    "UsageError",
+    "__version__",
+    "open_artifact",
+]
 
 __version__ = "0.1.0"
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
+_ERRORS = (
+    "CheckError",
+    "ConfigError",
+    "DataError",
+    "EnvironmentFailedError",
+    "GradusError",
+    "IntegrityError",
+    "ManifestError",
+    "StoreError",
+    "UsageError",
+)
 _HOMES = {
+    **dict.fromkeys(_ERRORS, "gradus_runtime.errors"),
     "Decision": "gradus_runtime.decision",
+    "DriftReport": "gradus_runtime.monitoring.drift",
+    "Health": "gradus_runtime.monitoring.health",
+    "Info": "gradus_runtime.monitoring.health",
     "Predictions": "gradus_runtime.decision",
     "Predictor": "gradus_runtime.predictor",
+    "Store": "gradus_runtime.store",
+    "open_artifact": "gradus_runtime.store",
 }
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradus_runtime import Predictions
 from gradus_runtime.contracts.manifest import Level, Manifest
-from gradus_runtime.decision import Predictions
 
 __all__ = ["SECTIONS", "Answers", "Difference", "compare", "compare_answers"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from gradus_runtime.sessions.shared_constants import LEAST_BYTES
+from gradus_runtime.contracts.graph import LARGE_CONSTANT
 
 __all__ = ["ALIGNMENT", "aligned_bytes"]
 
@@ -35,7 +35,7 @@ def _pad(model: onnx.ModelProto, data: bytes) -> bool:
     at = added = 0
     for before, tensor in zip(model.graph.initializer, model.graph.initializer[1:], strict=False):
         raw = tensor.raw_data
-        if len(raw) < LEAST_BYTES:
+        if len(raw) < LARGE_CONSTANT:
             continue
         at = data.index(raw[:_TELLING], at)
         missing = -(at + added) % ALIGNMENT

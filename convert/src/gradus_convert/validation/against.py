@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from gradus_convert.validation.findings import Check, Finding, Severity
 from gradus_convert.validation.rows import SampleRows, read_rows
-from gradus_runtime import Predictor
+from gradus_runtime import Health, Predictor
 from gradus_runtime.contracts.manifest import FeatureSpec, Manifest
+from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import UsageError
-from gradus_runtime.monitoring.health import Health
-from gradus_runtime.routing.schema import FALLBACK
 from gradus_runtime.rows.values import FLOAT32_BOUND, read_value
 from gradus_runtime.store import open_artifact
 

@@ -17,6 +17,7 @@ __all__ = [
     "ARTIFACT_KEY",
     "INPUT",
     "LABEL",
+    "LARGE_CONSTANT",
     "LEVEL_KEY",
     "ONE_ROW",
     "PROBABILITIES",
@@ -29,6 +30,9 @@ INPUT = "features"
 PROBABILITIES = "probabilities"
 LABEL = "label"
 ONE_ROW = "one_row"
+
+LARGE_CONSTANT = 4096
+"""Bytes. A constant of at least this size is used where it lies in the file, so the converter aligns it."""
 
 SCHEMA_KEY = "gradus.schema"
 ARTIFACT_KEY = "gradus.artifact"

@@ -16,6 +16,7 @@ from gradus_runtime.errors import GradusError, UsageError
 __all__ = [
     "BUILD",
     "CARD",
+    "FALLBACK",
     "GOLDEN",
     "MANIFEST",
     "REPORT",
@@ -35,6 +36,9 @@ BUILD = "build.json"
 GOLDEN = "golden.npz"
 CARD = "card.md"
 REPORT = "report.html"
+
+FALLBACK = "fallback"
+"""What stands for the level of a row that no level served."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARTIFACT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring import chi_square
 from gradus_runtime.monitoring.drift_counts import DriftCounts
-from gradus_runtime.routing.schema import FALLBACK, Schema
+from gradus_runtime.routing.schema import Schema
 
 __all__ = ["DriftReport", "Shift", "StepDown", "report", "shift_of"]
 

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
 
-__all__ = ["FALLBACK", "LevelPlan", "Schema"]
-
-FALLBACK = "fallback"
-"""The level of a row that no level served."""
+__all__ = ["LevelPlan", "Schema"]
 
 NAMED_FEATURES = 5
 """So many missing features are named in a reason; the others are counted."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Predictions
 from gradus_runtime.routing.reasons import Trace
 from gradus_runtime.routing.request import Request
-from gradus_runtime.routing.schema import FALLBACK
 from gradus_runtime.rows.base import CHUNK_ROWS, Float32, Rows
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
+from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Decision, new_decision
 from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
 from gradus_runtime.routing.reasons import explain
 from gradus_runtime.routing.request import Request
-from gradus_runtime.routing.schema import FALLBACK, Schema
+from gradus_runtime.routing.schema import Schema
 from gradus_runtime.rows import read_mapping
 from gradus_runtime.rows.values import PLAIN_NUMBERS, read_value
 from gradus_runtime.serving.level_slot import LevelSlot

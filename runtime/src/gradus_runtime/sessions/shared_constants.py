@@ -18,12 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus_runtime.contracts.graph import LARGE_CONSTANT
 from gradus_runtime.sessions.protobuf import BYTES, VARINT, Field, field_bytes, fields, numbers, varint
 
-__all__ = ["LEAST_BYTES", "SplitModel", "take_apart"]
-
-LEAST_BYTES = 4096
-"""Smaller constants stay in the skeleton: copying them costs nothing, and onnxruntime may fold them."""
+__all__ = ["SplitModel", "take_apart"]
 
 _GRAPH, _INITIALIZER = 7, 5
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 9, 13, 14
@@ -106,7 +104,7 @@ def _take(model: bytes, tensor: Field, location: str) -> tuple[str, NDArray[Any]
     if raw is None or dtype is None or not name:
         return None
     size = raw.stop - raw.value
-    if size < LEAST_BYTES or size != math.prod(dims) * np.dtype(dtype).itemsize:
+    if size < LARGE_CONSTANT or size != math.prod(dims) * np.dtype(dtype).itemsize:
         return None
     values = np.frombuffer(model, dtype, math.prod(dims), raw.value).reshape(dims)
     if not values.flags.aligned:
