@@ -33,32 +33,37 @@ help: ## List the targets
 
 # ---------------------------------------------------------------- set-up
 
-$(STAMP): requirements/dev.txt runtime/pyproject.toml live/pyproject.toml convert/pyproject.toml train/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo 'Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12 ...' >&2; exit 2; }
-	@test -x $(BIN)/python || { echo 'Creating $(VENV)'; $(PYTHON) -m venv $(VENV); }
-	@echo 'Installing the pinned dependencies (once; minutes on a slow line)'
-ifneq ($(UV),)
-	@$(UV) pip install --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements/dev.txt
-	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e runtime -e live -e convert -e train
-else
-	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
-	  -e runtime -e live -e convert -e train
-endif
-	@touch $@
+# Every folder here with a pyproject.toml is a package, and is installed in place.
+PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard */pyproject.toml))
+PARTS := requirements/install.py $(PACKAGES:%=%/pyproject.toml)
+# Only what the demonstration, training and conversion need, where the tools of development are not there already.
+BASE := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.ready-demo)
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+
+define install
+@$(PYTHON) -c '$(IS_SUPPORTED)' || { \
+  echo 'Python 3.11, 3.12, 3.13 or 3.14 is needed; name one: make PYTHON=python3.12 ...' >&2; exit 2; }
+@$(PYTHON) requirements/install.py $(1) --venv '$(VENV)' --uv '$(UV)'
+@touch $@
+endef
+
+$(STAMP): requirements/dev.txt $(PARTS)
+	$(call install,dev)
+$(VENV)/.ready-demo: requirements/demo.txt $(PARTS)
+	$(call install,demo)
 
 .PHONY: setup lock
 setup: $(STAMP) ## Create .venv with everything in it
-lock: $(STAMP) ## Resolve the dependencies anew into requirements/dev.txt
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --no-emit-index-url --no-emit-package gradus-runtime --no-emit-package gradus-live \
-	  --custom-compile-command 'make lock' --all-extras runtime/pyproject.toml live/pyproject.toml \
-	  convert/pyproject.toml train/pyproject.toml --group pyproject.toml:dev \
-	  -o requirements/dev.txt
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --no-emit-index-url --custom-compile-command 'make lock' -c requirements/dev.txt requirements/bench.in \
-	  -o requirements/bench.txt
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
+  --no-emit-index-url --no-emit-package gradus-runtime --no-emit-package gradus-live --custom-compile-command 'make lock'
+lock: $(STAMP) ## Resolve the dependencies anew into requirements/*.txt; UPGRADE=NAME for one of them alone
+	@$(LOCK) $(if $(UPGRADE),--upgrade-package $(UPGRADE),--upgrade) --extra catboost --extra sql --extra notify \
+	  $(PACKAGES:%=%/pyproject.toml) requirements/demo.in --group pyproject.toml:dev -o requirements/dev.txt
+	@$(LOCK) -c requirements/dev.txt $(PACKAGES:%=%/pyproject.toml) requirements/demo.in -o requirements/demo.txt
+	@$(LOCK) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	@for python in 3.11 3.12 3.13 3.14; do for machine in x86_64 aarch64; do for lock in demo dev; do \
+	  $(BIN)/uv pip install -q --dry-run --target .venvs/none --python-version $$python --no-deps --only-binary :all: \
+	    --python-platform $$machine-manylinux_2_28 --require-hashes -r requirements/$$lock.txt; done; done; done
 
 # ---------------------------------------------------------------- the way of the data
 
@@ -79,13 +84,13 @@ $(CANDLES):
 	@exit 2
 
 # Touched when the gates have passed too; the run folder stays for a look when they have not.
-$(RUN).trained: $(STAMP) $(SETTINGS) $(CANDLES) $(MACRO) $(CONFIG) config/feature_order.json config/gates.toml
+$(RUN).trained: $(BASE) $(SETTINGS) $(CANDLES) $(MACRO) $(CONFIG) config/feature_order.json config/gates.toml
 	$(BIN)/gradus train --candles '$(CANDLES)' $(if $(MACRO),--macro '$(MACRO)') --config '$(CONFIG)' \
 	  --level $(LEVEL) $(if $(DAYS),--days $(DAYS)) $(if $(TRIALS),--optimize --n-trials $(TRIALS)) \
 	  --out $(RUN) --store $(STORE) --resume $(TRAIN_FLAGS)
 	@touch $@
 
-$(RUN).converted: $(STAMP) $(wildcard $(METADATA)) config/artifact.toml
+$(RUN).converted: $(BASE) $(wildcard $(METADATA)) config/artifact.toml
 	$(BIN)/gradus convert --run $(RUN) --store $(STORE) $(if $(VERSION),--version $(VERSION)) \
 	  $(CONVERT_FLAGS) --pin
 	@touch $@
@@ -93,10 +98,10 @@ $(RUN).converted: $(STAMP) $(wildcard $(METADATA)) config/artifact.toml
 .PHONY: train convert validate demo
 train: $(RUN).trained ## Train the levels: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS=
 convert: $(RUN).converted ## Compile the last run, prove it, publish it, pin it: VERSION=
-validate: $(STAMP) ## Check the configuration and the store as CI does
+validate: $(BASE) ## Check the configuration and the store as CI does
 	$(BIN)/gradus validate config/feature_order.json $(if $(wildcard $(STORE)/versions),$(STORE))
 
-demo: $(STAMP) ## The whole way on an embedded market, in a few minutes
+demo: $(BASE) ## The whole way on an embedded market, in a few minutes
 	@$(BIN)/python examples/demo.py
 
 # ---------------------------------------------------------------- checks
@@ -139,14 +144,12 @@ LOWEST := .venvs/lowest
 .PHONY: lowest
 lowest: $(STAMP) ## The test suite with the lowest versions that the packages admit
 	@rm -rf $(LOWEST) && $(BIN)/uv venv -q --python $(BIN)/python $(LOWEST)
-	@$(BIN)/uv pip compile -q --resolution lowest-direct --only-binary :all: --all-extras --no-annotate \
-	  --no-emit-package gradus-runtime --no-emit-package gradus-live runtime/pyproject.toml \
-	  live/pyproject.toml convert/pyproject.toml train/pyproject.toml \
-	  -o $(LOWEST)/requirements.txt
+	@$(BIN)/uv pip compile -q --resolution lowest-direct --only-binary :all: --extra catboost --extra sql \
+	  --extra xgboost-cpu --extra notify --no-annotate --no-emit-package gradus-runtime --no-emit-package gradus-live \
+	  $(PACKAGES:%=%/pyproject.toml) -o $(LOWEST)/requirements.txt
 	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/requirements.txt build editables \
 	  hatchling hypothesis joblib pandas 'pyarrow<20' pytest pytest-cov pytest-timeout pytest-xdist pyyaml uv
-	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python --no-deps --no-build-isolation \
-	  -e runtime -e live -e convert -e train
+	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
 	$(LOWEST)/bin/python -m pytest -n $(WORKERS) -m 'not long'
 
 ALONE := .venvs/runtime-alone

@@ -32,7 +32,7 @@ class Peer:
     largest_batch: int = 100_000
 
 
-_NATIVE = ("lightgbm", "xgboost", "scikit-learn", "joblib")
+_NATIVE = ("lightgbm", "xgboost-cpu", "scikit-learn", "joblib")
 _ONNX = ("onnxruntime", "numpy")
 
 PEERS = (

@@ -14,7 +14,7 @@ __all__ = ["describe", "versions"]
 
 _DISTRIBUTIONS = (
     "lightgbm", "lleaves", "llvmlite", "numpy", "onnxmltools", "onnxruntime", "scikit-learn", "skl2onnx",
-    "tl2cgen", "treelite", "xgboost",
+    "tl2cgen", "treelite", "xgboost", "xgboost-cpu",
 )  # fmt: skip
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.metadata
 import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
+import lightgbm
 import numpy as np
+import sklearn
+import xgboost
 
 from benchmarks import members
 from benchmarks.market import SOURCE, Table, order, table
@@ -31,7 +33,6 @@ CACHE = Path(__file__).resolve().parent / "cache"
 """Everything that can be made again; not under version control."""
 
 _FEW_ROWS = 5_000
-_LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "xgboost")
 
 
 def reference(name: str, cache: Path = CACHE) -> Path:
@@ -48,7 +49,12 @@ def reference(name: str, cache: Path = CACHE) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    return {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    return {
+        "lightgbm": lightgbm.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "xgboost": xgboost.__version__,  # of the module: two distributions bring it
+    }
 
 
 def _train(recipe: Recipe, folder: Path, cache: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from gradus_convert.errors import InexactModelError
 from gradus_convert.pickles import rebuild_sklearn, rewrite_lightgbm, rewrite_xgboost
 from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
+from gradus_convert.readers.xgboost import import_library
 from gradus_runtime.errors import EnvironmentFailedError
 
 __all__ = ["MODEL_KINDS", "Rebuilt", "label_values", "rebuild"]
@@ -135,8 +136,7 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
 
 
 def _xgboost(state: dict[str, Any], place: str) -> Any:
-    import xgboost
-
+    xgboost = import_library(place)
     data = state.get("handle")
     if not isinstance(data, bytes | bytearray) or not data:
         raise BrokenPickleError("an XGBoost booster must hold its buffer", place=place)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import version as installed
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,11 @@ __all__ = ["RUNTIME", "ImportRequest", "import_spec"]
 _UNKNOWN = "1970-01-01T00:00:00Z"
 RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
 _BINS = 10
-_PACKAGES = ("lightgbm", "scikit-learn", "xgboost")
+_LIBRARIES = {
+    "lightgbm": ("lightgbm",),
+    "scikit-learn": ("scikit-learn",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+}
 
 Float32 = npt.NDArray[np.float32]
 
@@ -274,9 +279,19 @@ def _provenance(
         rows=0,
         config_sha256=hashlib.sha256(strict_json.canonical_bytes(config)).hexdigest(),
         git_commit=None,
-        libraries={p: installed(p) for p in _PACKAGES},
+        libraries=_installed(),
         seed=0,
     )
+
+
+def _installed() -> dict[str, str]:
+    """Versions of the libraries that are installed; two distributions bring XGBoost."""
+    found: dict[str, str] = {}
+    for name, distributions in _LIBRARIES.items():
+        for distribution in distributions:
+            with suppress(PackageNotFoundError):
+                found.setdefault(name, version(distribution))
+    return found
 
 
 def _instant(text: str) -> str:

@@ -18,20 +18,37 @@ from gradus_convert.forest.ir import Forest, Link
 from gradus_convert.forest.rounding import below
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import NodeTable, assemble
-from gradus_runtime.errors import DataError
+from gradus_runtime.errors import DataError, EnvironmentFailedError
 
-__all__ = ["read", "read_file"]
+__all__ = ["import_library", "read", "read_file"]
+
+
+def import_library(place: str) -> Any:
+    """Import XGBoost, which the distributions `xgboost` and `xgboost-cpu` both bring.
+
+    Raises:
+        EnvironmentFailedError: Neither is installed.
+    """
+    try:
+        import xgboost
+    except ImportError:
+        raise EnvironmentFailedError(
+            "XGBoost must be installed to read its models",
+            place=place,
+            hint="pip install xgboost-cpu, or xgboost where it trains on a GPU.",
+        ) from None
+    return xgboost
 
 
 def read_file(path: Path) -> NativeModel:
     """Read a UBJSON or JSON model.
 
     Raises:
+        EnvironmentFailedError: XGBoost is not installed.
         DataError: XGBoost cannot read it.
         InexactModelError: As `read`.
     """
-    import xgboost
-
+    xgboost = import_library(str(path))
     booster = xgboost.Booster()
     try:
         booster.load_model(path)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,24 @@ from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError, UsageError
 from gradus_train.config import MemberConfig, Split, TrainingConfig, parameters_of
 from gradus_train.data.dataset import Dataset
+from gradus_train.training import xgboost_member
 from gradus_train.training.fitting import Recipe
+from gradus_train.training.kinds import kind_of
 from gradus_train.training.member import Rows
 from gradus_train.training.parts import PartKey
 from gradus_train.training.splits import Timeline, timeline
 
 __all__ = ["LIBRARIES", "LevelPlan", "Plan", "Task", "latest_days", "library_versions", "prepare"]
 
-LIBRARIES = ("lightgbm", "xgboost", "scikit-learn", "imbalanced-learn", "skops", "numpy")
+# Each with the distributions that bring it.
+LIBRARIES = {
+    "lightgbm": ("lightgbm",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "scikit-learn": ("scikit-learn",),
+    "imbalanced-learn": ("imbalanced-learn",),
+    "skops": ("skops",),
+    "numpy": ("numpy",),
+}
 MINIMUM_ROWS = 100
 MINIMUM_FOLD_ROWS = 30
 _DAY_MS = 86_400_000
@@ -92,7 +103,9 @@ def prepare(
     Raises:
         UsageError: A level is not known.
         DataError: Too few rows, or fewer than two classes.
+        EnvironmentFailedError: The library of a member is not installed.
     """
+    _check_libraries(config)
     config = replace(config, split=_with_gap(config.split, dataset.rule.reach))
     chosen = [s.name for s in order.levels] if levels is None else list(levels)
     for name in chosen:
@@ -136,8 +149,19 @@ def latest_days(dataset: Dataset, days: int) -> npt.NDArray[np.bool_]:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that models depend on."""
-    return {name: version(name) for name in LIBRARIES}
+    """Versions of the libraries that models depend on, of those that are installed."""
+    found: dict[str, str] = {}
+    for name, distributions in LIBRARIES.items():
+        for distribution in distributions:
+            with suppress(PackageNotFoundError):
+                found.setdefault(name, version(distribution))
+    return found
+
+
+def _check_libraries(config: TrainingConfig) -> None:
+    for member in config.members:
+        if kind_of(member.kind).library == "xgboost":
+            xgboost_member.library(place=f"member {member.name}")
 
 
 def _columns(order: FeatureOrder, dataset: Dataset, level: str) -> Rows:

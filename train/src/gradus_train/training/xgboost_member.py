@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import numpy.typing as npt
-import xgboost as xgb
 
+from gradus_runtime.errors import EnvironmentFailedError
 from gradus_train.config import Parameters
 from gradus_train.training.member import Features, Probabilities, Work
 
-__all__ = ["XGBoostFitted", "XGBoostTrainer"]
+if TYPE_CHECKING:
+    import xgboost as xgb
+
+__all__ = ["XGBoostFitted", "XGBoostTrainer", "library"]
+
+
+def library(place: str | None = None) -> Any:
+    """Import XGBoost on first use: the distributions `xgboost` and `xgboost-cpu` both bring it.
+
+    Raises:
+        EnvironmentFailedError: Neither is installed.
+    """
+    try:
+        import xgboost
+    except ImportError:
+        raise EnvironmentFailedError(
+            "XGBoost must be installed to train its members",
+            place=place,
+            hint="pip install xgboost-cpu, or xgboost for training on a GPU.",
+        ) from None
+    return xgboost
 
 
 class XGBoostFitted:
@@ -21,7 +43,7 @@ class XGBoostFitted:
 
     def predict_proba(self, X: Features) -> Probabilities:
         """Return probabilities, float64 [N, C]."""
-        raw = np.asarray(self._booster.predict(xgb.DMatrix(X, nthread=1)), dtype=np.float64)
+        raw = np.asarray(self._booster.predict(library().DMatrix(X, nthread=1)), dtype=np.float64)
         return np.column_stack([1 - raw, raw]) if raw.ndim == 1 else raw
 
     def to_bytes(self) -> bytes:
@@ -41,7 +63,7 @@ class XGBoostTrainer:
 
     def fit(self, work: Work, parameters: Parameters, *, rounds: int, seed: int) -> XGBoostFitted:
         """Fit for exactly `rounds` rounds."""
-        booster = xgb.train(_settings(work, parameters, seed), _matrix(work), num_boost_round=rounds)
+        booster = library().train(_settings(work, parameters, seed), _matrix(work), num_boost_round=rounds)
         booster.set_param({"nthread": 1})
         return XGBoostFitted(booster, work.X.shape[1])
 
@@ -49,7 +71,7 @@ class XGBoostTrainer:
         self, work: Work, tail: Work, parameters: Parameters, *, rounds: int, patience: int, seed: int
     ) -> int:
         """Return the number of rounds with the least weighted log loss on `tail`."""
-        booster = xgb.train(
+        booster = library().train(
             _settings(work, parameters, seed),
             _matrix(work),
             num_boost_round=rounds,
@@ -75,4 +97,5 @@ def _settings(work: Work, parameters: Parameters, seed: int) -> dict[str, object
 
 
 def _matrix(work: Work) -> xgb.DMatrix:
-    return xgb.DMatrix(work.X, label=work.y, weight=work.weights, nthread=1)
+    matrix: xgb.DMatrix = library().DMatrix(work.X, label=work.y, weight=work.weights, nthread=1)
+    return matrix
