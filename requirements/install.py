@@ -5,7 +5,7 @@
 
 A lock here is complete, and is installed without resolving anything (`--no-deps`): the pip that a Python
 brings, the newest pip, and uv install the same files, whatever the index offers by then. `pip check` then
-says whether something is missing. docs/decisions/0010 has the reasons.
+says whether something is missing. docs/decisions/0011 has the reasons.
 """
 
 from __future__ import annotations
