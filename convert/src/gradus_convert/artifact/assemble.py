@@ -14,7 +14,7 @@ from gradus_convert.artifact import card, golden, level
 from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelSpec
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
-from gradus_convert.parity import ThirdOpinion, ordinary_rows
+from gradus_convert.parity import Proof, ThirdOpinion, ordinary_rows
 from gradus_runtime.contracts import names
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import (
@@ -71,7 +71,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         levels.append(level.describe(spec, s, built, tuple(int(c) for c in counts)))
         files[outline.file] = built.graph.model_bytes
         third += built.third
-        arrays[s.name] = _answers(spec, s, rows[:, cut])
+        arrays[s.name] = _golden(spec, s, built, rows[:, cut])
     files[names.GOLDEN] = golden.to_bytes(arrays)
     if spec.report is not None:
         files[names.REPORT] = spec.report
@@ -111,11 +111,11 @@ def _ranges(spec: ArtifactSpec, columns: Mapping[str, npt.NDArray[np.intp]]) -> 
     return low, high
 
 
-def _answers(spec: ArtifactSpec, s: LevelSpec, rows: Float32) -> Float32:
+def _golden(spec: ArtifactSpec, s: LevelSpec, built: Proof, rows: Float32) -> Float32:
     """Golden answers of a level: NaN for rows that it cannot serve."""
     able = np.isfinite(rows).all(axis=1)
     result = np.full((len(rows), len(spec.classes)), np.nan, np.float32)
-    result[able] = level.answers(spec, s, np.ascontiguousarray(rows[able]))
+    result[able] = level.golden_answers(spec, s, built, np.ascontiguousarray(rows[able]))
     return result
 
 

@@ -13,12 +13,13 @@ from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
+from gradus_convert.parity.bits import BitOracle
 from gradus_convert.parity.votes import Ballot, native_vote
 from gradus_runtime.contracts.manifest import CLOSE, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
 
-__all__ = ["NO_PARITY", "answers", "build", "describe"]
+__all__ = ["NO_PARITY", "answers", "build", "describe", "golden_answers"]
 
 NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0)
 
@@ -60,7 +61,7 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
         compiled,
         rows,
         n_classes=len(spec.classes),
-        vote=level.vote,
+        vote=_vote(level),
         place=level.name,
         third_opinion=spec.third_opinion and level is spec.levels[0],
     )
@@ -70,6 +71,18 @@ def answers(spec: ArtifactSpec, level: LevelSpec, rows: Float32) -> Float32:
     """What the libraries say of complete rows: float32 [N, C]."""
     ballots = [Ballot(m.native.probabilities(rows), m.classes, m.weight) for m in level.members]
     return native_vote(ballots, len(spec.classes), level.vote, 0.0)[0].astype(np.float32)
+
+
+def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Float32) -> Float32:
+    """What complete rows must be answered: float32 [N, C].
+
+    If the level is exact, to the bit, which the libraries cannot say; otherwise what they say.
+    """
+    if built.graph.bits == "2e-6":
+        return answers(spec, level, rows)
+    voting = [VotingMember(m.name, m.weight, m.native.lowered, m.classes) for m in level.members]
+    oracle = BitOracle(voting, len(spec.classes), _vote(level))
+    return oracle.bits(oracle.leaves(rows))
 
 
 def describe(spec: ArtifactSpec, level: LevelSpec, built: Proof, class_counts: tuple[int, ...]) -> Level:

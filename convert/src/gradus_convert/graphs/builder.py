@@ -10,16 +10,17 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["BOOL", "FLOAT", "INT32", "INT64", "Columns", "Graph", "Shape"]
+__all__ = ["BOOL", "DOUBLE", "FLOAT", "INT32", "INT64", "Columns", "Graph", "Shape"]
 
-FLOAT, INT32, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL
+FLOAT, DOUBLE, BOOL = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL
+INT32, INT64 = TensorProto.INT32, TensorProto.INT64
 Shape = Sequence[int | str]
 
 _SHARED_BELOW = 64
 
 
 class Columns(NamedTuple):
-    """A value, float32 [N, width]."""
+    """A value, float32 or float64 [N, width]."""
 
     name: str
     width: int
@@ -47,13 +48,22 @@ class Graph:
         return Graph(f"{self.prefix}{prefix}", self)
 
     def constant(self, array: npt.ArrayLike, dtype: npt.DTypeLike, name: str | None = None) -> str:
-        """Store a constant and return its name; equal small ones are stored once."""
+        """Store a constant and return its name; equal small ones are stored once.
+
+        Args:
+            array: Its values.
+            dtype: Their type.
+            name: Its name, instead of a counted one. May be given again for the same values alone.
+
+        Raises:
+            ValueError: The name is taken by other values.
+        """
         value = np.ascontiguousarray(array, dtype=dtype).reshape(np.shape(array))
         key = (value.dtype.str, value.shape, value.tobytes() if value.size < _SHARED_BELOW else b"")
         if value.size < _SHARED_BELOW and key in self._small:
             return self._small[key]
         name = f"{self._constant_prefix}{name or f'c{len(self._constants)}'}"
-        self._constants[name] = value
+        self.adopt(name, value)
         if value.size < _SHARED_BELOW:
             self._small[key] = name
         return name
@@ -61,12 +71,18 @@ class Graph:
     def words(self, values: npt.NDArray[Any]) -> str:
         """Store texts (or int64 numbers) of any length as a constant and return its name."""
         name = f"{self._constant_prefix}c{len(self._constants)}"
-        self._constants[name] = values
+        self.adopt(name, values)
         return name
 
     def adopt(self, name: str, value: npt.NDArray[Any]) -> None:
-        """Store a constant under exactly this name."""
-        self._constants[name] = value
+        """Store a constant under exactly this name.
+
+        Raises:
+            ValueError: The name is taken by other values.
+        """
+        known = self._constants.setdefault(name, value)
+        if known is not value and (known.dtype != value.dtype or not np.array_equal(known, value)):
+            raise ValueError(f"the constant {name!r} exists with other values")
 
     def shape(self, *dims: int) -> str:
         """Store a shape (or axes, or sizes) as an int64 constant."""
@@ -130,6 +146,23 @@ class Graph:
     def cut(self, value: str, sizes: Sequence[int], axis: int = 0) -> list[str]:
         """Cut along an axis into parts of these sizes."""
         return self.split_op("Split", [value, self.shape(*sizes)], len(sizes), axis=axis)
+
+    def join(self, values: Sequence[Columns]) -> str:
+        """Put values side by side."""
+        return values[0].name if len(values) == 1 else self.op("Concat", *(v.name for v in values), axis=1)
+
+    def regroup(self, values: Sequence[Columns], widths: Sequence[int]) -> list[str]:
+        """Return the same columns in values of these widths; values that fit are taken as they are."""
+        left = list(values)
+        parts: list[str] = []
+        for width in widths:
+            taken: list[Columns] = []
+            while left and sum(v.width for v in taken) < width:
+                taken.append(left.pop(0))
+            if sum(v.width for v in taken) != width:
+                return self.cut(self.join(values), widths, axis=1)
+            parts.append(self.join(taken))
+        return parts
 
     def as_subgraph(self, name: str, outputs: Sequence[onnx.ValueInfoProto]) -> onnx.GraphProto:
         """Return a branch as the body of an `If`."""

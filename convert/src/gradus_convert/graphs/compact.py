@@ -17,21 +17,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from onnx import helper
 
-from gradus_convert.graphs.builder import BOOL, FLOAT, INT32, INT64, Columns, Graph, Shape
-from gradus_convert.graphs.plan import Run, SumPlan
+from gradus_convert.graphs.builder import BOOL, DOUBLE, FLOAT, INT32, INT64, Columns, Graph, Shape
+from gradus_convert.graphs.plan import Run, SumPlan, Vectors
 from gradus_runtime.contracts.graph import ONE_ROW
 
 __all__ = ["Sums", "emit_sums"]
 
-Float32 = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Values: `sums`, side by side float32 [N, R]; `leaves` int32 [N, T], or None where not asked for."""
+    """Values of a walk.
+
+    Attributes:
+        sums: Side by side float32 [N, R], or float64 if they are whole.
+        leaves: int32 [N, T], or None where not asked for.
+    """
 
     sums: tuple[Columns, ...]
     leaves: str | None
@@ -41,7 +43,8 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
     """Write the walk.
 
     For every row of finite float32 `leaves` are those of `ir.leaves`, forest after forest, and `sums` are the
-    float32 sums of the payloads of `plan`. For any number of rows, and NaN as `plan.tables.nan` says.
+    sums of the payloads of `plan`: in float32, or exact in float64 if they are whole. For any number of rows,
+    and NaN as `plan.tables.nan` says.
 
     Args:
         graph: Written to.
@@ -56,7 +59,7 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
         walk = kind(graph.branch(kind.prefix), plan, row)
         ends = walk.walk()
         sums = walk.sums(ends)
-        outputs = [helper.make_tensor_value_info(part.name, FLOAT, None) for part in sums]
+        outputs = [helper.make_tensor_value_info(part.name, walk.type, None) for part in sums]
         if leaves:
             outputs.append(helper.make_tensor_value_info(walk.leaves(ends), INT32, None))
         branches.append(walk.graph.as_subgraph(kind.title, outputs))
@@ -67,7 +70,7 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
     results = graph.split_op("If", [one], count, then_branch=branches[0], else_branch=branches[1])
     parts = tuple(Columns(name, part.width) for name, part in zip(results, sums, strict=False))
     for part in parts:
-        graph.describe(part.name, FLOAT, ["N", part.width])
+        graph.describe(part.name, DOUBLE if plan.whole else FLOAT, ["N", part.width])
     return Sums(parts, results[-1] if leaves else None)
 
 
@@ -98,6 +101,7 @@ class _OneRow:
 
     def __init__(self, graph: Graph, plan: SumPlan, row: str) -> None:
         self.graph, self.plan, self.tables = graph, plan, plan.tables
+        self.type = DOUBLE if plan.whole else FLOAT
         self.row = graph.op(
             "Reshape", row, graph.shape(-1), type=FLOAT, dims=[self._flat(self.tables.n_columns)]
         )
@@ -177,25 +181,34 @@ class _OneRow:
         return [pieces[first] for first in sorted(pieces)]
 
     def _total(self, run: Run, payload: str) -> str:
-        """Return the sums of a run, float32 [N, outputs]."""
+        """Return the sums of a run, [N, outputs]."""
         if run.vectors is None:
             return self._values(run, payload)
         return self._rows(run, run.vectors, payload)
 
+    def _summed(self, payload: str, trees: int) -> str:
+        """Return payloads in the type in which they are summed: whole numbers are exact in both."""
+        if not self.plan.whole:
+            return payload
+        return self.graph.op("Cast", payload, to=DOUBLE, type=DOUBLE, dims=[self._flat(trees)])
+
     def _values(self, run: Run, payload: str) -> str:
         g, dims = self.graph, [1, run.outputs, run.trees // run.outputs]
-        split = g.op("Reshape", payload, g.shape(*dims), type=FLOAT, dims=dims)
-        return g.op("ReduceSum", split, g.shape(2), keepdims=0, type=FLOAT, dims=[1, run.outputs])
+        split = g.op("Reshape", self._summed(payload, run.trees), g.shape(*dims), type=self.type, dims=dims)
+        return g.op("ReduceSum", split, g.shape(2), keepdims=0, type=self.type, dims=[1, run.outputs])
 
-    def _rows(self, run: Run, vectors: Float32, payload: str) -> str:
+    def _rows(self, run: Run, vectors: Vectors, payload: str) -> str:
         rows = self._vectors(run, vectors, payload, [run.trees])
+        if self.plan.whole:
+            return self.graph.total(rows, 0, keepdims=1)
         ones = self.graph.constant(np.ones((1, run.trees)), np.float32)
         return self.graph.op("MatMul", ones, rows, type=FLOAT, dims=[1, run.outputs])
 
-    def _vectors(self, run: Run, vectors: Float32, payload: str, dims: Shape) -> str:
-        table = self.graph.constant(vectors, np.float32, f"vectors{run.first}")
+    def _vectors(self, run: Run, vectors: Vectors, payload: str, dims: Shape) -> str:
+        dtype = np.float64 if self.plan.whole else np.float32
+        table = self.graph.constant(vectors, dtype, f"vectors{run.first}")
         ids = self.graph.op("Cast", payload, to=INT32, type=INT32, dims=dims)
-        return self.graph.op("Gather", table, ids, axis=0, type=FLOAT, dims=[*dims, run.outputs])
+        return self.graph.op("Gather", table, ids, axis=0, type=self.type, dims=[*dims, run.outputs])
 
     def leaves(self, ends: list[str]) -> str:
         """Return the nodes, int32 [N, T], in the order of the forests."""
@@ -261,11 +274,11 @@ class _ManyRows(_OneRow):
 
     def _values(self, run: Run, payload: str) -> str:
         shape = self.graph.shape(run.outputs, run.trees // run.outputs, -1)
-        split = self.graph.op("Reshape", payload, shape)
+        split = self.graph.op("Reshape", self._summed(payload, run.trees), shape)
         total = self.graph.total(split, 1)
-        return self.graph.op("Transpose", total, perm=[1, 0], type=FLOAT, dims=["N", run.outputs])
+        return self.graph.op("Transpose", total, perm=[1, 0], type=self.type, dims=["N", run.outputs])
 
-    def _rows(self, run: Run, vectors: Float32, payload: str) -> str:
+    def _rows(self, run: Run, vectors: Vectors, payload: str) -> str:
         dims: Shape = [run.trees, "N"]
         by_tree = self.graph.op("Reshape", payload, self.graph.shape(run.trees, -1), type=FLOAT, dims=dims)
         return self.graph.total(self._vectors(run, vectors, by_tree, dims), 0)

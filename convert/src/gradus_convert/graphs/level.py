@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -17,16 +18,17 @@ from gradus_convert.graphs.alignment import aligned_bytes
 from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Columns, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.encoding import choose
+from gradus_convert.graphs.exact_vote import ballot, emit_exact_vote
 from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.operators import ML, check_operators, nodes_of
-from gradus_convert.graphs.plan import plan_sums
+from gradus_convert.graphs.plan import column_order, plan_sums
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.errors import UsageError
 
-__all__ = ["LEAVES", "build_level", "finish"]
+__all__ = ["LEAVES", "build_level"]
 
 LEAVES = "leaves"
 IR_VERSION = 8
@@ -49,7 +51,9 @@ def build_level(
     """Compile the members of a level into one graph. The same arguments give the same bytes.
 
     For every row of finite float32 each tree ends at the leaf that `ir.leaves` gives; `probabilities` and
-    `label` are those of `vote.emit_vote` on the members' probabilities, computed in float32.
+    `label` are those of `vote.emit_vote` on the members' probabilities. If all members are trees and the
+    encoding is compact, they are computed as `exact_vote` says, and their bits are the same everywhere;
+    otherwise in float32.
 
     Args:
         members: At least one.
@@ -70,14 +74,68 @@ def build_level(
     _check(members, feature_names, classes, vote, class_weights, leaves)
     trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
-    order = _column_order(trees)
     chosen = choose([f for _, f in trees], encoding=encoding, threads=threads)
-    graph = Graph()
-    values: list[Columns] = []
-    ballots: list[Ballot] = []
-    if trees:
-        ballots += [_ballot(*trees[i]) for i in order]
-        values += _emit_trees(graph, trees, order, chosen, leaves=leaves, n_features=len(feature_names))
+    exact = chosen == "compact" and not others
+    graph, order = Graph(), column_order([f for _, f in trees])
+    ends = _Ends(len(feature_names), len(classes), vote, class_weights, leaves)
+    if exact:
+        result = _exact_votes(graph, [trees[i] for i in order], ends)
+    else:
+        result = _float_votes(graph, [trees[i] for i in order], others, chosen, ends)
+    outputs = [
+        helper.make_tensor_value_info(PROBABILITIES, FLOAT, ["N", len(classes)]),
+        helper.make_tensor_value_info(LABEL, INT64, ["N"]),
+    ]
+    if result is not None:
+        graph.op("Gather", result, _member_order(graph, trees, order), axis=1, name=LEAVES)
+        total = sum(f.n_trees for _, f in trees)
+        outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
+    inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
+    model, opsets = _finish(graph.as_graph("level", inputs, outputs), metadata, chosen)
+    return LevelGraph(model, chosen, opsets, "exact" if exact else "2e-6")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What goes into a level and what comes out, as `build_level` has it."""
+
+    n_features: int
+    n_classes: int
+    vote: Vote
+    class_weights: Sequence[float] | None
+    leaves: bool
+
+
+def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | None:
+    """Write the level of `exact_vote`; return the leaves of the trees in this order, if asked for."""
+    ballots = [ballot(m, f) for m, f in trees]
+    plan = plan_sums([f for _, f in trees], ends.n_features, fixed=[b.fixed for b in ballots])
+    result = emit_sums(graph, INPUT, plan, leaves=ends.leaves)
+    emit_exact_vote(
+        graph,
+        result.sums,
+        ballots,
+        ends.n_classes,
+        vote=ends.vote,
+        class_weights=ends.class_weights,
+        output=PROBABILITIES,
+        label=LABEL,
+    )
+    return result.leaves
+
+
+def _float_votes(
+    graph: Graph, trees: Sequence[_Trees], others: Sequence[_Fragments], encoding: str, ends: _Ends
+) -> str | None:
+    """Write the level of `vote`, computed in float32; return as `_exact_votes` does."""
+    leaves, values, forests = None, list[Columns](), [f for _, f in trees]
+    ballots = [Ballot(f.link, f.n_outputs, m.weight, m.classes) for m, f in trees]
+    if forests:
+        if encoding == "compact":
+            result = emit_sums(graph, INPUT, plan_sums(forests, ends.n_features), leaves=ends.leaves)
+        else:
+            result = emit_tree_operators(graph, INPUT, forests, encoding=encoding, leaves=ends.leaves)
+        leaves, values = result.leaves, _with_bases(graph, result.sums, forests)
     for i, (member, fragment) in enumerate(others):
         name = emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name)
         values.append(Columns(name, len(member.classes)))
@@ -86,45 +144,21 @@ def build_level(
         graph,
         values,
         ballots,
-        len(classes),
-        vote=vote,
-        class_weights=class_weights,
+        ends.n_classes,
+        vote=ends.vote,
+        class_weights=ends.class_weights,
         output=PROBABILITIES,
         label=LABEL,
     )
-    outputs = [
-        helper.make_tensor_value_info(PROBABILITIES, FLOAT, ["N", len(classes)]),
-        helper.make_tensor_value_info(LABEL, INT64, ["N"]),
-    ]
-    if leaves:
-        total = sum(f.n_trees for _, f in trees)
-        outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
-    inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
-    return finish(graph.as_graph("level", inputs, outputs), metadata, chosen)
+    return leaves
 
 
-def _emit_trees(
-    graph: Graph,
-    trees: Sequence[_Trees],
-    order: Sequence[int],
-    encoding: str,
-    *,
-    leaves: bool,
-    n_features: int,
-) -> list[Columns]:
-    """Write the sums of all forests, base included; `order` is that of their columns."""
-    forests = [trees[i][1] for i in order]
-    if encoding == "compact":
-        result = emit_sums(graph, INPUT, plan_sums(forests, n_features), leaves=leaves)
-    else:
-        result = emit_tree_operators(graph, INPUT, forests, encoding=encoding, leaves=leaves)
-    if result.leaves is not None:
-        graph.op("Gather", result.leaves, _member_order(graph, trees, order), axis=1, name=LEAVES)
+def _with_bases(graph: Graph, sums: Sequence[Columns], forests: Sequence[Forest]) -> list[Columns]:
     bases = np.concatenate([f.base for f in forests])
-    starts = np.cumsum([0, *(part.width for part in result.sums)])
+    starts = np.cumsum([0, *(part.width for part in sums)])
     return [
         _with_base(graph, part, bases[start : start + part.width])
-        for part, start in zip(result.sums, starts, strict=False)
+        for part, start in zip(sums, starts, strict=False)
     ]
 
 
@@ -142,16 +176,9 @@ def _member_order(graph: Graph, trees: Sequence[_Trees], order: Sequence[int]) -
     return graph.constant(np.concatenate([parts[i] for i in range(len(trees))]), np.int64, "member_order")
 
 
-def _column_order(trees: Sequence[_Trees]) -> list[int]:
-    """Forests with one link and as many outputs stand together, so that one operator serves them."""
-    return sorted(range(len(trees)), key=lambda i: (trees[i][1].link, trees[i][1].n_outputs, i), reverse=True)
-
-
-def _ballot(member: VotingMember, forest: Forest) -> Ballot:
-    return Ballot(forest.link, forest.n_outputs, member.weight, member.classes)
-
-
-def finish(graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str) -> LevelGraph:
+def _finish(
+    graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str
+) -> tuple[bytes, dict[str, int]]:
     """Make a checked, deterministic file of a graph, with the lowest opsets its operators allow."""
     nodes = list(nodes_of(graph))
     check_operators(nodes, place="graphs.level")
@@ -167,7 +194,7 @@ def finish(graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str) -
     )
     helper.set_model_props(model, dict(sorted(metadata.items())))
     onnx.checker.check_model(model, full_check=True)
-    return LevelGraph(aligned_bytes(model), encoding, {d or "ai.onnx": v for d, v in opsets.items()})
+    return aligned_bytes(model), {d or "ai.onnx": v for d, v in opsets.items()}
 
 
 def _check(

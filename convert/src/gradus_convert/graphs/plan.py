@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
+from gradus_convert.graphs.fixed_point import FixedPoint
 from gradus_convert.graphs.walk_tables import EXACT_LIMIT, Walk, WalkTables, pack
 
-__all__ = ["Run", "SumPlan", "leaf_payload", "plan_sums"]
+__all__ = ["Run", "SumPlan", "Vectors", "column_order", "leaf_payload", "plan_sums"]
+
+Vectors = npt.NDArray[np.float32] | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,14 +27,15 @@ class Run:
         first: The first column of the sums it fills.
         outputs: How many columns.
         trees: Trees of the run.
-        vectors: float32 [U, outputs], the distinct leaf vectors, where payloads are rows of it; None where
-            payloads are values, and each column sums `trees / outputs` neighbouring trees.
+        vectors: float32 [U, outputs], or int64 if the sums are whole: the distinct leaf vectors, where
+            payloads are rows of it. None where payloads are values, and each column sums `trees / outputs`
+            neighbouring trees.
     """
 
     first: int
     outputs: int
     trees: int
-    vectors: npt.NDArray[np.float32] | None
+    vectors: Vectors | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,11 +46,22 @@ class SumPlan:
         tables: As laid out.
         runs: By stage.
         leaf_order: int64 [T], where each tree of the forests, as given, stands in the order of the walk.
+        whole: Whether payloads are whole numbers, to be summed in float64: exact in any order.
     """
 
     tables: WalkTables
     runs: tuple[tuple[Run, ...], ...]
     leaf_order: npt.NDArray[np.int64]
+    whole: bool
+
+
+def column_order(forests: Sequence[Forest]) -> list[int]:
+    """Return the order of the forests' sums: those with one link and as many outputs stand together.
+
+    So one operator serves them in the vote.
+    """
+    keys = [(f.link, f.n_outputs, i) for i, f in enumerate(forests)]
+    return sorted(range(len(forests)), key=keys.__getitem__, reverse=True)
 
 
 def plan_sums(
@@ -53,22 +69,24 @@ def plan_sums(
     n_features: int,
     *,
     nan_right: Sequence[npt.NDArray[np.bool_] | None] | None = None,
+    fixed: Sequence[FixedPoint] | None = None,
 ) -> SumPlan:
     """Plan the sums of several forests.
 
     The sums of a row are, forest after forest, `scale * sum over trees of values[leaf]`, each product
-    rounded to float32 once.
+    rounded to float32 once; or, with `fixed`, the sums of its whole numbers.
 
     Args:
         forests: At least one.
         n_features: Columns of a row.
         nan_right: See `Walk`, by forest.
+        fixed: By forest.
 
     Raises:
         InexactModelError: There are more distinct leaf vectors than float32 can count.
     """
     rights = nan_right or [None] * len(forests)
-    payloads = [leaf_payload(f) for f in forests]
+    payloads = [leaf_payload(f) for f in forests] if fixed is None else [_payload(x.leaves) for x in fixed]
     walks = [
         Walk(forest, payload, _walk_order(forest), right)
         for forest, (_, payload), right in zip(forests, payloads, rights, strict=True)
@@ -84,7 +102,7 @@ def plan_sums(
         )
         for stage in tables.stages
     )
-    return SumPlan(tables, runs, _leaf_order(walks, tables))
+    return SumPlan(tables, runs, _leaf_order(walks, tables), whole=fixed is not None)
 
 
 def _merge(runs: Sequence[tuple[int, Run]]) -> tuple[Run, ...]:
@@ -108,10 +126,14 @@ def leaf_payload(forest: Forest) -> tuple[npt.NDArray[np.float32] | None, npt.ND
     Raises:
         InexactModelError: There are more distinct vectors than float32 can count.
     """
-    scaled = (forest.values * forest.scale).astype(np.float32)
-    if scaled.shape[1] == 1:
-        return None, scaled[:, 0]
-    vectors, rows = np.unique(scaled, axis=0, return_inverse=True)
+    vectors, payload = _payload((forest.values * forest.scale).astype(np.float32))
+    return vectors, payload
+
+
+def _payload(leaves: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, npt.NDArray[np.float32]]:
+    if leaves.shape[1] == 1:
+        return None, leaves[:, 0].astype(np.float32)
+    vectors, rows = np.unique(leaves, axis=0, return_inverse=True)
     if len(vectors) > EXACT_LIMIT:
         raise InexactModelError(
             f"a forest must have at most {EXACT_LIMIT} distinct leaf vectors",

@@ -9,10 +9,11 @@ from typing import Literal
 from gradus_convert.forest.fragment import OnnxFragment
 from gradus_convert.forest.ir import Forest
 
-__all__ = ["Encoding", "LevelGraph", "Vote", "VotingMember"]
+__all__ = ["Bits", "Encoding", "LevelGraph", "Vote", "VotingMember"]
 
 Encoding = Literal["compact", "treeops", "treeops5", "auto"]
 Vote = Literal["soft", "hard"]
+Bits = Literal["exact", "2e-6"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,17 @@ class VotingMember:
 
 @dataclass(frozen=True, slots=True)
 class LevelGraph:
-    """A compiled level: the bytes of the ONNX file, the encoding of its trees, the opset of each domain."""
+    """A compiled level.
+
+    Attributes:
+        model_bytes: The ONNX file.
+        encoding: Of its trees.
+        opsets: By domain.
+        bits: "exact" where a row has the same 32 bits of each probability everywhere; "2e-6" where they may
+            differ by as much from machine to machine, and between a row alone and in a batch.
+    """
 
     model_bytes: bytes
     encoding: str
     opsets: Mapping[str, int]
+    bits: Bits

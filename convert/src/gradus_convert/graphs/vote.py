@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -63,9 +64,9 @@ def emit_vote(
     """
     groups = [list(g) for _, g in groupby(ballots, key=lambda b: (b.link, b.columns))]
     widths = [sum(b.columns for b in g) for g in groups]
-    parts = _regroup(graph, values, widths)
+    parts = graph.regroup(values, widths)
     votes = [_probabilities(graph, part, group, vote) for part, group in zip(parts, groups, strict=True)]
-    side_by_side = _join(graph, votes)
+    side_by_side = votes[0] if len(votes) == 1 else graph.op("Concat", *votes, axis=1)
     last = None if class_weights else output
     weights = graph.constant(_matrix(ballots, n_classes), np.float32, "vote")
     result = graph.op("MatMul", side_by_side, weights, name=last, type=FLOAT, dims=["N", n_classes])
@@ -76,31 +77,13 @@ def emit_vote(
     graph.op("ArgMax", result, axis=1, keepdims=0, name=label)
 
 
-def _regroup(graph: Graph, values: Sequence[Columns], widths: Sequence[int]) -> list[str]:
-    """Return the same columns in values of these widths; values that fit are taken as they are."""
-    left = list(values)
-    parts: list[str] = []
-    for width in widths:
-        taken: list[Columns] = []
-        while left and sum(v.width for v in taken) < width:
-            taken.append(left.pop(0))
-        if sum(v.width for v in taken) != width:
-            return graph.cut(_join(graph, [v.name for v in values]), widths, axis=1)
-        parts.append(_join(graph, [v.name for v in taken]))
-    return parts
-
-
-def _join(graph: Graph, values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else graph.op("Concat", *values, axis=1)
-
-
 def _matrix(ballots: Sequence[Ballot], n_classes: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """What each column of each member's probabilities gives to each class."""
     rows = [(c, b.weight) for b in ballots for c in b.classes]
     matrix = np.zeros((len(rows), n_classes))
     for i, (c, weight) in enumerate(rows):
         matrix[i, c] = weight
-    return matrix / sum(b.weight for b in ballots)
+    return matrix / math.fsum(b.weight for b in ballots)
 
 
 def _probabilities(graph: Graph, sums: str, group: Sequence[Ballot], vote: Vote) -> str:

@@ -46,6 +46,8 @@ class Findings:
         label_changes: Rows, ties apart, whose label differs.
         ties: Rows whose two best classes are nearer to each other than twice the tolerance.
         probability_rows: Rows whose probabilities were compared.
+        max_error: Largest absolute difference of a probability, level against sums and links in float64; None
+            where a member has no trees.
     """
 
     leaf_checks: int = 0
@@ -56,6 +58,7 @@ class Findings:
     label_changes: int = 0
     ties: int = 0
     probability_rows: int = 0
+    max_error: float | None = None
 
     def compare(
         self,

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest, Walker
 from gradus_convert.graphs import LevelGraph, VotingMember
+from gradus_convert.graphs.types import Vote
+from gradus_convert.parity.bits import BitOracle, check_bits
 from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, fewer_library_threads, slices
 from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
@@ -26,6 +28,7 @@ __all__ = ["TOLERANCE", "LevelMember", "Proof", "prove_level"]
 TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
 _SINGLE_SAMPLE = 500
+_BITS_SAMPLE = 2_000
 _ANSWERS = 6_144
 """Rows the libraries are asked for at once: a forest of scikit-learn takes time for each tree of a call."""
 _THIRD_SAMPLE = 2_000
@@ -56,7 +59,7 @@ def prove_level(
     rows: Float32,
     *,
     n_classes: int,
-    vote: str,
+    vote: Vote,
     place: str,
     third_opinion: bool = False,
 ) -> Proof:
@@ -65,7 +68,7 @@ def prove_level(
     Leaves of every tree are compared on `rows`, on odd values, and on every threshold and its float32
     neighbours; probabilities and labels on `rows` and, if all members are trees, on some of the others. Both
     are compared again on some rows asked for one by one, as a bot does: for those a graph may have a part
-    that takes another way to the same leaves.
+    that takes another way to the same leaves. An exact level is held to the bits that `bits` expects.
 
     Args:
         members: In the order of the graph.
@@ -77,7 +80,7 @@ def prove_level(
         third_opinion: Whether to ask the stock converters as well, on rows on thresholds and others.
 
     Raises:
-        ParityError: A leaf, a probability or a label differs.
+        ParityError: A leaf, a probability, a label or, where promised, a bit differs.
     """
     with (
         fewer_library_threads(),
@@ -91,7 +94,7 @@ def _prove(
     build: Callable[[bool], LevelGraph],
     rows: Float32,
     n_classes: int,
-    vote: str,
+    vote: Vote,
     place: str,
     third_opinion: bool,
 ) -> Proof:
@@ -116,9 +119,24 @@ def _prove(
     findings.max_difference = max(findings.max_difference, again.max_difference)
     findings.label_changes += again.label_changes
     _judge_answers(findings, place)
+    if len(proven) == len(members):
+        oracle = BitOracle([m.voting for m in members], n_classes, vote)
+        findings.max_error = _check_bits(oracle, published, many, single, _some(X, _BITS_SAMPLE), place)
     sample = np.concatenate([rows[:_THIRD_SAMPLE], _some(boundary, _BOUNDARY_SAMPLE)])
     third = tuple(ask(m.voting.name, m.native, sample) for m in members) if third_opinion else ()
     return Proof(published, _parity(findings), third)
+
+
+def _check_bits(
+    oracle: BitOracle, published: LevelGraph, many: Compiled, single: SingleRows, X: Float32, place: str
+) -> float:
+    """Hold an exact level to its bits; return how far any level of trees is from sums in float64."""
+    leaves, (said,) = oracle.leaves(X), many.run(X, PROBABILITIES)
+    if published.bits == "exact":
+        check_bits(oracle.bits(leaves), said, place=f"{place}: many rows")
+        few = _some(X, _SINGLE_SAMPLE)
+        check_bits(oracle.bits(oracle.leaves(few)), single.run(few)[0], place=f"{place}: single rows")
+    return oracle.error(leaves, said)
 
 
 def _some(rows: Float32, count: int) -> Float32:
@@ -153,7 +171,7 @@ def _check_answers(
     answer: Callable[[Float32], Sequence[npt.NDArray[np.generic]]],
     X: Float32,
     n_classes: int,
-    vote: str,
+    vote: Vote,
     findings: Findings,
 ) -> None:
     """Compare what `answer` gives, probabilities and labels, with the libraries' vote."""

@@ -26,7 +26,7 @@ __all__ = ["SplitModel", "take_apart"]
 _GRAPH, _INITIALIZER = 7, 5
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 9, 13, 14
 _EXTERNAL = 1
-_DTYPES = {1: np.float32, 2: np.uint8, 4: np.uint16, 6: np.int32, 7: np.int64}
+_DTYPES = {1: np.float32, 2: np.uint8, 4: np.uint16, 6: np.int32, 7: np.int64, 11: np.float64}
 """TensorProto.DataType to numpy: what the converter writes."""
 
 
