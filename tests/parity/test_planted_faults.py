@@ -12,7 +12,8 @@ from tests.support.models import fit, table
 
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest
-from gradus_convert.graphs import LevelGraph, VotingMember, build_level, compact
+from gradus_convert.graphs import LevelGraph, VotingMember, build_level, compact, plan
+from gradus_convert.graphs.builder import DOUBLE, FLOAT, Graph
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.readers import NativeModel, read_model
@@ -133,7 +134,7 @@ def root_one_float_up(walk: Any, real: Callable[..., Any], *arguments: Any) -> A
 
 
 def sums_too_large(walk: Any, real: Callable[..., Any], *arguments: Any) -> Any:
-    return walk.graph.op("Mul", real(walk, *arguments), walk.graph.constant(1.001, np.float32))
+    return walk.graph.op("Mul", real(walk, *arguments), walk.graph.constant(1.001, np.float64))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,6 +154,40 @@ def test_a_fault_of_the_part_for_single_rows_is_caught(natives, kind, method, fa
     monkeypatch.setattr(compact._OneRow, method, faulty)
     forest = forest_of(natives[kind])
     with pytest.raises(ParityError, match=message):
+        prove(natives[kind], forest, forest)
+
+
+@pytest.mark.parametrize("branch", [compact._OneRow, compact._ManyRows])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sum_in_float32_is_caught(natives, kind, branch, monkeypatch):
+    real = Graph.op
+
+    def faulty(self: Graph, operator: str, *values: str, **attributes: Any) -> str:
+        if operator != "ReduceSum" or self.prefix != branch.prefix:
+            return real(self, operator, *values, **attributes)
+        narrow = real(self, "Cast", values[0], to=FLOAT)
+        total = real(self, operator, narrow, *values[1:], keepdims=attributes["keepdims"])
+        return real(self, "Cast", total, to=DOUBLE)
+
+    monkeypatch.setattr(Graph, "op", faulty)
+    forest = forest_of(natives[kind])
+    place = "single rows" if branch is compact._OneRow else "many rows"
+    with pytest.raises(ParityError, match=f"level1: {place}: every probability must have the 32 bits"):
+        prove(natives[kind], forest, forest)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_number_that_is_off_in_the_last_place_of_float32_is_caught(natives, kind, monkeypatch):
+    real = plan._payload
+
+    def faulty(leaves: np.ndarray) -> Any:
+        wrong = leaves.copy()
+        wrong[0] = np.nextafter(wrong[0].astype(np.float32), np.float32(np.inf)).astype(np.int64)
+        return real(wrong)
+
+    monkeypatch.setattr(plan, "_payload", faulty)
+    forest = forest_of(natives[kind])
+    with pytest.raises(ParityError, match="every probability must have the 32 bits"):
         prove(natives[kind], forest, forest)
 
 
