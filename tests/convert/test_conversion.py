@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.support import runs
+from tests.support.golden import npz_bytes, variant
 
 from gradus_convert import conversion
+from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.contracts.graph import expected_metadata
+from gradus_runtime.contracts.manifest import EXACT
 from gradus_runtime.store import open_artifact
 
 
@@ -46,6 +50,9 @@ def test_a_run_becomes_a_pinned_version_whose_files_are_verified(store):
             assert level.parity.rows >= 10_000
             assert level.parity.leaf_checks > 20 * 10_000
             assert level.parity.max_difference < 1e-6
+            assert level.bits == EXACT
+            assert level.parity.max_error is not None
+            assert 0 < level.parity.max_error <= 1e-7
             assert level.metrics == {"f1": 0.5}
         assert sum(m.levels[0].class_counts) == 260
         assert sum(m.levels[1].class_counts) == 300
@@ -67,6 +74,40 @@ def test_golden_rows_have_the_answers_of_the_libraries(store):
             expected[:, list(classes)] += weight * model.predict_proba(features[:, :3])
         assert golden["level2"] == pytest.approx(expected, abs=1e-6)
         assert np.isnan(golden["level1"][24:]).all()
+
+
+def copy(store: Path, target: Path, change: Callable[[np.ndarray], None]) -> Path:
+    """Copy the pinned version with other golden answers of its second level, digests and all."""
+    with open_artifact(store) as artifact:
+        golden = dict(np.load(io.BytesIO(artifact.read("golden.npz"))))
+    change(golden["level2"])
+    version = store / "versions" / "2026.11.21"
+    return variant(version, target, files={"golden.npz": npz_bytes(golden)})
+
+
+def test_golden_rows_are_held_to_the_bit(store, tmp_path):
+    def one_float_up(answers: np.ndarray) -> None:
+        answers[3, 1] = np.nextafter(answers[3, 1], np.float32(2))
+
+    def nothing(answers: np.ndarray) -> None:
+        pass
+
+    with Predictor.open(copy(store, tmp_path / "same", nothing), preload=True) as bot:
+        assert {level.state for level in bot.health().levels} == {"ready"}
+    with Predictor.open(copy(store, tmp_path / "off", one_float_up), preload=True) as bot:
+        level = bot.health().levels[1]
+        assert level.state == "out of service"
+        assert "golden rows must come out bit for bit" in (level.problem or "")
+
+
+@pytest.mark.parametrize("encoding", ["treeops", "auto"])
+def test_levels_are_exact_unless_asked_for_another_encoding(run, tmp_path, capsys, encoding):
+    options = ["--json", "--level", "level2", "--dry-run", "--encoding", encoding]
+    assert convert(run, tmp_path / "store", *options) == 0
+    (level,) = json.loads(capsys.readouterr().out)["levels"].values()
+    asked = {"auto": ("compact", "exact"), "treeops": ("treeops", "2e-6")}
+    assert (level["encoding"], level["bits"]) == asked[encoding]
+    assert 0 < level["max_error"] < 1e-6
 
 
 def test_the_same_run_and_version_give_the_same_bytes(run, store, tmp_path):

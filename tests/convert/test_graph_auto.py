@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from tests.support.forests import chain, random_forest
 
 from gradus_convert.artifact import assemble, level
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.graphs.encoding import FEW_NODES, choose
+from gradus_convert.graphs.walk_tables import DEEPEST
+from gradus_convert.readers import read_model
 from gradus_runtime.contracts.manifest import CLOSE, Level, RuntimeRequirement
 from gradus_runtime.errors import UsageError
 
@@ -20,6 +24,27 @@ def test_many_nodes_on_one_thread_are_walked_by_tensor_operators() -> None:
     assert choose(many, encoding="auto", threads=2) == "treeops"
     assert choose([*many, chain(65)], encoding="auto", threads=1) == "treeops"
     assert choose([*many, chain(64)], encoding="auto", threads=1) == "compact"
+
+
+def test_exact_bits_count_for_more_than_speed_where_they_are_asked_for() -> None:
+    for forests in ([random_forest(1)], [chain(65)], [random_forest(1), chain(DEEPEST)]):
+        assert choose(forests, encoding="auto", threads=2, prefer_exact=True) == "compact"
+        assert choose(forests, encoding="treeops", threads=2, prefer_exact=True) == "treeops"
+    assert choose([chain(DEEPEST + 1)], encoding="auto", threads=1, prefer_exact=True) == "treeops"
+
+
+def test_a_level_that_cannot_be_exact_is_as_fast_as_it_can_be() -> None:
+    rows = np.random.default_rng(1).normal(size=(60, 4)).astype(np.float32)
+    regression = read_model(LogisticRegression().fit(rows, np.arange(60) % 3)).lowered
+    trees = VotingMember("trees", 1, random_forest(1), (0, 1, 2))
+    linear = VotingMember("linear", 1, regression, (0, 1, 2))
+    names = {"feature_names": list("abcd"), "classes": list("xyz"), "metadata": {}}
+    exact = build_level([trees], encoding="auto", prefer_exact=True, **names)
+    assert (exact.encoding, exact.bits) == ("compact", "exact")
+    close = build_level([trees, linear], encoding="auto", prefer_exact=True, **names)
+    assert (close.encoding, close.bits) == ("treeops", "2e-6")
+    walked = build_level([trees, linear], encoding="compact", prefer_exact=True, **names)
+    assert (walked.encoding, walked.bits) == ("compact", "2e-6")
 
 
 @pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])

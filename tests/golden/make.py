@@ -179,7 +179,7 @@ def _manifest(
                 members=(Member("cuts", "none", 1.0, len(columns) * CUTS, 3 * len(columns) * CUTS),),
                 metrics={"accuracy": 0.5},
                 class_counts=tuple(np.bincount(labels, minlength=len(classes)).tolist()),
-                parity=Parity(GOLDEN_ROWS, 0, 0, 0, 0.0, 0, 0),
+                parity=Parity(GOLDEN_ROWS, 0, 0, 0, 0.0, 0, 0, None),
             )
         )
     return Manifest(

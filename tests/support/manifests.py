@@ -23,7 +23,7 @@ DIGEST = "0" * 64
 
 def sample_manifest() -> Manifest:
     """Two levels over three features, two classes; consistent, but without files behind it."""
-    parity = Parity(100, 50, 1000, 0, 1e-8, 0, 0)
+    parity = Parity(100, 50, 1000, 0, 1e-8, 0, 0, 3e-8)
     members = (Member("lightgbm", "lightgbm", 0.6, 10, 100), Member("forest", "sklearn", 0.4, 10, 200))
     levels = tuple(
         Level(

@@ -150,6 +150,8 @@ def _report(args: argparse.Namespace, built: BuiltArtifact, path: Path | None, s
                     "max_difference": s.parity.max_difference,
                     "label_changes": s.parity.label_changes,
                     "ties": s.parity.ties,
+                    "bits": s.bits,
+                    "max_error": s.parity.max_error,
                 }
                 for s in m.levels
             },
@@ -157,7 +159,7 @@ def _report(args: argparse.Namespace, built: BuiltArtifact, path: Path | None, s
         print(json.dumps(value))
         return
     for s in m.levels:
-        size = f"{s.name}: {len(built.files[s.file]):,} bytes ({s.encoding})"
+        size = f"{s.name}: {len(built.files[s.file]):,} bytes ({s.encoding}, bits {s.bits})"
         leaves = f"{s.parity.leaf_checks:,} leaves compared, {s.parity.wrong_leaves} wrong"
         print(f"{size}, {leaves}, probabilities within {s.parity.max_difference:.2g}")
     print(f"{m.name} {m.version}, digest {m.digest()}, in {seconds:.1f} s")

@@ -55,12 +55,17 @@ def _level(m: Manifest, s: Level) -> str:
             ("largest difference of a probability", f"{p.max_difference:.2g}"),
             ("changed labels", p.label_changes),
             ("ties", p.ties),
+            (
+                "largest error against sums in float64",
+                "unknown" if p.max_error is None else f"{p.max_error:.2g}",
+            ),
         ),
     )
     served = ", ".join(f"{c} {n}" for c, n in zip(m.classes, s.class_counts, strict=False))
     text = f"""## {s.name}
 
-{len(m.level_features(s))} features: {", ".join(s.groups)}. Vote: {s.vote}. Encoding: {s.encoding}.
+{len(m.level_features(s))} features: {", ".join(s.groups)}.
+Vote: {s.vote}. Encoding: {s.encoding}. Bits: {s.bits}.
 """
     if served:
         text += f"Predicted on the holdout rows: {served}.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import get_args
 
@@ -15,13 +16,13 @@ from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.parity.bits import BitOracle
 from gradus_convert.parity.votes import Ballot, native_vote
-from gradus_runtime.contracts.manifest import CLOSE, Level, Member, Parity
+from gradus_runtime.contracts.manifest import EXACT, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
 
 __all__ = ["NO_PARITY", "answers", "build", "describe", "golden_answers"]
 
-NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0)
+NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0, None)
 
 Float32 = npt.NDArray[np.float32]
 
@@ -50,6 +51,7 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
             names,
             spec.classes,
             encoding=spec.encoding,
+            prefer_exact=True,
             vote=_vote(level),
             metadata=metadata,
             leaves=leaves,
@@ -78,7 +80,7 @@ def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Flo
 
     If the level is exact, to the bit, which the libraries cannot say; otherwise what they say.
     """
-    if built.graph.bits == "2e-6":
+    if built.graph.bits != EXACT:
         return answers(spec, level, rows)
     voting = [VotingMember(m.name, m.weight, m.native.lowered, m.classes) for m in level.members]
     oracle = BitOracle(voting, len(spec.classes), _vote(level))
@@ -87,13 +89,13 @@ def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Flo
 
 def describe(spec: ArtifactSpec, level: LevelSpec, built: Proof, class_counts: tuple[int, ...]) -> Level:
     """The level's part of the manifest."""
-    total = sum(m.weight for m in level.members)
+    total = math.fsum(m.weight for m in level.members)
     return Level(
         name=level.name,
         groups=spec.order.level(level.name).groups,
         file=level_file(level.name),
         encoding=built.graph.encoding,
-        bits=CLOSE,
+        bits=built.graph.bits,
         opsets=dict(built.graph.opsets),
         vote=level.vote,
         members=tuple(_member(m, total) for m in level.members),

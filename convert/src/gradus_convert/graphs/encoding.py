@@ -7,6 +7,7 @@ from typing import get_args
 
 from gradus_convert.forest.ir import Forest, depths
 from gradus_convert.graphs.types import Encoding
+from gradus_convert.graphs.walk_tables import DEEPEST
 from gradus_runtime.errors import UsageError
 
 __all__ = ["choose"]
@@ -18,16 +19,18 @@ DEEP = 64
 """Beyond, nine operators a level make the walk of one row slower, and few rows come that far."""
 
 
-def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int) -> str:
+def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int, prefer_exact: bool = False) -> str:
     """Return the encoding of a level's trees.
 
     "auto" takes tree operators where more than one intra-op thread is there to use, where the trees are few
-    or very deep; and the compact encoding elsewhere.
+    or very deep; and the compact encoding elsewhere. With `prefer_exact` it takes the compact encoding, whose
+    bits are the same everywhere, for all trees that it can walk.
 
     Args:
         forests: The level's members that are forests.
         encoding: What was asked for.
         threads: Intra-op threads the graph is meant for, at least 1.
+        prefer_exact: Whether exact bits count for more than speed.
 
     Returns:
         "compact", "treeops" or "treeops5"; "none" where there are no trees.
@@ -48,6 +51,8 @@ def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int) -> st
         return "none"
     if encoding != "auto":
         return encoding
+    deepest = max(int(depths(f).max()) for f in forests)
+    if prefer_exact:
+        return "compact" if deepest <= DEEPEST else "treeops"
     few = sum(f.n_nodes for f in forests) < FEW_NODES
-    deep = max(int(depths(f).max()) for f in forests) > DEEP
-    return "treeops" if threads > 1 or few or deep else "compact"
+    return "treeops" if threads > 1 or few or deepest > DEEP else "compact"

@@ -26,6 +26,7 @@ from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
+from gradus_runtime.contracts.manifest import CLOSE, EXACT
 from gradus_runtime.errors import UsageError
 
 __all__ = ["LEAVES", "build_level"]
@@ -46,6 +47,7 @@ def build_level(
     class_weights: Sequence[float] | None = None,
     metadata: Mapping[str, str],
     threads: int = 1,
+    prefer_exact: bool = False,
     leaves: bool = False,
 ) -> LevelGraph:
     """Compile the members of a level into one graph. The same arguments give the same bytes.
@@ -64,6 +66,7 @@ def build_level(
         class_weights: Positive, one a class: multiplies the votes for it.
         metadata: Goes into `metadata_props`, sorted by key.
         threads: Intra-op threads the graph is meant for.
+        prefer_exact: Let "auto" choose the encoding with exact bits where there is a choice.
         leaves: Output `leaves` as well: int32 [N, T], node indices as `ir.leaves` gives them, the forests'
             trees side by side in the order of the members.
 
@@ -74,7 +77,8 @@ def build_level(
     _check(members, feature_names, classes, vote, class_weights, leaves)
     trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
-    chosen = choose([f for _, f in trees], encoding=encoding, threads=threads)
+    prefer_exact = prefer_exact and not others
+    chosen = choose([f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact)
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
     ends = _Ends(len(feature_names), len(classes), vote, class_weights, leaves)
@@ -92,7 +96,7 @@ def build_level(
         outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
     inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
     model, opsets = _finish(graph.as_graph("level", inputs, outputs), metadata, chosen)
-    return LevelGraph(model, chosen, opsets, "exact" if exact else "2e-6")
+    return LevelGraph(model, chosen, opsets, EXACT if exact else CLOSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from typing import Literal
 from gradus_convert.forest.fragment import OnnxFragment
 from gradus_convert.forest.ir import Forest
 
-__all__ = ["Bits", "Encoding", "LevelGraph", "Vote", "VotingMember"]
+__all__ = ["Encoding", "LevelGraph", "Vote", "VotingMember"]
 
 Encoding = Literal["compact", "treeops", "treeops5", "auto"]
 Vote = Literal["soft", "hard"]
-Bits = Literal["exact", "2e-6"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,10 @@ class LevelGraph:
         model_bytes: The ONNX file.
         encoding: Of its trees.
         opsets: By domain.
-        bits: "exact" where a row has the same 32 bits of each probability everywhere; "2e-6" where they may
-            differ by as much from machine to machine, and between a row alone and in a batch.
+        bits: As in the manifest's `Level`: whether a row has the same bits everywhere.
     """
 
     model_bytes: bytes
     encoding: str
     opsets: Mapping[str, int]
-    bits: Bits
+    bits: str

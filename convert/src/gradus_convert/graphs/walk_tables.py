@@ -25,7 +25,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, depths
 
-__all__ = ["EXACT_LIMIT", "Stage", "Table", "Walk", "WalkTables", "follow", "pack"]
+__all__ = ["DEEPEST", "EXACT_LIMIT", "Stage", "Table", "Walk", "WalkTables", "follow", "pack"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from gradus_convert.parity.third_opinion import ThirdOpinion, ask
 from gradus_convert.parity.votes import Ballot, native_vote
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
-from gradus_runtime.contracts.manifest import Parity
+from gradus_runtime.contracts.manifest import EXACT, Parity
 
 __all__ = ["TOLERANCE", "LevelMember", "Proof", "prove_level"]
 
@@ -132,7 +132,7 @@ def _check_bits(
 ) -> float:
     """Hold an exact level to its bits; return how far any level of trees is from sums in float64."""
     leaves, (said,) = oracle.leaves(X), many.run(X, PROBABILITIES)
-    if published.bits == "exact":
+    if published.bits == EXACT:
         check_bits(oracle.bits(leaves), said, place=f"{place}: many rows")
         few = _some(X, _SINGLE_SAMPLE)
         check_bits(oracle.bits(oracle.leaves(few)), single.run(few)[0], place=f"{place}: single rows")
@@ -153,6 +153,7 @@ def _parity(findings: Findings) -> Parity:
         max_difference=findings.max_difference,
         label_changes=findings.label_changes,
         ties=findings.ties,
+        max_error=findings.max_error,
     )
 
 

@@ -1,6 +1,7 @@
 """Format 1 of `manifest.json`, as a value of the format of today.
 
-What format 1 does not state is: the bits of a level, which are close and not exact.
+What format 1 does not state is: the bits of a level, which are close and not exact; the error against sums in
+float64, which is unknown.
 """
 
 from __future__ import annotations
@@ -26,4 +27,9 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _level(level: Any) -> Any:
-    return {**level, "bits": CLOSE} if isinstance(level, dict) and "bits" not in level else level
+    if not isinstance(level, dict):
+        return level
+    new = {"bits": CLOSE, **level}
+    if isinstance(level.get("parity"), dict):
+        new["parity"] = {"max_error": None, **level["parity"]}
+    return new

@@ -219,6 +219,7 @@ def _level(level: Level, classes: int, path: str, need: _Need) -> None:
         p.max_difference,
         p.label_changes,
         p.ties,
+        p.max_error or 0.0,
     )
     need(min(figures) >= 0, "figures of parity must be at least 0", f"{path}.parity", figures)
 

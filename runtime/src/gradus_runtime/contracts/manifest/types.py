@@ -100,7 +100,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Figures of the parity proof: `rows` tried on every member, `leaf_checks` tree walks compared."""
+    """Figures of the parity proof: `rows` tried on every member, `leaf_checks` tree walks compared.
+
+    `max_difference` is that from the libraries; `max_error` that from sums of leaves in float64, None if a
+    member has no trees or nobody measured it.
+    """
 
     rows: int
     boundary_rows: int
@@ -109,6 +113,7 @@ class Parity:
     max_difference: float
     label_changes: int
     ties: int
+    max_error: float | None
 
 
 @dataclass(frozen=True, slots=True)
