@@ -19,6 +19,7 @@ __all__ = ["LegacyEnsemble", "LegacyMember", "read_ensemble"]
 
 _VOTING = Global("sklearn.ensemble._voting", "VotingClassifier")
 _INDEX = ("pandas.core.indexes.base", "_new_Index")
+MAX_MEMBERS = 100
 _STEM_ENDINGS = ("_model", "-model", "_classifier", "-classifier")
 
 
@@ -176,6 +177,8 @@ def _assemble(
                 place=place,
                 value=[n for n, o in zip(names or known[0], other, strict=False) if n != o][:3],
             )
+    if len(members) > MAX_MEMBERS:
+        raise DataError(f"a level must have at most {MAX_MEMBERS} members", place=place, value=len(members))
     if len({m.name for m in members}) != len(members):
         raise DataError("a member's name must occur once", place=place, value=[m.name for m in members])
     labels = labels or next((m.rebuilt.labels for m in members if m.rebuilt.labels), None)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from gradus_convert.pickles import machine
 from gradus_convert.pickles.inert import BrokenPickleError, UnsafePickleError
+from gradus_convert.pickles.weight import check_weight
 from gradus_runtime.errors import DataError
 
 __all__ = ["MAX_BYTES", "read_pickle"]
@@ -46,7 +47,9 @@ def read_pickle(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
     if len(data) > max_bytes:
         raise _too_large(place, max_bytes)
     stream = io.BytesIO(_decompress(data, place, max_bytes))
+    size = len(stream.getbuffer())
     root = machine.load(stream, place=place)
+    check_weight(root, size, place)
     if stream.read(1):
         raise BrokenPickleError("a file must end with its pickle", place=place)
     return root

@@ -21,9 +21,14 @@ from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert, Unsaf
 __all__ = ["MAX_OPCODES", "load"]
 
 MAX_OPCODES = 5_000_000
+MAX_TUPLE_KEYS = 10_000
+"""Tuples with one hash are easily made (-1 and -2 have the same): a mapping of them is quadratic."""
+COPIES = 8
+"""What is built from bytes of the file (text to bytes, bytes to an array) may be so many times the file."""
 _MAX_STREAMS = 16
 _ARRAY_WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 _MARK = object()
+_SIZED = (str, bytes, bytearray, list, tuple, dict)
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
 _TEXTS = (
@@ -39,13 +44,14 @@ _BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
 _LITERALS = frozenset({*_NUMBERS, *_TEXTS, *_BYTES})
 
 
-def load(stream: io.BytesIO, *, place: str, depth: int = 0) -> Any:
+def load(stream: io.BytesIO, *, place: str, depth: int = 0, budget: _Budget | None = None) -> Any:
     """Read one pickle from a stream, as inert values.
 
     Args:
         stream: At the first byte of a pickle; left behind its STOP. joblib's arrays lie between opcodes.
         place: How errors name the file.
         depth: How many streams this one is nested in.
+        budget: Of the stream that this one is nested in.
 
     Raises:
         UnsafePickleError: The pickle names or calls something that models do not need, or is out of bounds.
@@ -53,7 +59,7 @@ def load(stream: io.BytesIO, *, place: str, depth: int = 0) -> Any:
     """
     if depth > _MAX_STREAMS:
         raise UnsafePickleError(f"streams must be nested at most {_MAX_STREAMS} deep", place=place)
-    machine = _Machine(stream, place, depth)
+    machine = _Machine(stream, place, depth, budget or _Budget(len(stream.getbuffer())))
     try:
         for count, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
             if count >= MAX_OPCODES:
@@ -68,14 +74,35 @@ def load(stream: io.BytesIO, *, place: str, depth: int = 0) -> Any:
     )  # pragma: no cover - genops raises first
 
 
+class _Budget:
+    """How much may be built from the bytes of a file: a memo entry costs two bytes and may be a megabyte."""
+
+    def __init__(self, size: int) -> None:
+        self.left = COPIES * size + (1 << 20)
+        self.tuple_keys = MAX_TUPLE_KEYS
+
+    def spend(self, size: int, place: str) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise UnsafePickleError(
+                f"what a pickle builds must be at most {COPIES} times its size", place=place
+            )
+
+    def spend_key(self, key: object, place: str) -> None:
+        self.tuple_keys -= isinstance(key, tuple)
+        if self.tuple_keys < 0:
+            raise UnsafePickleError(f"at most {MAX_TUPLE_KEYS} keys may be tuples", place=place)
+
+
 class _Machine:
     """Stack and memo of one stream."""
 
-    def __init__(self, stream: io.BytesIO, place: str, depth: int) -> None:
+    def __init__(self, stream: io.BytesIO, place: str, depth: int, budget: _Budget) -> None:
         self.stream = stream
         self.file = place
         self.place = place
         self.depth = depth
+        self.budget = budget
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.keys: dict[int, list[int]] = {}
@@ -139,7 +166,8 @@ class _Machine:
     def op_put(self, key: int) -> None:
         value = self.top()
         self.memo[key] = value
-        self.keys.setdefault(id(value), []).append(key)
+        if isinstance(value, np.ndarray) or (isinstance(value, Inert) and value.kind == _ARRAY_WRAPPER):
+            self.keys.setdefault(id(value), []).append(key)
 
     op_binput = op_long_binput = op_put
 
@@ -156,7 +184,7 @@ class _Machine:
     def replace_top(self, value: Any) -> None:
         """Put the finished value where its empty beginning stands: on the stack and in the memo."""
         unfinished = self.pop()
-        for key in self.keys.get(id(unfinished), ()):
+        for key in self.keys.pop(id(unfinished), ()):  # once: the next array may have this one's id
             if self.memo.get(key) is unfinished:
                 self.memo[key] = value
         self.stack.append(value)
@@ -240,7 +268,9 @@ class _Machine:
 
     def checked_keys(self, keys: list[Any]) -> list[Any]:
         if not all(map(numpy_values.is_key, keys)):
-            raise self.broken("a key must be a number, text or a flat tuple of them")
+            raise self.broken("a key must be a number, text or a short flat tuple of them")
+        for key in keys:
+            self.budget.spend_key(key, self.place)
         return keys
 
     # Names, calls, state
@@ -275,6 +305,7 @@ class _Machine:
         if (target.module, target.name) == ("copyreg", "_reconstructor"):
             return self.reconstruct(arguments)
         if treatment(target.module, target.name, place=self.place)[1] is Treatment.VALUE:
+            self.budget.spend(sum(len(a) for a in arguments if isinstance(a, _SIZED)), self.place)
             return numpy_values.BUILDERS[(target.module, target.name)](arguments, self.place)
         check_call(target, place=self.place)
         return Inert(target, arguments)
@@ -291,6 +322,7 @@ class _Machine:
         if len(arguments) != 3 or not isinstance(arguments[1], Global):
             raise self.broken("copyreg._reconstructor must get class, base and state")
         made: Inert = self.create(arguments[0], ())
+        self.budget.spend(len(arguments[2]) if isinstance(arguments[2], _SIZED) else 0, self.place)
         if isinstance(arguments[2], list):
             made.entries.extend(arguments[2])
         elif isinstance(arguments[2], dict):
@@ -302,6 +334,8 @@ class _Machine:
         if isinstance(target, numpy_values.DtypeBox):
             target.set_state(state, self.place)
         elif isinstance(target, np.ndarray):
+            data = state[-1] if isinstance(state, tuple) and state else None
+            self.budget.spend(len(data) if isinstance(data, _SIZED) else 0, self.place)
             self.replace_top(numpy_values.build_array(state, self.place))
         elif isinstance(target, Inert) and target.state is None:
             target.state = state
@@ -316,7 +350,7 @@ class _Machine:
         if not isinstance(dtype, numpy_values.DtypeBox) or not isinstance(shape, tuple):
             raise self.broken("joblib's wrapper must give dtype and shape")
         if dtype.dtype.hasobject:
-            return load(self.stream, place=self.place, depth=self.depth + 1)
+            return load(self.stream, place=self.place, depth=self.depth + 1, budget=self.budget)
         if wrapper.get("numpy_array_alignment_bytes") is not None:
             self.stream.read(int.from_bytes(self.stream.read(1), "little"))
         size = numpy_values.count_items(shape, self.place) * dtype.dtype.itemsize

@@ -18,6 +18,7 @@ from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
 __all__ = ["BUILDERS", "DtypeBox", "array_from_bytes", "build_array", "count_items", "is_key"]
 
 _MAX_FIELDS = 64
+_MAX_KEY = 16
 _KINDS = "biufcSUVO"
 _NAMES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
 _CODE = re.compile(r"[<>|=]?[A-Za-z?][0-9]{0,9}")
@@ -142,11 +143,16 @@ def build_array(state: Any, place: str) -> np.ndarray[Any, Any]:
 
 
 def is_key(value: Any) -> bool:
-    """Whether a value may be a key of a mapping or an item of a set: its hash needs no depth and no code."""
+    """Whether a value may be a key of a mapping or an item of a set: its hash takes no time and runs no code.
+
+    Complex numbers and long integers are none: it is easy to make a million of them with one hash.
+    """
     if isinstance(value, tuple):
-        return all(not isinstance(v, tuple) and is_key(v) for v in value)
+        return len(value) <= _MAX_KEY and all(not isinstance(v, tuple) and is_key(v) for v in value)
+    if isinstance(value, int):
+        return value.bit_length() <= 64
     return value is None or isinstance(
-        value, str | int | float | bytes | bool | complex | np.number | np.bool_ | Global | Inert
+        value, str | float | bytes | np.integer | np.floating | np.bool_ | Global | Inert
     )
 
 

@@ -144,7 +144,7 @@ def _xgboost(state: dict[str, Any], place: str) -> Any:
     wrote = ".".join(p.decode() for p in found.groups()) if found else "an unknown version"
     try:
         model = rewrite_xgboost.rewrite(bytes(data))
-    except (AttributeError, KeyError, TypeError, ValueError) as e:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as e:
         raise BrokenPickleError(
             "a buffer must be one that XGBoost 1.6 or newer wrote, whole",
             place=place,

@@ -141,12 +141,14 @@ class _Thaw:
 
 def _check_estimator(model: Any, place: str) -> None:
     """Hold the parts of a fitted tree or forest to each other, so that no walk leaves its arrays."""
-    trees = [model] if "tree_" in model.__dict__ else model.__dict__.get("estimators_")
+    trees: Any = [model] if "tree_" in model.__dict__ else model.__dict__.get("estimators_")
     if trees is None:
         return
     columns, classes = model.__dict__.get("n_features_in_"), model.__dict__.get("classes_")
     ok = isinstance(trees, list) and bool(trees) and isinstance(classes, np.ndarray) and classes.ndim == 1
     ok = ok and len(classes) <= _MAX_CLASSES and int(model.__dict__.get("n_classes_", -1)) == len(classes)
+    if ok and len({id(getattr(tree, "tree_", None)) for tree in trees}) != len(trees):
+        raise BrokenPickleError("a forest must name each tree once", place=place, value=len(trees))
     for tree in trees if ok else ():
         core = getattr(tree, "tree_", None)
         ok = ok and core is not None and core.n_features == columns and core.max_n_classes == len(classes)

@@ -50,6 +50,12 @@ def rewrite(text: str, place: str) -> str:
     need(len(names) == columns and all(n and n.isprintable() for n in names), "each column needs a name")
     objective = fields.get("objective", "none")
     need(_OBJECTIVE.fullmatch(objective), "the objective must be a word and its options")
+    need(per_round == classes, f"a round must have a tree for each of the {classes} classes of the header")
+    said = dict(option.partition(":")[::2] for option in objective.split(" ")[1:])
+    need(
+        said.get("num_class", str(classes)) == str(classes),
+        f"the objective must be of as many classes as the header, {classes}",
+    )
     version = fields.get("version", "v4")
     lines = ["tree", f"version={version if version in ('v2', 'v3', 'v4') else 'v4'}"]
     lines += [f"num_class={classes}", f"num_tree_per_iteration={per_round}", "label_index=0"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from gradus_convert.pickles import ubjson
 __all__ = ["rewrite"]
 
 _MAX_NODES = 1 << 24
+_MAX_CLASSES = 64
+_MAX_COLUMNS = 1 << 20
 _LARGEST = float(np.finfo(np.float32).max)
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _SCORE = re.compile(r"[-+.0-9eE]+|\[[-+.0-9eE,]+\]")
@@ -45,12 +48,13 @@ def rewrite(buffer: bytes) -> bytes:
     model = found.get("Model", found)
     learner = model["learner"]
     params = {k: _text_of(v, _SCORE if k == "base_score" else _WHOLE) for k, v in _params(learner).items()}
-    columns = int(params["num_feature"])
+    columns, classes = int(params["num_feature"]), int(params.get("num_class", "0"))
+    _check_sizes(columns, classes, params)
     kept = {
         "attributes": _attributes(learner.get("attributes", {})),
         "feature_names": [_name(n) for n in learner.get("feature_names", [])],
         "feature_types": [],
-        "gradient_booster": _booster(learner["gradient_booster"], columns),
+        "gradient_booster": _booster(learner["gradient_booster"], columns, max(1, classes)),
         "learner_model_param": params,
         "objective": _objective(learner["objective"], params),
     }
@@ -58,6 +62,17 @@ def rewrite(buffer: bytes) -> bytes:
         raise ValueError("each column needs a name")
     version = [int(v) for v in model.get("version", [2, 1, 0])][:3]
     return json.dumps({"learner": kept, "version": version}, allow_nan=False).encode()
+
+
+def _check_sizes(columns: int, classes: int, params: Mapping[str, str]) -> None:
+    """The library allocates and writes by these numbers."""
+    if not 0 < columns <= _MAX_COLUMNS or not 0 <= classes <= _MAX_CLASSES:
+        raise ValueError(f"a model must have 1 to {_MAX_COLUMNS} columns and at most {_MAX_CLASSES} classes")
+    if int(params.get("num_target", "1")) > 1:
+        raise InexactModelError("a model must have one target", place="xgboost", value=params["num_target"])
+    scores = params["base_score"].count(",") + 1
+    if scores not in (1, max(1, classes)):
+        raise ValueError(f"base_score must have one number, or one of each of the {classes} classes")
 
 
 def _params(learner: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,17 +102,20 @@ def _objective(objective: Mapping[str, Any], params: Mapping[str, str]) -> dict[
     if name not in _OBJECTIVES:
         known = ", ".join(_OBJECTIVES)
         raise InexactModelError(f"the objective must be one of {known}", place="xgboost", value=name)
+    classes = int(params.get("num_class", "0"))
+    if (classes > 1) != name.startswith("multi:"):
+        raise ValueError(f"{name} must fit num_class, {classes}")
     options = {"scale_pos_weight": "1"} if name == "binary:logistic" else {"num_class": params["num_class"]}
     return {"name": name, _OBJECTIVES[name]: options}
 
 
-def _booster(booster: Mapping[str, Any], columns: int) -> dict[str, Any]:
+def _booster(booster: Mapping[str, Any], columns: int, groups: int) -> dict[str, Any]:
     """Trees, with the weights of dropout where there are any: written as every version reads them."""
     name = booster["name"]
     if name not in ("gbtree", "dart"):
         raise InexactModelError("the booster must be gbtree or dart", place="xgboost", value=name)
     inner = booster["gbtree"]["model"] if name == "dart" else booster["model"]
-    model = _model(inner, columns)
+    model = _model(inner, columns, groups)
     trees = {"name": "gbtree", "model": model}
     weights = booster["weight_drop"] if name == "dart" else inner.get("weight_drop")  # inside from 3.4 on
     if not weights:
@@ -108,12 +126,14 @@ def _booster(booster: Mapping[str, Any], columns: int) -> dict[str, Any]:
     return {"name": "dart", "gbtree": trees, "weight_drop": drop}
 
 
-def _model(model: Mapping[str, Any], columns: int) -> dict[str, Any]:
+def _model(model: Mapping[str, Any], columns: int, groups: int) -> dict[str, Any]:
     trees = [_tree(tree, number, columns) for number, tree in enumerate(model["trees"])]
     parallel = _text_of(model["gbtree_model_param"].get("num_parallel_tree", "1"), _WHOLE)
     info = [_whole(i) for i in model["tree_info"]]
     if len(info) != len(trees) or not trees:
         raise ValueError("each tree needs its class")
+    if not all(0 <= i < groups for i in info):
+        raise ValueError(f"a tree's class must be one of the {groups} classes")
     kept: dict[str, Any] = {
         "gbtree_model_param": {"num_parallel_tree": parallel, "num_trees": str(len(trees))},
         "tree_info": info,
@@ -123,6 +143,8 @@ def _model(model: Mapping[str, Any], columns: int) -> dict[str, Any]:
         starts = [_whole(i) for i in model["iteration_indptr"]]
         if starts != sorted(starts) or starts[:1] != [0] or starts[-1] != len(trees):
             raise ValueError("rounds must follow each other")
+        if len({b - a for a, b in pairwise(starts)}) > 1:
+            raise ValueError("rounds must have as many trees as each other")
         kept["iteration_indptr"] = starts
     return kept
 
