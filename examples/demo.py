@@ -1,10 +1,14 @@
-"""The whole way of the data on an embedded market: train, convert, pin, predict.
+"""The whole way of the data on an embedded market: simulate, train, convert, pin, predict.
 
-Run it by `make demo`. Each step is a command that you can run alone; each is printed before it runs.
+Run it by `make demo`. Each step is a command that you can run alone; each is printed before it runs. The
+examples of the documents use what it leaves: `data/demo/` (candles.csv, macro.csv, rows.jsonl, row.json),
+`runs/demo/` and `artifacts/demo/`.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import subprocess
 import sys
 import textwrap
@@ -19,8 +23,10 @@ from gradus_runtime.contracts import feature_order
 
 PROJECT = Path(__file__).resolve().parent.parent
 GRADUS = Path(sys.executable).with_name("gradus")
+DATA = "data/demo"
 RUN = "runs/demo"
 STORE = "artifacts/demo"
+ROWS = 300
 
 
 def gradus(*arguments: str) -> None:
@@ -29,18 +35,30 @@ def gradus(*arguments: str) -> None:
     subprocess.run([str(GRADUS), *arguments], cwd=PROJECT, check=True)
 
 
-def newest_call(bot: Predictor) -> dict[str, float]:
-    """Features of the newest complete holdout row on which the bot would trade."""
+def holdout_rows() -> list[dict[str, float | None]]:
+    """Rows of the holdout as mappings from feature to value; null for what is missing."""
+    order = feature_order.load(PROJECT / RUN / "feature_order.json")
     with np.load(PROJECT / RUN / "holdout.npz", allow_pickle=False) as holdout:
-        features = holdout["features"]
-    complete = features[np.isfinite(features).all(axis=1)]
-    actions = bot.predict(complete, ordered=True).actions
-    trades = [i for i, action in enumerate(actions) if action != "HOLD"]
-    row = complete[trades[-1] if trades else -1]
-    return {name: float(value) for name, value in zip(bot.feature_names_in_, row, strict=True)}
+        rows = holdout["features"][-ROWS:].tolist()
+    names = [feature.name for feature in order.features]
+    return [{n: v if math.isfinite(v) else None for n, v in zip(names, row, strict=True)} for row in rows]
 
 
-def without(row: Mapping[str, float], names: tuple[str, ...]) -> dict[str, float]:
+def newest_call(bot: Predictor, rows: list[dict[str, float | None]]) -> dict[str, float | None]:
+    """Return the newest complete row on which the bot would trade."""
+    complete = [row for row in rows if None not in row.values()]
+    trades = [row for row in complete if bot.decide(row).action != "HOLD"]
+    return (trades or complete)[-1]
+
+
+def write_rows(rows: list[dict[str, float | None]], row: dict[str, float | None]) -> None:
+    """Write the rows, one JSON object a line, and one of them alone."""
+    folder = PROJECT / DATA
+    (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    (folder / "row.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+
+
+def without(row: Mapping[str, float | None], names: tuple[str, ...]) -> dict[str, float | None]:
     """Return the row without some features, as after an outage."""
     return {name: value for name, value in row.items() if name not in names}
 
@@ -48,15 +66,20 @@ def without(row: Mapping[str, float], names: tuple[str, ...]) -> dict[str, float
 def main() -> None:
     """Train, convert, pin, and show which level serves what is left of a row."""
     started = time.monotonic()
-    gradus("train", "--simulate", "--config", "config/demo.toml", "--out", RUN, "--store", STORE, "--resume")
+    candles, macro = f"{DATA}/candles.csv", f"{DATA}/macro.csv"
+    gradus("simulate", "--out", DATA)
+    training = ("--candles", candles, "--macro", macro, "--config", "config/demo.toml")
+    gradus("train", *training, "--out", RUN, "--store", STORE, "--resume")
     gradus("convert", "--run", RUN, "--store", STORE, "--pin")
 
     order = feature_order.load(PROJECT / "config" / "feature_order.json")
     external = tuple(f.name for f in order.features if f.group == "external_api")
     signals = tuple(f.name for f in order.features if f.group == "strategy_signals")
     bot = Predictor.open(PROJECT / STORE)
-    row = newest_call(bot)
-    cases: tuple[tuple[str, dict[str, float]], ...] = (
+    rows = holdout_rows()
+    row = newest_call(bot, rows)
+    write_rows(rows, row)
+    cases: tuple[tuple[str, dict[str, float | None]], ...] = (
         ("every feature", row),
         ("external APIs down", without(row, external)),
         ("... and no strategy signals", without(row, external + signals)),
@@ -72,10 +95,8 @@ def main() -> None:
             f"  {title:<28} {decision.level or 'fallback':<10} {decision.action:<7} "
             f"{decision.confidence:>10.2f}   {textwrap.shorten(why, 60, placeholder=' ...')}"
         )
-    print(
-        f"\nAll of it in {time.monotonic() - started:.0f} s. "
-        f"Next: README.md, or `gradus list --store {STORE}`."
-    )
+    print(f"\nAll of it in {time.monotonic() - started:.0f} s. Left here: {DATA}/, {RUN}/ and {STORE}/.")
+    print("Next: README.md, or `source .venv/bin/activate` and `gradus list --store artifacts/demo`.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
+from gradus_runtime.cli import packages
 from gradus_runtime.cli.command import ENTRY_POINT_GROUP, Command
 from gradus_runtime.errors import ExitCode, GradusError
 
@@ -50,6 +51,7 @@ def _parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
         description="Compiles tree ensembles to portable artifacts, versions them, and serves them.",
         epilog="Exit codes: 0 done, 1 the check said no, 2 wrong use, 3 the environment failed.",
     )
+    parser.add_argument("--version", action="store_true", help="print the versions of what is installed")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in commands.values():
         sub = subparsers.add_parser(
@@ -75,18 +77,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         An `ExitCode`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--version" in arguments[:2] and not {*arguments} - {"--version", "--json"}:
+        _print_versions(as_json="--json" in arguments)
+        return int(ExitCode.DONE)
     only = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    args = _parser(_find_commands(only) if only else _find_commands(None)).parse_args(arguments)
+    commands = _find_commands(only)
+    if only is not None and only not in commands:
+        error = packages.unknown_command(
+            only, [*_OWN, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP))]
+        )
+        return _fail(only, error, as_json="--json" in arguments)
+    args = _parser(commands).parse_args(arguments)
     try:
         return int(args.run(args))
     except GradusError as e:
-        if args.json:
-            print(json.dumps({"error": type(e).__name__, "message": str(e)}))
-        print(f"gradus {args.command}: {e}", file=sys.stderr)
-        return int(e.exit_code)
+        return _fail(args.command, e, as_json=args.json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
     except KeyboardInterrupt:
         print(f"gradus {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _fail(command: str, error: GradusError, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+    print(f"gradus {command}: {error}", file=sys.stderr)
+    return int(error.exit_code)
+
+
+def _print_versions(*, as_json: bool) -> None:
+    found = packages.versions()
+    if as_json:
+        print(json.dumps(found))
+        return
+    width = max(map(len, found))
+    for name, version in found.items():
+        print(f"{name:<{width}}  {version}")

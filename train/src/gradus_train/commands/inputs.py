@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_input_arguments", "chosen_levels", "jobs_of", "read_plan"]
 
-_BARS = 9_000
-
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `read_plan` reads."""
@@ -77,10 +75,11 @@ def _source(args: argparse.Namespace, settings: DataSettings) -> Iterator[DataSo
         return
     if args.candles or args.macro or args.features:
         raise UsageError("--simulate takes no files", hint="Leave out --candles, --macro and --features.")
+    from gradus_train.commands.simulate import DEFAULT_BARS
     from gradus_train.market import simulate
 
     with tempfile.TemporaryDirectory(prefix="gradus-market-") as folder:
-        files = simulate(Path(folder), bars=args.bars or _BARS)
+        files = simulate(Path(folder), bars=args.bars or DEFAULT_BARS)
         yield DataSource(candles=files.candles, macro=files.macro)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradus_runtime.errors import UsageError
+from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_train.market.daily import simulate_daily
 from gradus_train.market.intraday import BAR_SECONDS, simulate_candles
 
@@ -41,17 +41,25 @@ def simulate(folder: Path, *, bars: int = 10_000, seed: int = 7) -> MarketFiles:
         seed: Of the random process.
 
     Raises:
-        UsageError: Fewer than 100 bars.
+        UsageError: Fewer than 100 bars, or a negative seed.
+        EnvironmentFailedError: The files cannot be written.
     """
     if bars < 100:
         raise UsageError("a market must have at least 100 bars", place="bars", value=bars)
+    if seed < 0:
+        raise UsageError("a seed must be at least 0", place="seed", value=seed)
     days = -(-bars * BAR_SECONDS // _DAY_SECONDS)
     first_day = np.datetime64(_START.date(), "D") - _DAYS_BEFORE
     daily = simulate_daily(np.random.default_rng([seed, 1]), first_day, _DAYS_BEFORE + days)
     mood_by_day = daily.mood_known[_DAYS_BEFORE:]
     candles = simulate_candles(np.random.default_rng([seed, 2]), int(_START.timestamp()), bars, mood_by_day)
-    folder.mkdir(parents=True, exist_ok=True)
     files = MarketFiles(folder / "candles.csv", folder / "macro.csv")
-    files.candles.write_bytes(candles.to_csv())
-    files.macro.write_bytes(daily.to_csv())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files.candles.write_bytes(candles.to_csv())
+        files.macro.write_bytes(daily.to_csv())
+    except OSError as e:
+        raise EnvironmentFailedError(
+            "the market's folder must be writable", place=str(e.filename or folder), value=e.strerror
+        ) from None
     return files

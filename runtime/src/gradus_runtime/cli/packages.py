@@ -1,0 +1,69 @@
+"""Which package brings which command: for commands that are not here, and for `gradus --version`."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distributions, version
+
+from gradus_runtime.errors import EnvironmentFailedError, GradusError, UsageError
+
+__all__ = ["COMMANDS_OF", "unknown_command", "versions"]
+
+COMMANDS_OF = {
+    "gradus-convert": (
+        "compact",
+        "convert",
+        "diff",
+        "export",
+        "gc",
+        "import",
+        "import-bundle",
+        "publish",
+        "validate",
+        "wheel",
+    ),
+    "gradus-live": (),
+    "gradus-train": ("features", "report", "simulate", "train", "tune"),
+}
+"""The commands that the other packages add; a test compares them with the packages' entry points."""
+
+_INSTALL = {
+    "gradus-convert": "pip install ./runtime ./convert",
+    "gradus-live": "pip install ./runtime ./live",
+    "gradus-train": "pip install ./runtime ./live ./train",
+}
+
+
+def unknown_command(name: str, known: Iterable[str]) -> GradusError:
+    """Return the error for a command that is not installed, or that there is none of.
+
+    Args:
+        name: As typed.
+        known: The commands that are installed.
+    """
+    package_of = {command: package for package, names in COMMANDS_OF.items() for command in names}
+    if name in package_of:
+        package = package_of[name]
+        return EnvironmentFailedError(
+            f"the command is part of {package}, which must be installed",
+            hint=f"In a clone of gradus: {_INSTALL[package]}.",
+        )
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, {*names, *package_of}, n=1)
+    hint = f"Did you mean {nearest[0]}?" if nearest else f"Choose from {', '.join(names)}."
+    return UsageError("a command must be known", value=name, hint=hint)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the installed gradus packages, of onnxruntime, and of Python."""
+    all_ = {d.name.lower().replace("_", "-"): d.version for d in distributions() if d.name}
+    found = {name: all_[name] for name in sorted(all_) if name.startswith("gradus-")}
+    try:
+        found["onnxruntime"] = version("onnxruntime")
+    except PackageNotFoundError:  # another distribution brings the module, such as onnxruntime-gpu
+        import onnxruntime
+
+        found["onnxruntime"] = onnxruntime.__version__
+    return found | {"python": platform.python_version()}
