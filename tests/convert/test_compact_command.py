@@ -68,7 +68,7 @@ def test_an_output_that_exists_is_kept_unless_forced(
 def test_what_cannot_be_read_or_written_is_said(source: Path, tmp_path: Path) -> None:
     assert main(["compact", str(tmp_path / "none.onnx"), "-o", str(tmp_path / "o")]) == 2
     assert main(["compact", str(tmp_path), "-o", str(tmp_path / "o")]) == 2
-    assert main(["compact", str(source), "-o", str(tmp_path / "nowhere" / "o"), "--no-measure"]) == 3
+    assert main(["compact", str(source), "-o", str(source / "o"), "--no-measure"]) == 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx"]
 
 

@@ -329,7 +329,7 @@ def test_a_junit_file_that_cannot_be_written_is_an_error_of_the_environment(tmp_
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "junit.xml"
     assert main(["validate", ORDER_FILE, "--junit", str(out)]) == 3
-    assert "the JUnit file must be writable" in capsys.readouterr().err
+    assert "junit.xml: a file must be writable: File exists" in capsys.readouterr().err
 
 
 def test_in_actions_a_finding_is_an_annotation_at_its_file_and_line(trio, capsys, monkeypatch):

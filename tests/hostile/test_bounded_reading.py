@@ -208,3 +208,9 @@ def npy(array):
 def test_what_is_no_plain_npz_is_refused_by_rule(data, message):
     with pytest.raises(DataError, match=message):
         npz_file.read(data, place="x.npz", max_bytes=1 << 20)
+
+
+def test_a_cause_follows_a_colon_in_one_line_and_is_bounded() -> None:
+    error = DataError("a file must be readable", place="x.csv", cause="Is a\ndirectory.", hint="Name a file.")
+    assert str(error) == "x.csv: a file must be readable: Is a directory. Name a file."
+    assert len(str(DataError("a rule must hold", cause="x" * 10_000))) < 400

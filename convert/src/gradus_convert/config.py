@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradus_runtime.contracts import codec, names
+from gradus_runtime.contracts import codec, names, toml_file
 from gradus_runtime.contracts.manifest import DecisionPolicy, RuntimeRequirement
 from gradus_runtime.errors import ConfigError
 
@@ -39,14 +38,7 @@ def load(path: Path) -> ArtifactConfig:
     Raises:
         ConfigError: The file is missing, is not TOML, or breaks a rule; the message names the key.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        rule = "an artifact configuration must be readable"
-        raise ConfigError(rule, place=str(path), value=e.strerror) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        rule = "an artifact configuration must be TOML"
-        raise ConfigError(rule, place=str(path), value=str(e)) from None
+    value = toml_file.read(path, "an artifact configuration")
     if value.pop("format", None) != FORMAT:
         raise ConfigError(f"format must be {FORMAT!r}", place=f"{path}: format")
     if isinstance(value.get("decision"), dict):

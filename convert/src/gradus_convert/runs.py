@@ -111,7 +111,7 @@ def _verified(path: Path, sha256: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise DataError("a file of the run must be readable", place=str(path), value=e.strerror) from None
+        raise DataError("a file of the run must be readable", place=str(path), cause=e.strerror) from None
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise IntegrityError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradus_live.bars import Floats, Integers
-from gradus_runtime.contracts import codec
+from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
 
 __all__ = ["FORMAT", "NO_COSTS", "Costs", "load_costs", "parse_costs"]
@@ -105,13 +104,7 @@ def load_costs(path: Path) -> Costs:
     Raises:
         ConfigError: The file is missing, is not TOML, or breaks a rule.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError(f"costs must be readable: {e.strerror}", place=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"costs must be TOML: {e}", place=str(path)) from None
-    return parse_costs(value, place=str(path))
+    return parse_costs(toml_file.read(path, "costs"), place=str(path))
 
 
 def parse_costs(value: dict[str, Any], *, place: str) -> Costs:
@@ -138,4 +131,6 @@ def parse_costs(value: dict[str, Any], *, place: str) -> Costs:
     except ConfigError as e:
         if e.place is not None and e.place.startswith(place):
             raise
-        raise ConfigError(e.rule, place=f"{place}: {e.place}", value=e.value, hint=e.hint) from None
+        raise ConfigError(
+            e.rule, place=f"{place}: {e.place}", value=e.value, cause=e.cause, hint=e.hint
+        ) from None

@@ -100,17 +100,25 @@ class GradusError(Exception):
         rule: The rule that was broken, as a sentence that is true when all is well.
         place: Where: a file, a line, a key path, a column.
         value: The value found there; shown by `repr`, shortened.
+        cause: What the system or a library said, in its own words; shown after a colon, shortened.
         hint: The way out, as an instruction.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
 
     def __init__(
-        self, rule: str, *, place: str | None = None, value: object = None, hint: str | None = None
+        self,
+        rule: str,
+        *,
+        place: str | None = None,
+        value: object = None,
+        cause: str | None = None,
+        hint: str | None = None,
     ) -> None:
         self.rule = rule
         self.place = place
         self.value = value
+        self.cause = cause
         self.hint = hint
         super().__init__(self._message())
 
@@ -118,6 +126,8 @@ class GradusError(Exception):
         text = self.rule if self.place is None else f"{_cut(self.place, 500)}: {self.rule}"
         if self.value is not None:
             text += f", but got {_cut(_shown(self.value), _SHOWN)}"
+        if self.cause:
+            text += f": {_cut(' '.join(self.cause.split()), 300).rstrip('.')}"
         return text if self.hint is None else f"{text}. {_cut(self.hint, 1000)}"
 
 

@@ -9,7 +9,6 @@ conversion beside `_from_format_1`.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from gradus_live.labels import LabelRule, parse_label
 from gradus_live.labels import parameters_of as label_parameters
-from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.contracts import codec, strict_json, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.data.source import DataSettings
 
@@ -168,15 +167,7 @@ def load(path: Path) -> TrainingConfig:
     Raises:
         ConfigError: The file is missing, is not TOML, or breaks a rule; the message names the key.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError(
-            "a training configuration must be readable", place=str(path), value=e.strerror
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError("a training configuration must be TOML", place=str(path), value=str(e)) from None
-    return parse(value, place=str(path))
+    return parse(toml_file.read(path, "a training configuration"), place=str(path))
 
 
 def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from gradus_runtime.cli.command import Command
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gradus_convert.compaction.measure import Cost
     from gradus_convert.compaction.rewrite import Compaction
 
@@ -29,6 +27,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_convert.compaction.measure import measure
     from gradus_convert.compaction.rewrite import compact, load
     from gradus_runtime.errors import UsageError
+    from gradus_runtime.store.whole_file import write_whole
 
     source, target = Path(args.model), Path(args.output)
     data = load(source)
@@ -37,29 +36,10 @@ def _run(args: argparse.Namespace) -> int:
             "the output must not exist, or --force be given, and it must not be the input", place=str(target)
         )
     result = compact(data, place=str(source))
-    _write(target, result.model_bytes)
+    write_whole(target, result.model_bytes)
     costs = [] if args.no_measure else measure([source, target])
     _print(args, result, costs, (len(data), len(result.model_bytes)))
     return 0
-
-
-def _write(target: Path, data: bytes) -> None:
-    import os
-    import tempfile
-    from pathlib import Path
-
-    from gradus_runtime.errors import EnvironmentFailedError
-
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except OSError as e:
-        raise EnvironmentFailedError(
-            "the output must be writable", place=str(target), value=e.strerror
-        ) from None
 
 
 def _print(args: argparse.Namespace, result: Compaction, costs: list[Cost], sizes: tuple[int, int]) -> None:

@@ -46,7 +46,7 @@ def _once(path: Path) -> dict[str, float]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as e:
         raise EnvironmentFailedError(
-            "a fresh process must load the model", place=str(path), value=str(e)
+            "a fresh process must load the model", place=str(path), cause=str(e)
         ) from None
     result: dict[str, float] = json.loads(done.stdout)
     return result

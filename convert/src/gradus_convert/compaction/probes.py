@@ -163,7 +163,7 @@ def _run(model: bytes, inputs: Mapping[str, npt.NDArray[Any]], place: str) -> _O
         with _deadline(stop):
             outputs = session.run(None, dict(inputs), run)
     except Exception as e:  # onnxruntime raises classes of its own for every cause
-        raise DataError("onnxruntime must run the model", place=place, value=str(e)) from None
+        raise DataError("onnxruntime must run the model", place=place, cause=str(e)) from None
     return [part for o in outputs for part in _flat(o)]
 
 

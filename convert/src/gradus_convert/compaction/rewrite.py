@@ -57,7 +57,7 @@ def load(path: Path) -> bytes:
         raise DataError("the model must exist", place=str(path)) from None
     except OSError as e:
         raise EnvironmentFailedError(
-            "the model must be readable", place=str(path), value=e.strerror
+            "the model must be readable", place=str(path), cause=e.strerror
         ) from None
 
 
@@ -122,7 +122,7 @@ def _parse(data: bytes, place: str) -> onnx.ModelProto:
             "a model must be an ONNX file", place=place, hint="It is cut short or no model."
         ) from None
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as e:
-        raise DataError("a model must pass onnx.checker", place=place, value=str(e)) from None
+        raise DataError("a model must pass onnx.checker", place=place, cause=str(e)) from None
     return model
 
 
@@ -170,7 +170,7 @@ def _shapes(model: onnx.ModelProto, place: str) -> dict[str, onnx.TypeProto.Tens
     try:
         inferred = shape_inference.infer_shapes(model)
     except Exception as e:  # onnx raises bare C++ errors of several kinds
-        raise DataError("shapes must follow from the inputs", place=place, value=str(e)) from None
+        raise DataError("shapes must follow from the inputs", place=place, cause=str(e)) from None
     graph = inferred.graph
     return {v.name: v.type.tensor_type for v in (*graph.input, *graph.value_info, *graph.output)}
 

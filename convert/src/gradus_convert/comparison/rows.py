@@ -38,7 +38,7 @@ def read_rows(path: Path) -> Table:
             head = tuple(next(lines, ()))
             rows = [[_number(x) for x in line] for line in lines]
     except (OSError, KeyError, ValueError, csv.Error) as e:
-        raise DataError("rows must be a readable .csv or .npz", place=str(path), value=str(e)) from None
+        raise DataError("rows must be a readable .csv or .npz", place=str(path), cause=str(e)) from None
     for i, row in enumerate(rows, start=2):
         if len(row) != len(head):
             rule = f"a line must have {len(head)} columns, as the first has"

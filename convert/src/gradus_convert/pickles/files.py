@@ -43,7 +43,7 @@ def read_pickle(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
     except OSError as e:
-        raise DataError("a model file must be readable", place=place, value=e.strerror) from None
+        raise DataError("a model file must be readable", place=place, cause=e.strerror) from None
     if len(data) > max_bytes:
         raise _too_large(place, max_bytes)
     stream = io.BytesIO(_decompress(data, place, max_bytes))
@@ -104,7 +104,7 @@ def _bounded(decompressor: _Decompressor, data: bytes, place: str, max_bytes: in
             if not part and not decompressor.eof:
                 raise BrokenPickleError("a compressed file must be whole", place=place)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as e:
-        raise BrokenPickleError("a compressed file must be whole", place=place, value=str(e)) from None
+        raise BrokenPickleError("a compressed file must be whole", place=place, cause=str(e)) from None
     return bytes(result)
 
 

@@ -65,7 +65,7 @@ def _record(names: Any, fields: Any, size: int, place: str) -> np.dtype[Any]:
     try:
         return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size})
     except (TypeError, ValueError) as e:
-        raise BrokenPickleError("a record dtype must be consistent", place=place, value=str(e)) from None
+        raise BrokenPickleError("a record dtype must be consistent", place=place, cause=str(e)) from None
 
 
 def _dtype(args: tuple[Any, ...], place: str) -> DtypeBox:

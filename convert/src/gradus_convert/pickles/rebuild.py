@@ -65,7 +65,7 @@ def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Rebuilt:
         return _rebuild(inert, place, any_version)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as e:
         raise BrokenPickleError(
-            "a model's state must be what its library writes", place=place, value=f"{type(e).__name__}: {e}"
+            "a model's state must be what its library writes", place=place, cause=f"{type(e).__name__}: {e}"
         ) from None
 
 
@@ -128,7 +128,7 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
         booster = lightgbm.Booster(model_str=rewrite_lightgbm.rewrite(text, place))
     except lightgbm.basic.LightGBMError as e:
         raise BrokenPickleError(
-            "LightGBM must be able to read its model", place=place, value=str(e)
+            "LightGBM must be able to read its model", place=place, cause=str(e)
         ) from None
     best = state.get("best_iteration")
     booster.best_iteration = best if type(best) is int and best > 0 else -1
@@ -148,7 +148,7 @@ def _xgboost(state: dict[str, Any], place: str) -> Any:
         raise BrokenPickleError(
             "a buffer must be one that XGBoost 1.6 or newer wrote, whole",
             place=place,
-            value=f"written by {wrote}: {type(e).__name__}: {e}",
+            cause=f"written by {wrote}: {type(e).__name__}: {e}",
             hint="If it is whole, load it where it was written, and pickle it again with a newer XGBoost.",
         ) from None
     try:
@@ -157,7 +157,7 @@ def _xgboost(state: dict[str, Any], place: str) -> Any:
         raise EnvironmentFailedError(
             "the installed XGBoost must be able to read the model",
             place=place,
-            value=f"written by {wrote}, installed {xgboost.__version__}: {str(e).splitlines()[0]}",
+            cause=f"written by {wrote}, installed {xgboost.__version__}: {str(e).splitlines()[0]}",
             hint="Install another version of XGBoost.",
         ) from None
 

@@ -188,7 +188,7 @@ def _tree(inert: Inert, state: dict[str, Any], place: str) -> Any:
         raise EnvironmentFailedError(
             "the installed scikit-learn must be able to read the tree",
             place=place,
-            value=f"{sklearn.__version__}: {str(e).splitlines()[0]}",
+            cause=f"{sklearn.__version__}: {str(e).splitlines()[0]}",
             hint=f"Run the import with the version that wrote it: {_command(None)}.",
         ) from None
     return tree

@@ -23,7 +23,8 @@ from gradus_convert.pickles.inert import BrokenPickleError
 from gradus_convert.readers import NativeModel, read_model
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.contracts.manifest import DecisionPolicy, Histogram, Provenance, RuntimeRequirement
+from gradus_runtime.contracts.histograms import describe_column
+from gradus_runtime.contracts.manifest import DecisionPolicy, Provenance, RuntimeRequirement
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
@@ -31,7 +32,6 @@ __all__ = ["RUNTIME", "ImportRequest", "import_spec"]
 
 _UNKNOWN = "1970-01-01T00:00:00Z"
 RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
-_BINS = 10
 _LIBRARIES = {
     "lightgbm": ("lightgbm",),
     "scikit-learn": ("scikit-learn",),
@@ -147,7 +147,7 @@ def _lower(member: LegacyMember, place: str) -> NativeModel:
         raise
     except Exception as e:  # whatever a damaged estimator raises
         raise BrokenPickleError(
-            "a member must be able to predict", place=place, value=f"{type(e).__name__}: {e}"
+            "a member must be able to predict", place=place, cause=f"{type(e).__name__}: {e}"
         ) from None
     return native
 
@@ -222,14 +222,8 @@ def _rows(path: Path | None, order: FeatureOrder) -> tuple[Float32, dict[str, Fe
 
 
 def _facts(column: Float32) -> FeatureFacts | None:
-    values = column[np.isfinite(column)].astype(np.float64)
-    if not len(values):
-        return None
-    cuts = np.unique(np.quantile(values, np.arange(1, _BINS) / _BINS))
-    counts = np.bincount(np.searchsorted(cuts, values, side="left"), minlength=len(cuts) + 1)
-    return FeatureFacts(
-        float(values.min()), float(values.max()), Histogram(tuple(cuts.tolist()), tuple(counts.tolist()))
-    )
+    found = describe_column(column)
+    return None if found is None else FeatureFacts(*found)
 
 
 def _decision(classes: tuple[str, ...], fallback: str | None) -> DecisionPolicy:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.store import disk, open_artifact
 from gradus_runtime.store.artifact import Artifact, seal
 from gradus_runtime.store.bundle import zip_bytes
+from gradus_runtime.store.whole_file import write_whole
 
 __all__ = ["Written", "artifact_files", "export_zip", "import_artifact", "write_out"]
 
@@ -79,17 +79,5 @@ def write_out(path: Path, data: bytes) -> Written:
             if path.is_file() and path.read_bytes() == data:
                 return written
             raise UsageError("the file must not be there already", place=str(path), hint="Remove it first.")
-        folder = disk.open_folder(path.parent)
-        try:
-            temporary = f".{path.name}.{os.getpid()}"
-            disk.remove_file(temporary, folder)
-            try:
-                disk.write_new(folder, temporary, data, 0o644)
-                disk.rename(temporary, path.name, folder)
-            except OSError:
-                disk.remove_file(temporary, folder)
-                raise
-            disk.sync(folder)
-        finally:
-            os.close(folder)
+    write_whole(path, data)
     return written

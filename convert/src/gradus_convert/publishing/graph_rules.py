@@ -35,7 +35,7 @@ def check_graph(data: bytes, manifest: Manifest, level: Level) -> None:
     try:
         model = onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as e:
-        raise IntegrityError("a graph must be an ONNX file", place=level.file, value=str(e)) from None
+        raise IntegrityError("a graph must be an ONNX file", place=level.file, cause=str(e)) from None
     _check_model(model, level)
     for graph, path in _graphs(model.graph, level.file):
         _check_contents(graph, path)
@@ -43,7 +43,7 @@ def check_graph(data: bytes, manifest: Manifest, level: Level) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as e:
-        raise IntegrityError("a graph must pass ONNX's checker", place=level.file, value=str(e)) from None
+        raise IntegrityError("a graph must pass ONNX's checker", place=level.file, cause=str(e)) from None
 
 
 def _need(holds: bool, rule: str, place: str, value: object = None) -> None:

@@ -42,7 +42,7 @@ def read_file(path: Path) -> NativeModel:
         model.load_model(str(path), format="json" if path.suffix == ".json" else "cbm")
     except catboost.CatBoostError as e:
         rule = "a CatBoost model must be readable"
-        raise DataError(rule, place=str(path), value=str(e).splitlines()[0]) from None
+        raise DataError(rule, place=str(path), cause=str(e).splitlines()[0]) from None
     return read(model, place=str(path))
 
 

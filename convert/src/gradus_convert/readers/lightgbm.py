@@ -37,7 +37,7 @@ def read_file(path: Path) -> NativeModel:
     try:
         booster = lightgbm.Booster(model_file=path)
     except lightgbm.basic.LightGBMError as e:
-        raise DataError("a LightGBM model must be readable", place=str(path), value=str(e)) from None
+        raise DataError("a LightGBM model must be readable", place=str(path), cause=str(e)) from None
     return read(booster, place=str(path))
 
 

@@ -35,7 +35,7 @@ def load(path: Path) -> Any:
     try:
         unknown = [t for t in skops.io.get_untrusted_types(file=path) if t not in _ALLOWED]
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as e:
-        raise DataError("a scikit-learn model must be a skops file", place=str(path), value=str(e)) from None
+        raise DataError("a scikit-learn model must be a skops file", place=str(path), cause=str(e)) from None
     if unknown:
         raise InexactModelError(
             "a model file must hold scikit-learn's own types alone",

@@ -53,7 +53,7 @@ def read_file(path: Path) -> NativeModel:
     try:
         booster.load_model(path)
     except (xgboost.core.XGBoostError, OSError) as e:
-        raise DataError("an XGBoost model must be readable", place=str(path), value=str(e)) from None
+        raise DataError("an XGBoost model must be readable", place=str(path), cause=str(e)) from None
     return read(booster, place=str(path))
 
 

@@ -34,7 +34,7 @@ def read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(strict_json.MAX_BYTES + 1)
     except OSError as e:
-        raise DataError("a file must be readable", place=str(path), value=e.strerror) from None
+        raise DataError("a file must be readable", place=str(path), cause=e.strerror) from None
 
 
 def kind_of(value: Any) -> Contract | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from gradus_convert.validation.findings import Check, errors_in
-from gradus_runtime.errors import EnvironmentFailedError
+from gradus_runtime.store.whole_file import write_whole
 
 __all__ = ["github", "junit", "lines", "write_junit"]
 
@@ -103,10 +103,4 @@ def write_junit(checks: list[Check], path: Path) -> None:
     Raises:
         EnvironmentFailedError: It cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(junit(checks))
-    except OSError as e:
-        raise EnvironmentFailedError(
-            "the JUnit file must be writable", place=str(path), value=e.strerror
-        ) from None
+    write_whole(path, junit(checks))

@@ -41,9 +41,9 @@ def read_rows(path: Path) -> SampleRows:
     try:
         columns = reader(path)
     except OSError as e:
-        raise DataError("rows must be readable", place=str(path), value=e.strerror or str(e)) from None
+        raise DataError("rows must be readable", place=str(path), cause=e.strerror or str(e)) from None
     except UnicodeDecodeError as e:
-        raise DataError("rows must be UTF-8", place=str(path), value=str(e)) from None
+        raise DataError("rows must be UTF-8", place=str(path), cause=str(e)) from None
     count = len(next(iter(columns.values()), ()))
     if count == 0:
         raise DataError("there must be a row", place=str(path))
@@ -65,7 +65,7 @@ def _csv(path: Path) -> dict[str, list[Any]]:
                 for name, cell in zip(head, cells, strict=True):
                     columns[name].append(_cell(cell))
         except csv.Error as e:
-            raise DataError("rows must be CSV", place=f"{path}:{reader.line_num}", value=str(e)) from None
+            raise DataError("rows must be CSV", place=f"{path}:{reader.line_num}", cause=str(e)) from None
     return columns
 
 
@@ -88,7 +88,7 @@ def _json_lines(path: Path) -> dict[str, list[Any]]:
             try:
                 row = json.loads(line)
             except ValueError as e:
-                raise DataError("a line must be JSON", place=f"{path}:{number}", value=str(e)) from None
+                raise DataError("a line must be JSON", place=f"{path}:{number}", cause=str(e)) from None
             if not isinstance(row, dict):
                 raise DataError("a line must be an object", place=f"{path}:{number}", value=row)
             for name in row.keys() - columns.keys():
@@ -108,7 +108,7 @@ def _parquet(path: Path) -> dict[str, list[Any]]:
     try:
         columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
     except pyarrow.ArrowException as e:
-        raise DataError("rows must be Parquet", place=str(path), value=str(e).splitlines()[0]) from None
+        raise DataError("rows must be Parquet", place=str(path), cause=str(e).splitlines()[0]) from None
     return columns
 
 
@@ -124,5 +124,5 @@ def _parquet_by_polars(path: Path) -> dict[str, list[Any]]:
     try:
         columns: dict[str, list[Any]] = polars.read_parquet(path).to_dict(as_series=False)
     except polars.exceptions.PolarsError as e:
-        raise DataError("rows must be Parquet", place=str(path), value=str(e).splitlines()[0]) from None
+        raise DataError("rows must be Parquet", place=str(path), cause=str(e).splitlines()[0]) from None
     return columns

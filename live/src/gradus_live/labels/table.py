@@ -141,7 +141,9 @@ def _placed(build: Callable[[], Any], place: str) -> Any:
     except ConfigError as e:
         if e.place is not None and e.place.startswith(place):
             raise
-        raise ConfigError(e.rule, place=f"{place}.{e.place}", value=e.value, hint=e.hint) from None
+        raise ConfigError(
+            e.rule, place=f"{place}.{e.place}", value=e.value, cause=e.cause, hint=e.hint
+        ) from None
 
 
 def _question(missing: list[str]) -> str:

@@ -105,7 +105,7 @@ def load(path: Path) -> FeatureOrder:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise ConfigError("a feature order must be readable", place=str(path), value=e.strerror) from None
+        raise ConfigError("a feature order must be readable", place=str(path), cause=e.strerror) from None
     return parse(strict_json.parse(data, place=str(path), error=ConfigError), place=str(path))
 
 

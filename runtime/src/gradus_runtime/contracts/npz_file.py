@@ -54,7 +54,7 @@ def read(
                     found[name] = _array(file, entry.file_size, f"{place}: {name}", error)
             return found
     except _DAMAGE as e:
-        raise error("an npz file must be readable", place=place, value=str(e)) from None
+        raise error("an npz file must be readable", place=place, cause=str(e)) from None
 
 
 def _array(file: IO[bytes], size: int, place: str, error: type[GradusError]) -> NDArray[Any]:

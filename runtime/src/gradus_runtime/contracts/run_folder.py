@@ -99,7 +99,7 @@ def load(folder: Path) -> Run:
         raise DataError(
             "a run folder must hold finished training",
             place=str(path),
-            value=e.strerror,
+            cause=e.strerror,
             hint="Run `gradus train`, or `gradus train --resume` if it was interrupted.",
         ) from None
     value = strict_json.parse(data, place=str(path), max_bytes=MAX_BYTES, error=DataError)

@@ -38,7 +38,7 @@ def parse(
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as e:
-        raise error("a file must be UTF-8", place=place, value=str(e)) from None
+        raise error("a file must be UTF-8", place=place, cause=str(e)) from None
     bare = _STRING.sub("", text)
     _check_depth(bare, place, error)
     zeros = bare.encode().translate(_ZEROS, b"+")
@@ -77,7 +77,7 @@ def parse(
             parse_int=to_int if large else None,
         )
     except json.JSONDecodeError as e:
-        raise error("a file must be JSON", place=f"{place}:{e.lineno}:{e.colno}", value=e.msg) from None
+        raise error("a file must be JSON", place=f"{place}:{e.lineno}:{e.colno}", cause=e.msg) from None
 
 
 def _check_depth(bare: str, place: str, error: type[GradusError]) -> None:

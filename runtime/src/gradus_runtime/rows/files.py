@@ -70,7 +70,7 @@ def _opened(path: str) -> Iterator[TextIO]:
         with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
             yield stream
     except OSError as e:
-        raise DataError("the input must be a readable file", place=path, value=e.strerror) from None
+        raise DataError("the input must be a readable file", place=path, cause=e.strerror) from None
 
 
 def _lines(stream: TextIO, path: str) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _csv_rows(first: str, lines: Iterator[str], path: str) -> Iterator[dict[str,
             if values:
                 yield {name: _number(value) for name, value in zip(names, values, strict=False)}
     except csv.Error as e:
-        raise DataError("the input must be CSV", place=f"{path}:{reader.line_num}", value=str(e)) from None
+        raise DataError("the input must be CSV", place=f"{path}:{reader.line_num}", cause=str(e)) from None
 
 
 def _number(text: str) -> float | str:
@@ -134,7 +134,7 @@ def _parquet(path: str, rows: int) -> Iterator[Chunk]:
     except (DataError, EnvironmentFailedError):
         raise
     except Exception as e:  # the libraries' own errors, which cannot be named without importing them
-        raise DataError("the input must be Parquet", place=path, value=str(e)) from None
+        raise DataError("the input must be Parquet", place=path, cause=str(e)) from None
 
 
 def _parquet_chunks(path: str, rows: int) -> Iterator[Chunk]:

@@ -72,7 +72,7 @@ def read_golden(data: bytes, place: str) -> GoldenRows:
     try:
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in found.items()}
     except ValueError as e:
-        raise IntegrityError("golden rows must be numbers", place=place, value=str(e)) from None
+        raise IntegrityError("golden rows must be numbers", place=place, cause=str(e)) from None
     if "features" not in arrays:
         raise IntegrityError("golden rows must hold `features`", place=place)
     features = arrays.pop("features")

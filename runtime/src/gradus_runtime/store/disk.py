@@ -53,7 +53,7 @@ def failing(what: str, place: str) -> Iterator[None]:
         yield
     except OSError as e:
         hint = _WAY_OUT.get(e.errno or 0)
-        raise EnvironmentFailedError(what, place=place, value=e.strerror or str(e), hint=hint) from e
+        raise EnvironmentFailedError(what, place=place, cause=e.strerror or str(e), hint=hint) from e
 
 
 def open_folder(name: str | Path, parent: int | None = None) -> int:

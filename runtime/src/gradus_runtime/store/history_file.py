@@ -56,7 +56,11 @@ def _parse(line: bytes, place: str) -> Event:
         return codec.decode(Event, value, place=place, error=IntegrityError)
     except IntegrityError as e:
         raise IntegrityError(
-            e.rule, place=e.place, value=e.value, hint="Restore the line from a backup, or remove it."
+            e.rule,
+            place=e.place,
+            value=e.value,
+            cause=e.cause,
+            hint="Restore the line from a backup, or remove it.",
         ) from None
 
 

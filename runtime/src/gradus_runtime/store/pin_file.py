@@ -62,7 +62,11 @@ def read(store: int, place: str) -> Pin | None:
         )
     except IntegrityError as e:
         raise IntegrityError(
-            e.rule, place=e.place, value=e.value, hint="Pin a version again: gradus pin VERSION."
+            e.rule,
+            place=e.place,
+            value=e.value,
+            cause=e.cause,
+            hint="Pin a version again: gradus pin VERSION.",
         ) from None
     if not well:
         raise IntegrityError(

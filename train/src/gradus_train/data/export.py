@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import Path
 
 import polars as pl
 
-from gradus_runtime.errors import EnvironmentFailedError, UsageError
+from gradus_runtime.errors import UsageError
+from gradus_runtime.store.whole_file import write_whole
 from gradus_train.data.dataset import Dataset
 from gradus_train.ingest.feature_table import REACH_COLUMN
 
@@ -41,13 +43,12 @@ def write_table(dataset: Dataset, path: Path) -> None:
     if not path.name.endswith((".parquet", ".csv", ".csv.gz")):
         raise UsageError("a table must be a .parquet, .csv or .csv.gz file", place="--out", value=path.name)
     table = dataset_table(dataset)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            table.write_parquet(path)
-        elif path.suffix == ".gz":
-            path.write_bytes(gzip.compress(table.write_csv().encode(), mtime=0))
-        else:
-            table.write_csv(path)
-    except OSError as e:
-        raise EnvironmentFailedError("the table must be writable", place=str(path), value=str(e)) from None
+    if path.suffix == ".parquet":
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        data = buffer.getvalue()
+    else:
+        data = table.write_csv().encode()
+        if path.suffix == ".gz":
+            data = gzip.compress(data, mtime=0)
+    write_whole(path, data)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradus_runtime.contracts import codec
+from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.details import GateLine, LevelDetails
 from gradus_train.evaluation.metrics import Scores
@@ -47,13 +46,7 @@ def load(path: Path) -> tuple[Gate, ...]:
     Raises:
         ConfigError: The file is missing, is not TOML, or breaks a rule.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError("gates must be readable", place=str(path), value=e.strerror) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError("gates must be TOML", place=str(path), value=str(e)) from None
-    return parse(value, place=str(path))
+    return parse(toml_file.read(path, "gates"), place=str(path))
 
 
 def parse(value: dict[str, Any], *, place: str) -> tuple[Gate, ...]:

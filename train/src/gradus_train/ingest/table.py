@@ -87,12 +87,12 @@ def read_table(path: Path) -> RawTable:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise DataError("a data file must be readable", place=name, value=e.strerror) from None
+        raise DataError("a data file must be readable", place=name, cause=e.strerror) from None
     if data.startswith(_GZIP):
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as e:
-            raise DataError("a gzip file must be whole", place=name, value=str(e)) from None
+            raise DataError("a gzip file must be whole", place=name, cause=str(e)) from None
     try:
         if data.startswith(_PARQUET):
             return RawTable.of(pl.read_parquet(io.BytesIO(data)), name, lines=False)
@@ -101,7 +101,7 @@ def read_table(path: Path) -> RawTable:
         raise DataError(
             "a data file must be CSV or Parquet",
             place=name,
-            value=str(e).splitlines()[0],
+            cause=str(e).splitlines()[0],
             hint="CSV has one header line and as many fields on every line.",
         ) from None
 

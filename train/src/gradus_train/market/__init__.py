@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gradus_runtime.errors import EnvironmentFailedError, UsageError
+from gradus_runtime.errors import UsageError
+from gradus_runtime.store.whole_file import write_whole
 from gradus_train.market.daily import simulate_daily
 from gradus_train.market.intraday import BAR_SECONDS, simulate_candles
 
@@ -54,12 +55,6 @@ def simulate(folder: Path, *, bars: int = 10_000, seed: int = 7) -> MarketFiles:
     mood_by_day = daily.mood_known[_DAYS_BEFORE:]
     candles = simulate_candles(np.random.default_rng([seed, 2]), int(_START.timestamp()), bars, mood_by_day)
     files = MarketFiles(folder / "candles.csv", folder / "macro.csv")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        files.candles.write_bytes(candles.to_csv())
-        files.macro.write_bytes(daily.to_csv())
-    except OSError as e:
-        raise EnvironmentFailedError(
-            "the market's folder must be writable", place=str(e.filename or folder), value=e.strerror
-        ) from None
+    write_whole(files.candles, candles.to_csv())
+    write_whole(files.macro, daily.to_csv())
     return files

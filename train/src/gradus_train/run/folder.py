@@ -15,12 +15,12 @@ from gradus_runtime.contracts import codec, run_folder, strict_json
 from gradus_runtime.contracts.manifest import Provenance
 from gradus_runtime.contracts.run_folder import METADATA, Run, RunLevel, RunMember
 from gradus_runtime.errors import UsageError
+from gradus_runtime.store.whole_file import write_whole
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.scoreboard import flat_metrics, spread
 from gradus_train.evaluation.summary import iso
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.kinds import kind_of
-from gradus_train.training.parts import write_atomically
 from gradus_train.training.prepare import Plan, library_versions
 from gradus_train.training.statistics import feature_statistics
 
@@ -78,9 +78,9 @@ def write_run(
     if (out / "levels").exists():
         shutil.rmtree(out / "levels")
     holdout = _holdout(plan)
-    write_atomically(out / "holdout.npz", holdout)
-    write_atomically(out / "oof.npz", _out_of_fold(plan, results))
-    write_atomically(out / "feature_order.json", strict_json.canonical_bytes(plan.order.to_json()))
+    write_whole(out / "holdout.npz", holdout)
+    write_whole(out / "oof.npz", _out_of_fold(plan, results))
+    write_whole(out / "feature_order.json", strict_json.canonical_bytes(plan.order.to_json()))
     levels = tuple(
         _write_level(plan, result, flat_metrics(d), out)
         for result, d in zip(results, details.levels, strict=True)
@@ -100,7 +100,7 @@ def write_run(
         "config": plan.config.to_json(),
         "timings": dict(timings),
     }
-    write_atomically(out / METADATA, run_folder.dump(run, training))
+    write_whole(out / METADATA, run_folder.dump(run, training))
     return run
 
 
@@ -111,7 +111,7 @@ def _write_level(plan: Plan, result: LevelResult, metrics: Mapping[str, float], 
     for member in plan.config.members:
         kind, part = kind_of(member.kind), result.final[member.name]
         file = f"levels/{result.plan.name}/{member.name}{kind.suffix}"
-        write_atomically(out / file, part.model)
+        write_whole(out / file, part.model)
         members.append(
             RunMember(
                 name=member.name,

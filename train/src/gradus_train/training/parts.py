@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gradus_runtime.store.whole_file import write_whole
 from gradus_train.training.fitting import FittedPart
 
-__all__ = ["PartKey", "PartStore", "write_atomically"]
+__all__ = ["PartKey", "PartStore"]
 
 _MAGIC = b"gradus-part/1\n"
 
@@ -59,7 +59,7 @@ class PartStore:
         )
         payload = buffer.getvalue()
         head = _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
-        write_atomically(self.folder / key.file, head + payload)
+        write_whole(self.folder / key.file, head + payload)
 
     def load(self, key: PartKey) -> FittedPart | None:
         """Return a part, or None where it is absent or does not verify."""
@@ -86,18 +86,3 @@ class PartStore:
             for path in self.folder.iterdir():
                 if path.suffix in (".part", ".tmp"):
                     path.unlink()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, and a machine that stops, sees all of it or what was there before."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gradus_runtime.contracts.manifest import Histogram
+from gradus_runtime.contracts.histograms import describe_column
 from gradus_runtime.contracts.run_folder import FeatureStatistics
 
 __all__ = ["feature_statistics"]
-
-_QUANTILES = np.linspace(0, 1, 13)[1:-1]
 
 
 def feature_statistics(
@@ -18,8 +16,7 @@ def feature_statistics(
 ) -> tuple[FeatureStatistics, ...]:
     """Describe each feature over the training rows that have it.
 
-    The cut points are values that occur: the eleven inner twelfths, each once. A feature that no row has is
-    left out.
+    A feature that no row has is left out.
 
     Args:
         names: Feature names [F].
@@ -27,11 +24,7 @@ def feature_statistics(
     """
     result = []
     for i, name in enumerate(names):
-        column = rows[:, i].astype(np.float64)
-        column = np.sort(column[np.isfinite(column)])
-        if len(column):
-            edges = np.unique(np.quantile(column, _QUANTILES, method="nearest"))
-            counts = np.bincount(np.searchsorted(edges, column, side="left"), minlength=len(edges) + 1)
-            histogram = Histogram(tuple(float(e) for e in edges), tuple(int(n) for n in counts))
-            result.append(FeatureStatistics(name, float(column[0]), float(column[-1]), histogram))
+        found = describe_column(rows[:, i])
+        if found is not None:
+            result.append(FeatureStatistics(name, *found))
     return tuple(result)

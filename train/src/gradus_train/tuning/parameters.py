@@ -9,8 +9,8 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import ConfigError
+from gradus_runtime.store.whole_file import write_whole
 from gradus_train.config import Parameters, TrainingConfig, check_parameters
-from gradus_train.training.parts import write_atomically
 
 __all__ = ["FORMAT", "Found", "load_into", "save"]
 
@@ -41,7 +41,7 @@ def save(path: Path, found: Sequence[Found]) -> None:
     studies = [{k: v for k, v in codec.encode(f).items() if k != "parameters"} for f in found]
     path.parent.mkdir(parents=True, exist_ok=True)
     value = {"format": FORMAT, "levels": levels, "studies": studies}
-    write_atomically(path, strict_json.canonical_bytes(value))
+    write_whole(path, strict_json.canonical_bytes(value))
 
 
 def load_into(config: TrainingConfig, path: Path) -> TrainingConfig:
@@ -53,7 +53,7 @@ def load_into(config: TrainingConfig, path: Path) -> TrainingConfig:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise ConfigError("tuned parameters must be readable", place=str(path), value=e.strerror) from None
+        raise ConfigError("tuned parameters must be readable", place=str(path), cause=e.strerror) from None
     value = strict_json.parse(data, place=str(path), error=ConfigError)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise ConfigError(f"format must be {FORMAT!r}", place=str(path))

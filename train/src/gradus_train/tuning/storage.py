@@ -39,16 +39,16 @@ def open_storage(place: str) -> BaseStorage:
         raise UsageError(
             "--storage must be a path, or a database URL such as postgresql://user@host/name",
             place="--storage",
-            value=str(e),
+            cause=str(e),
         ) from None
     except ImportError as e:
         raise EnvironmentFailedError(
             "the database's driver must be installed",
             place="--storage",
-            value=str(e),
+            cause=str(e),
             hint="Run: pip install 'gradus-train[sql]'.",
         ) from None
     except SQLAlchemyError as e:
         raise EnvironmentFailedError(
-            "the database must answer", place="--storage", value=str(e).splitlines()[0]
+            "the database must answer", place="--storage", cause=str(e).splitlines()[0]
         ) from None
