@@ -45,4 +45,4 @@ def test_options_out_of_range_are_wrong_use(
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["simulate", "--out", str(tmp_path / "file")]) == 3
-    assert "the market's folder must be writable" in capsys.readouterr().err
+    assert "a file must be writable" in capsys.readouterr().err
