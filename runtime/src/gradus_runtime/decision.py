@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, overload
 
 import numpy as np
@@ -26,6 +27,8 @@ class Decision:
             level served it as it was.
         probabilities: By class, in the order of the classes; finite, in [0, 1], summing to 1.
         version: The version of the artifact that served.
+        id: Of its line in the journal; None where no journal is kept.
+        bar_time: The bar that the caller named by `at`, in UTC; None where it named none.
     """
 
     action: str
@@ -34,6 +37,8 @@ class Decision:
     reasons: tuple[str, ...]
     probabilities: Mapping[str, float]
     version: str
+    id: str | None = None
+    bar_time: datetime | None = None
 
 
 class _Draft:
@@ -58,6 +63,7 @@ def new_decision(
     draft.reasons = reasons
     draft.probabilities = probabilities
     draft.version = version
+    draft.id = draft.bar_time = None
     draft.__class__ = Decision
     decision: Decision = draft
     return decision

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from gradus_runtime.monitoring.health import Health, Info
 from gradus_runtime.monitoring.model_info import ModelInfo, PredictionSummary, model_info, summarise
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import adapt, is_mapping
+from gradus_runtime.rows.moments import read_moment
 from gradus_runtime.serving import batch
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
@@ -27,6 +30,10 @@ from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.serving.status import examine
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
 from gradus_runtime.sessions.memory import trim
+
+if TYPE_CHECKING:  # what a bot without a journal does not load
+    from gradus_runtime.journal.stream import Stream
+    from gradus_runtime.serving.recorder import Recorder
 
 __all__ = ["Predictor"]
 
@@ -41,9 +48,16 @@ class Predictor:
         feature_names_in_: Names of the features of the full vector, in order: text [F].
     """
 
-    def __init__(self, source: PinnedSource, serving: ServedVersion, changes: Changes) -> None:
+    def __init__(
+        self,
+        source: PinnedSource,
+        serving: ServedVersion,
+        changes: Changes,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._source = source
         self._changes = changes
+        self._recorder = recorder
         self._serve(serving)
 
     def _serve(self, serving: ServedVersion) -> None:
@@ -63,6 +77,11 @@ class Predictor:
         max_age_days: float | None = None,
         release_after: float | None = 600.0,
         drift: bool = True,
+        journal: str | Path | Stream | None = None,
+        journal_rows: bool = True,
+        sync: str = "decision",
+        health_file: str | Path | None = None,
+        metrics: bool | None = None,
         clock: Callable[[], float] = time.time,
     ) -> Predictor:
         """Open an artifact for serving.
@@ -79,6 +98,13 @@ class Predictor:
             max_age_days: Instead of the artifact's: so long after the end of its training data it may serve.
             release_after: Seconds after which a level that served nothing is released; None for never.
             drift: Count what `drift()` reports.
+            journal: Where every decision of `decide` is written, a line each: a folder, which any number of
+                processes may share; "-" for standard error; or a stream of text. See docs/journal.md.
+            journal_rows: Write the rows, too; False for their digests only.
+            sync: "decision": `decide` returns when its line is on disk; "second": lines are on disk within a
+                second; "never": when the system likes.
+            health_file: A file that is written anew at each decision and reload, for `gradus health --file`.
+            metrics: Count what `metrics()` reports; by default where there is a journal or a health file.
             clock: Seconds since 1970 UTC; for tests.
 
         Raises:
@@ -91,20 +117,28 @@ class Predictor:
         settings = Settings(
             preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift
         )
+        recorder = None
+        if journal is not None or health_file is not None or metrics:
+            from gradus_runtime.serving.recorder import open_recorder
+
+            recorder = open_recorder(
+                journal, rows=journal_rows, sync=sync, health_file=health_file, metrics=metrics, clock=clock
+            )
         changes = Changes()
         origin = PinnedSource(source, version, settings, clock, changes)
         serving = origin.open()
-        predictor = cls(origin, serving, changes)
+        predictor = cls(origin, serving, changes, recorder)
         if preload:
             for slot in serving.slots:
                 slot.load()
-        predictor._look(serving)
+        predictor._began("opened")
         return predictor
 
     def decide(
         self,
         row: Mapping[str, Any],
         *,
+        at: Any = None,
         fill: Mapping[str, float] | None = None,
         unavailable: Iterable[str] = (),
         min_level: str | None = None,
@@ -116,6 +150,8 @@ class Predictor:
         Args:
             row: Names to values, in any order; other names are ignored. docs/rows.md says what comes of each
                 kind of value.
+            at: The bar that the row is of, by its opening: milliseconds since 1970 UTC, an aware datetime, or
+                ISO 8601 text with its offset. The decision and the journal name it; the answer is the same.
             fill: Groups (or features) whose missing values are replaced, and by what; the reasons say so.
             unavailable: Groups (or features) to treat as missing, whatever the row holds.
             min_level: The lowest level that may serve; rows for a lower one get the fallback.
@@ -126,7 +162,7 @@ class Predictor:
             The decision. What the row holds never raises.
 
         Raises:
-            UsageError: The row is no mapping; an unknown group, feature or level.
+            UsageError: The row is no mapping; an unknown group, feature or level; `at` is no moment.
         """
         serving, decider = self._active
         request = serving.default
@@ -138,7 +174,15 @@ class Predictor:
                 self._say_ignored(serving, row)
         elif not is_mapping(row):
             raise UsageError("a row must be a mapping of names to values", value=type(row).__name__)
-        decision = decider.decide(row, request)
+        recorder = self._recorder
+        if recorder is None and at is None:
+            decision = decider.decide(row, request)
+        else:
+            bar = None if at is None else read_moment(at)
+            if recorder is None:
+                decision = dataclasses.replace(decider.decide(row, request), bar_time=bar)
+            else:
+                decision = self._recorded(recorder, serving, decider, row, request, bar)
         if len(serving.troubles) != self._troubles:
             self._look(serving)
         return decision
@@ -149,6 +193,8 @@ class Predictor:
         *,
         names: Sequence[str] | None = None,
         ordered: bool = False,
+        journal: bool = False,
+        at: Sequence[Any] | None = None,
         fill: Mapping[str, float] | None = None,
         unavailable: Iterable[str] = (),
         min_level: str | None = None,
@@ -163,6 +209,8 @@ class Predictor:
                 order, others are ignored. A float32 array, C order, its features in order, is not copied.
             names: Names of an array's columns.
             ordered: The array's columns are the features of the full vector, or of a level, in order.
+            journal: Write a line for each row, too.
+            at: With `journal`: the bars of the rows, as in `decide`.
             fill: As in `decide`.
             unavailable: As in `decide`.
             min_level: As in `decide`.
@@ -170,14 +218,20 @@ class Predictor:
             confidence_threshold: As in `decide`.
 
         Raises:
-            UsageError: The table is of no such kind or has no names; an unknown group, feature or level.
+            UsageError: The table is of no such kind or has no names; an unknown group, feature or level; a
+                journal was asked for, but there is none.
         """
         serving, _ = self._active
         request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
         schema = serving.schema
         rows = adapt(table, schema.names, names=names, ordered=ordered, widths=schema.widths)
         self._changes.ignored(rows.ignored, len(rows.ignored))
+        recorder = self._journalling() if journal else None
+        bars = _bars(at, rows.count) if recorder else []
+        began = time.perf_counter()
         predictions = batch.predict(serving, rows, request)
+        if recorder is not None:
+            recorder.batch(serving, predictions, rows, request, bars, time.perf_counter() - began)
         if len(serving.troubles) != self._troubles:
             self._look(serving)
         return predictions
@@ -241,6 +295,7 @@ class Predictor:
             if new is not None:
                 self._serve(new)
                 self._changes.version(old.manifest.version, new.manifest.version)
+                self._began("version")
                 del old, _
                 trim()
             return new is not None
@@ -284,9 +339,35 @@ class Predictor:
         """Names of the features of the full vector, in order."""
         return np.array(self._active[0].schema.names, object)
 
+    def metrics(self, path: str | Path | None = None) -> str:
+        """Return what the bot tells Prometheus, as OpenMetrics text; see docs/journal.md.
+
+        Args:
+            path: Write it to this file as well, whole by rename, in the form that node_exporter's textfile
+                collector reads; its name ends with .prom.
+
+        Raises:
+            UsageError: Counting was not switched on.
+            EnvironmentFailedError: The file cannot be written.
+        """
+        recorder = self._recorder
+        if recorder is None or recorder.counts is None:
+            raise UsageError("metrics must be counted", hint="Open with metrics=True.")
+        return recorder.metrics(
+            self._active[0], self.health(), self._drift_ratios(), None if path is None else Path(path)
+        )
+
+    def _drift_ratios(self) -> dict[str, float]:
+        if self._active[0].counts is None:
+            return {}
+        shifts = self.drift().features
+        return {s.name: s.psi / s.threshold for s in shifts if s.psi is not None and s.threshold}
+
     def close(self) -> None:
         """Release sessions and files; calls that are under way end well."""
         self._active[0].close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -307,12 +388,44 @@ class Predictor:
             halted=serving.halted(),
             reload_problem=self._source.problem,
             expires=serving.expires,
+            journal=None if self._recorder is None else self._recorder.health,
         )
 
     def _look(self, serving: ServedVersion) -> None:
         """Say in the log what changed in health."""
         self._troubles = len(serving.troubles)
-        self._changes.health(self._health(serving))
+        health = self._health(serving)
+        self._changes.health(health)
+        if self._recorder is not None:
+            self._recorder.looked(serving, health)
+
+    def _began(self, event: str) -> None:
+        """Say that the version that serves now begins to."""
+        serving, _ = self._active
+        if self._recorder is not None:
+            self._recorder.serves(serving, self._health(serving), self._source.generation(), event)
+        self._look(serving)
+
+    def _recorded(
+        self,
+        recorder: Recorder,
+        serving: ServedVersion,
+        decider: Decider,
+        row: Mapping[str, Any],
+        request: Request,
+        bar: datetime | None,
+    ) -> Decision:
+        before = None if recorder.journal is None else recorder.journal.problem
+        decision = recorder.decide(serving, decider, row, request, bar)
+        after = None if recorder.journal is None else recorder.journal.problem
+        if recorder.writes_health or before != after:
+            self._look(serving)
+        return decision
+
+    def _journalling(self) -> Recorder:
+        if self._recorder is None or self._recorder.journal is None:
+            raise UsageError("a journal must be kept", hint='Open with journal="journal/".')
+        return self._recorder
 
     def _say_ignored(self, serving: ServedVersion, row: Mapping[str, Any]) -> None:
         known = set(serving.schema.names)
@@ -331,3 +444,11 @@ def _request(
     if not fill and not unavailable and min_level is None and use_confidence and threshold is None:
         return serving.default
     return serving.request(fill, unavailable, min_level, threshold, use_confidence)
+
+
+def _bars(at: Sequence[Any] | None, count: int) -> list[datetime | None]:
+    if at is None:
+        return [None] * count
+    if len(at) != count:
+        raise UsageError(f"{count} rows need {count} bars", place="at", value=len(at))
+    return [read_moment(value, place=f"at[{i}]") for i, value in enumerate(at)]

@@ -65,6 +65,7 @@ class Changes:
                 *(f"{level.name}: {level.problem}" for level in health.levels if level.problem),
                 health.halted,
                 health.reload_problem and f"reload: {health.reload_problem}",
+                health.journal and health.journal.problem and f"journal: {health.journal.problem}",
             )
             if text
         )

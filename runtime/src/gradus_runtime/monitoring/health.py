@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Health", "Info", "LevelHealth", "LevelInfo"]
+__all__ = ["Health", "Info", "JournalHealth", "LevelHealth", "LevelInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +18,29 @@ class LevelHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalHealth:
+    """The journal: where its lines go, why the last one could not be written, lines written and lost."""
+
+    place: str
+    problem: str | None
+    written: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What `Predictor.health()` found.
 
     Attributes:
-        status: "ok"; "degraded": some level is out of service, or the last reload failed; "failed": every row
-            gets the fallback.
+        status: "ok"; "degraded": some level is out of service, the last reload failed, or the journal cannot
+            be written; "failed": every row gets the fallback.
         version: The version that serves.
         levels: Each level, best first.
         halted: Why no level may serve, as when the artifact is too old.
         reload_problem: Why the version that is pinned now does not serve; None if it does.
         expires: When the artifact will be too old, ISO 8601 in UTC; None for never.
         simulated: The models were trained on simulated data: they know nothing of a real market.
+        journal: How the journal is; None where there is none.
     """
 
     status: str
@@ -39,6 +50,7 @@ class Health:
     reload_problem: str | None
     expires: str | None
     simulated: bool
+    journal: JournalHealth | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gradus_runtime.errors import GradusError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
@@ -69,6 +70,16 @@ class PinnedSource:
         except Exception:
             artifact.close()
             raise
+
+    def generation(self) -> int | None:
+        """Return the generation of the pin; None where no pin chooses the version."""
+        if self._store is None or os.environ.get(OVERRIDE):
+            return None
+        try:
+            pin = self._store.pin_state()
+        except GradusError:
+            return None
+        return None if pin is None else pin.generation
 
     def token(self) -> object:
         """Return what changes when the pin changes: one system call. None if the version cannot change."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import isinf
 
 from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.monitoring.health import Health, Info, LevelHealth, LevelInfo
+from gradus_runtime.monitoring.health import Health, Info, JournalHealth, LevelHealth, LevelInfo
 from gradus_runtime.serving.level_slot import LevelSlot
 
 __all__ = ["describe", "examine"]
@@ -20,6 +20,7 @@ def examine(
     halted: str | None,
     reload_problem: str | None,
     expires: float,
+    journal: JournalHealth | None = None,
 ) -> Health:
     """Put together what `health()` returns."""
     levels = []
@@ -29,7 +30,7 @@ def examine(
         levels.append(LevelHealth(slot.level.name, "out of service" if problem else state, problem))
     out = [level for level in levels if level.problem is not None]
     status = "ok"
-    if out or reload_problem is not None:
+    if out or reload_problem is not None or (journal is not None and journal.problem is not None):
         status = "degraded"
     if halted is not None or len(out) == len(levels):
         status = "failed"
@@ -42,6 +43,7 @@ def examine(
         reload_problem,
         moment,
         manifest.provenance.simulated,
+        journal,
     )
 
 

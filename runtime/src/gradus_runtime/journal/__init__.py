@@ -1,0 +1,18 @@
+"""The journal: a line for each decision, from which it can be reproduced; written whole or not at all.
+
+docs/journal.md describes the line. A journal never changes an answer: what fails here is said by `health()`.
+"""
+
+from gradus_runtime.journal.line import DecisionLine, EventLine, iso
+from gradus_runtime.journal.reader import JournalContent, read_journal
+from gradus_runtime.journal.writer import Journal, open_journal
+
+__all__ = [
+    "DecisionLine",
+    "EventLine",
+    "Journal",
+    "JournalContent",
+    "iso",
+    "open_journal",
+    "read_journal",
+]

@@ -1,0 +1,200 @@
+"""What a bot tells Prometheus, as OpenMetrics text or as the older text that node_exporter reads.
+
+The names are the same whether a running process tells them or a journal does. Source of the format:
+https://prometheus.io/docs/specs/om/open_metrics_spec/.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["BUCKETS", "CONTENT_TYPE", "DecisionCounts", "Snapshot", "reason_kind", "render"]
+
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0)
+"""Upper bounds of the latency histogram, seconds."""
+
+_KINDS = (
+    ("gave no valid probabilities", "invalid probabilities"),
+    ("out of service", "out of service"),
+    ("not tried", "not tried"),
+    ("missing ", "missing"),
+    ("declared unavailable", "declared unavailable"),
+)
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+_STATES = ("ok", "degraded", "failed")
+
+
+def reason_kind(reason: str, levels: Iterable[str]) -> tuple[str, str] | None:
+    """Return the level that a reason speaks of and the kind of its trouble; None for other reasons.
+
+    >>> reason_kind("level1: missing usd_jpy", ("level1", "level2"))
+    ('level1', 'missing')
+    """
+    level, _, rest = reason.partition(": ")
+    if level not in levels:
+        return None
+    return next(((level, kind) for start, kind in _KINDS if start in rest), (level, "other"))
+
+
+class DecisionCounts:
+    """Counts of decisions. Safe for any number of threads."""
+
+    def __init__(self) -> None:
+        self.decisions: Counter[tuple[str, str, str]] = Counter()  # version, level, action
+        self.step_downs: Counter[tuple[str, str]] = Counter()  # level, kind of reason
+        self.refused = 0
+        self.latency = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+        self.newest_bar: float | None = None
+        self._lock = threading.RLock()
+
+    def count(
+        self,
+        version: str,
+        level: str,
+        action: str,
+        reasons: Sequence[str],
+        levels: Iterable[str],
+        seconds: float,
+        bar: float | None,
+    ) -> None:
+        """Count a decision.
+
+        Args:
+            version: That served.
+            level: That served.
+            action: The answer.
+            reasons: As `Decision.reasons`.
+            levels: Names of all levels.
+            seconds: That the answer took.
+            bar: Opening of its bar, seconds since 1970 UTC.
+        """
+        kinds = [kind for reason in reasons if (kind := reason_kind(reason, levels)) is not None]
+        with self._lock:
+            self.decisions[version, level, action] += 1
+            self.step_downs.update(kinds)
+            self.refused += any(kind == "invalid probabilities" for _, kind in kinds)
+            self.latency[bisect_left(BUCKETS, seconds)] += 1
+            self.seconds += seconds
+            if bar is not None and (self.newest_bar is None or bar > self.newest_bar):
+                self.newest_bar = bar
+
+    def after_fork(self) -> None:
+        """In a forked child: a lock of its own."""
+        self._lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is rendered.
+
+    Attributes:
+        artifact: Name of the artifact.
+        version: That serves now.
+        digest: Of this version.
+        counts: Of decisions.
+        now: Seconds since 1970 UTC.
+        status: "ok", "degraded" or "failed"; None where it is not known.
+        generation: Of the pin; None without a store.
+        expires: When the version will be too old, seconds since 1970 UTC; None for never.
+        journal: Whether the last line was written; None without a journal.
+        lost: Decisions without a line.
+        drift: By feature, how far its shift is of the alarm level: above 1 it drifted.
+    """
+
+    artifact: str
+    version: str
+    digest: str
+    counts: DecisionCounts
+    now: float
+    status: str | None = None
+    generation: int | None = None
+    expires: float | None = None
+    journal: bool | None = None
+    lost: int = 0
+    drift: Mapping[str, float] = field(default_factory=dict)
+
+
+class _Text:
+    def __init__(self, *, openmetrics: bool) -> None:
+        self._openmetrics = openmetrics
+        self._lines: list[str] = []
+
+    def family(self, name: str, kind: str, text: str) -> None:
+        full = f"{name}_total" if kind == "counter" and not self._openmetrics else name
+        self._lines += [f"# HELP {full} {text}", f"# TYPE {full} {kind}"]
+
+    def sample(self, name: str, value: float, **labels: str) -> None:
+        inner = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in labels.items())
+        self._lines.append(f"{name}{'{' + inner + '}' if inner else ''} {_number(value)}")
+
+    def gauge(self, name: str, text: str, value: float | None, **labels: str) -> None:
+        if value is not None:
+            self.family(name, "gauge", text)
+            self.sample(name, value, **labels)
+
+    def end(self) -> str:
+        return "\n".join([*self._lines, *(["# EOF"] if self._openmetrics else [])]) + "\n"
+
+
+def render(snapshot: Snapshot, *, openmetrics: bool = True) -> str:
+    """Return a snapshot as text: OpenMetrics, or the text format 0.0.4 of Prometheus."""
+    text = _Text(openmetrics=openmetrics)
+    own = {"artifact": snapshot.artifact}
+    _decisions(text, snapshot.counts, own)
+    _latency(text, snapshot.counts, own)
+    bar = snapshot.counts.newest_bar
+    text.gauge("gradus_newest_bar_timestamp_seconds", "Opening of the newest bar.", bar, **own)
+    age = None if bar is None else snapshot.now - bar
+    text.gauge("gradus_newest_bar_age_seconds", "Time since the newest bar opened.", age, **own)
+    text.family("gradus_version_info", "gauge", "The version that serves.")
+    text.sample("gradus_version_info", 1, **own, version=snapshot.version, digest=snapshot.digest)
+    text.gauge("gradus_pin_generation", "Generation of the pin.", snapshot.generation, **own)
+    text.gauge("gradus_expires_timestamp_seconds", "When the version is too old.", snapshot.expires, **own)
+    if snapshot.status is not None:
+        text.family("gradus_health", "gauge", "1 for the state that health() is in.")
+        for state in _STATES:
+            text.sample("gradus_health", int(state == snapshot.status), **own, state=state)
+    written = None if snapshot.journal is None else int(snapshot.journal)
+    text.gauge("gradus_journal_ok", "Whether the last line of the journal was written.", written, **own)
+    text.family("gradus_journal_lost", "counter", "Decisions without a line in the journal.")
+    text.sample("gradus_journal_lost_total", snapshot.lost, **own)
+    if snapshot.drift:
+        text.family("gradus_drift_ratio", "gauge", "Shift of a feature, 1 at its alarm level.")
+        for name, value in snapshot.drift.items():
+            text.sample("gradus_drift_ratio", value, **own, feature=name)
+    return text.end()
+
+
+def _decisions(text: _Text, counts: DecisionCounts, own: Mapping[str, str]) -> None:
+    text.family("gradus_decisions", "counter", "Decisions by version, level and action.")
+    for (version, level, action), n in sorted(counts.decisions.items()):
+        text.sample("gradus_decisions_total", n, **own, version=version, level=level, action=action)
+    text.family("gradus_step_downs", "counter", "Levels that did not serve a row, by reason.")
+    for (level, reason), n in sorted(counts.step_downs.items()):
+        text.sample("gradus_step_downs_total", n, **own, level=level, reason=reason)
+    text.family("gradus_refused_rows", "counter", "Rows for which a level gave no valid probabilities.")
+    text.sample("gradus_refused_rows_total", counts.refused, **own)
+
+
+def _latency(text: _Text, counts: DecisionCounts, own: Mapping[str, str]) -> None:
+    name = "gradus_decision_seconds"
+    text.family(name, "histogram", "Time that an answer took.")
+    below = 0
+    for bound, n in zip(BUCKETS, counts.latency, strict=False):
+        below += n
+        text.sample(f"{name}_bucket", below, **own, le=_number(bound))
+    below += counts.latency[-1]
+    text.sample(f"{name}_bucket", below, **own, le="+Inf")
+    text.sample(f"{name}_sum", counts.seconds, **own)
+    text.sample(f"{name}_count", below, **own)
+
+
+def _number(value: float) -> str:
+    return re.sub(r"\.0$", "", repr(float(value)))

@@ -1,0 +1,50 @@
+"""A moment as callers have it: the opening of a bar."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from gradus_runtime.errors import UsageError
+
+__all__ = ["read_moment"]
+
+_SECONDS_AT_MOST = 10**11
+"""As milliseconds, this is in 1973: a smaller number was meant in seconds."""
+_HINT = "Give milliseconds since 1970 UTC, an aware datetime, or ISO 8601 text with its offset."
+
+
+def read_moment(value: Any, *, place: str = "at") -> datetime:
+    """Return a moment in UTC.
+
+    Args:
+        value: Milliseconds since 1970 UTC, an aware datetime, a numpy datetime64 (UTC), or ISO 8601 text with
+            its offset from UTC.
+        place: How errors name it.
+
+    Raises:
+        UsageError: It is none of these.
+
+    >>> read_moment(1_767_225_600_000).isoformat()
+    '2026-01-01T00:00:00+00:00'
+    """
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[ms]").astype(np.int64)
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise UsageError("a moment must be ISO 8601", place=place, value=value, hint=_HINT) from None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise UsageError("a moment must say its offset from UTC", place=place, value=value, hint=_HINT)
+        return value.astimezone(UTC)
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        if not _SECONDS_AT_MOST < value < 10**14:
+            raise UsageError(
+                "a moment must be in milliseconds since 1970", place=place, value=value, hint=_HINT
+            )
+        return datetime.fromtimestamp(float(value) / 1000, UTC)
+    raise UsageError("a moment must be a number, a datetime or text", place=place, value=value, hint=_HINT)

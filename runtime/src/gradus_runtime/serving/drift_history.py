@@ -1,0 +1,81 @@
+"""Drift counts survive restarts and reloads: a journal holds every row, or the bin of every value."""
+
+from __future__ import annotations
+
+import base64
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.names import FALLBACK
+from gradus_runtime.errors import GradusError
+from gradus_runtime.journal.line import NO_BIN, DecisionLine
+from gradus_runtime.journal.reader import decisions_of
+from gradus_runtime.journal.writer import Journal
+from gradus_runtime.routing.schema import Schema
+from gradus_runtime.serving.served_version import ServedVersion
+
+__all__ = ["restore", "row_of"]
+
+_BLOCK = 256
+
+
+def restore(serving: ServedVersion, journal: Journal) -> None:
+    """Count what the journal holds of this version, before it serves its first row.
+
+    A journal that cannot be read is passed over: then the counts begin at nothing, as without one.
+    """
+    if serving.counts is None or journal.folder is None or serving.counts.rows:
+        return
+    try:
+        lines = decisions_of(journal.folder, serving.digest)
+        while block := list(islice(lines, _BLOCK)):
+            _count(serving, block)
+    except GradusError:
+        return
+
+
+def _count(serving: ServedVersion, lines: list[DecisionLine]) -> None:
+    schema, counts = serving.schema, serving.counts
+    codes = {name: i for i, name in enumerate((*schema.level_names, FALLBACK))}
+    rows, levels, labels, confidences = [], [], [], []
+    for line in lines:
+        row, probabilities = row_of(line, serving.manifest, schema), line.probabilities
+        if row is None or line.level not in codes or len(probabilities) != len(schema.classes):
+            continue
+        rows.append(row)
+        levels.append(codes[line.level])
+        labels.append(int(probabilities.argmax()))
+        confidences.append(probabilities.max())
+    if rows and counts is not None:
+        counts.block(
+            np.array(rows), np.array(levels), np.array(labels, np.intp), np.array(confidences, np.float32)
+        )
+
+
+def row_of(line: DecisionLine, manifest: Manifest, schema: Schema) -> NDArray[np.float64] | None:
+    """Return the row of a line, float64 [F], or a row whose values are in the same bins; None where neither.
+
+    The count of drift takes both for the same: it knows no more of a value than its bin.
+    """
+    if line.values is not None:
+        return line.values.astype(np.float64) if len(line.values) == len(schema.names) else None
+    if line.bins is None:
+        return None
+    bins = base64.b64decode(line.bins)
+    if len(bins) != len(schema.names):
+        return None
+    return np.array([_inside(manifest, i, place) for i, place in enumerate(bins)])
+
+
+def _inside(manifest: Manifest, feature: int, place: int) -> float:
+    """A value in a bin: its upper edge, which belongs to it; beyond the last edge the next number."""
+    histogram = manifest.features[feature].histogram
+    if place == NO_BIN:
+        return float("nan")
+    edges = () if histogram is None else histogram.edges
+    if not edges:
+        return 0.0
+    return float(edges[place]) if place < len(edges) else float(np.nextafter(edges[-1], np.inf))
