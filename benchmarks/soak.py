@@ -96,6 +96,8 @@ def _publish(work: Path, cache: Path, timeline: Timeline) -> FeatureOrder:
     np.save(work / "rows.npy", rows[np.arange(timeline.bars) % len(rows)])
     groups = {g.name: [f.name for f in g.features] for g in order.groups}
     end = run_folder.load(runs[0]).provenance.data_end
+    if end is None:
+        raise RuntimeError("a run must say when its data ended")
     start = float(np.datetime64(end.rstrip("Z")).astype("datetime64[s]").astype(int))
     (work / "groups.json").write_text(json.dumps(groups))
     (work / "start.json").write_text(json.dumps(start))

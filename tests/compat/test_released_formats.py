@@ -113,3 +113,20 @@ def test_a_released_feature_order_loads_and_validates(folder):
     assert list(order.names) == wanted["names"]
     assert {s.name: list(order.level_features(s.name)) for s in order.levels} == wanted["levels"]
     assert errors_in(check_path(path)) == 0
+
+
+def test_an_import_of_format_1_did_not_know_when_its_data_was():
+    from gradus_runtime.contracts.manifest.format1 import upgrade
+
+    epoch, other = "1970-01-01T00:00:00Z", "2026-11-14T00:00:00Z"
+
+    def times(start, end, age=None):
+        new = upgrade(
+            {"provenance": {"data_start": start, "data_end": end}, "decision": {"max_age_days": age}}
+        )["provenance"]
+        return new["data_start"], new["data_end"]
+
+    assert times(epoch, epoch) == (None, None)
+    assert times(epoch, other, 30.0) == (None, other)
+    assert times(other, other) == (other, other)
+    assert times(epoch, epoch, 30.0) == (None, epoch)  # it expires at once, as it did

@@ -79,7 +79,7 @@ def test_the_manifest_says_what_was_proved_and_where_it_comes_from(imported):
         ("random_forest", "sklearn", pytest.approx(0.2)),
     ]
     assert m.decision.fallback_probabilities == (0.25, 0.5, 0.25)
-    assert m.provenance.data_end == "1970-01-01T00:00:00Z"
+    assert (m.provenance.data_start, m.provenance.data_end, m.members_dropped) == (None, None, None)
 
 
 def test_an_old_file_name_opens_the_level_it_became(imported):
@@ -397,3 +397,31 @@ def test_the_bound_of_a_file_can_be_set(tmp_path, capsys):
     path = dump(tmp_path, ensemble())
     assert main(["import", str(path), "--store", str(tmp_path / "btc-jpy"), "--max-bytes", "1000"]) == 1
     assert "at most 1000 bytes" in capsys.readouterr().err
+
+
+def test_an_import_that_does_not_know_its_data_says_so_and_never_a_year(imported, capsys):
+    store = ["--store", str(imported[0])]
+    for command in (["list", *store], ["info", *store], ["info", *store, "--json"]):
+        assert main(command) == 0
+        shown = capsys.readouterr().out
+        assert "1970" not in shown
+        assert "unknown" in shown or "--json" in command
+    with open_artifact(store) as artifact:
+        card = artifact.read("card.md").decode()
+    assert "1970" not in card
+    assert "When the data ends is unknown" in card
+
+
+def test_an_import_that_does_not_know_its_data_cannot_be_given_an_age(imported):
+    with pytest.raises(UsageError, match="the end of the training data must be known"):
+        Predictor.open(imported[0], max_age_days=30)
+
+
+def test_ranges_that_an_import_does_not_have_are_not_called_ok(imported, tmp_path, capsys):
+    X, _ = rows(seed=3)
+    path = tmp_path / "rows.csv"
+    legacy_models.table(X).to_csv(path, index=False)
+    assert main(["validate", str(imported[0]), "--against", str(path)]) == 0
+    line = next(s for s in capsys.readouterr().out.splitlines() if "ranges" in s)
+    assert "skipped" in line
+    assert "no training ranges" in line

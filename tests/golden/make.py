@@ -205,6 +205,7 @@ def _manifest(
         ),
         runtime=RuntimeRequirement("1.20", ("1.26.0",)),
         aliases={"production_ensemble_full": "level1", "production_ensemble": "level2"},
+        members_dropped=None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from packaging.version import Version as PackagingVersion
 from tests.support.manifests import sample_manifest
 
 from gradus_runtime.contracts import codec, manifest, names, strict_json
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import DroppedMember, Manifest, rules
 from gradus_runtime.errors import ManifestError, UsageError
 
 
@@ -184,3 +185,27 @@ def test_a_version_that_is_accepted_is_in_normal_form(text: str) -> None:
     except UsageError:
         return
     assert str(PackagingVersion(text)) == text
+
+
+def test_members_that_were_left_out_must_be_of_a_level_and_not_in_it() -> None:
+    whole = sample_manifest()
+
+    def broken(*dropped: tuple[str, str, str]) -> list[str]:
+        manifest = replace(whole, members_dropped=tuple(DroppedMember(*d) for d in dropped))
+        return [str(e) for e in rules.problems(manifest, "m")]
+
+    assert broken(("level1", "lstm", "not supported")) == []
+    assert "members_dropped must name a member, or be null" in broken()[0]
+    assert "a level must be known" in broken(("level9", "lstm", "x"))[0]
+    assert "a member that was left out must not be in the level" in broken(("level1", "forest", "x"))[0]
+    assert "a text must be printable" in broken(("level1", "lstm", "a\nb"))[0]
+    assert "a name must start with a letter" in broken(("level1", "l s", "x"))[0]
+
+
+def test_an_artifact_that_expires_must_say_when_its_data_ended() -> None:
+    whole = sample_manifest()
+    unknown = replace(whole, provenance=replace(whole.provenance, data_start=None, data_end=None))
+    assert rules.problems(unknown, "m") == ()
+    expiring = replace(unknown, decision=replace(whole.decision, max_age_days=30.0))
+    (problem,) = rules.problems(expiring, "m")
+    assert "an artifact that expires must say when its data ended" in str(problem)

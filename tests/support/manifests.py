@@ -68,4 +68,5 @@ def sample_manifest() -> Manifest:
         ),
         runtime=RuntimeRequirement("1.20", ("1.26.0",)),
         aliases={"production_ensemble_full": "level1"},
+        members_dropped=None,
     )

@@ -76,7 +76,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     if spec.report is not None:
         files[names.REPORT] = spec.report
     manifest = replace(draft, levels=tuple(levels), runtime=_requirement(spec.runtime, levels))
-    files[names.CARD] = card.write(manifest, third).encode()
+    files[names.CARD] = card.write(manifest, third, spec.remarks).encode()
     manifest = replace(manifest, files=_entries(files))
     parse(manifest.to_bytes(), place=names.MANIFEST)
     return BuiltArtifact(manifest, files)
@@ -146,6 +146,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         provenance=spec.provenance,
         runtime=spec.runtime,
         aliases={a: s for a, s in sorted(spec.aliases.items()) if s in {x.name for x in levels}},
+        members_dropped=spec.dropped or None,
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradus_convert.parity.third_opinion import LIMIT, ThirdOpinion
-from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.contracts.manifest import Level, Manifest, period
 
 __all__ = ["write"]
 
 
-def write(manifest: Manifest, third: Sequence[ThirdOpinion]) -> str:
-    """Return the card: the same manifest (files apart) and third opinions give the same text."""
+def write(manifest: Manifest, third: Sequence[ThirdOpinion], remarks: Sequence[str] = ()) -> str:
+    """Return the card: the same manifest (files apart), third opinions and remarks give the same text."""
     parts = [
         _head(manifest),
+        *([_remarks(manifest, remarks)] if remarks or manifest.members_dropped else []),
         *(_level(manifest, s) for s in manifest.levels),
         *([_third(manifest, third)] if third else []),
         _decisions(manifest),
@@ -28,6 +29,14 @@ def _head(m: Manifest) -> str:
 
 {len(m.levels)} level(s) over {len(m.features)} features, classes {", ".join(m.classes)}.
 {simulated if m.provenance.simulated else ""}"""
+
+
+def _remarks(m: Manifest, remarks: Sequence[str]) -> str:
+    dropped = [
+        f"{x.level}: {x.name} was left out ({x.reason}); the weights of the others were divided by their sum"
+        for x in m.members_dropped or ()
+    ]
+    return "## To know\n\n" + "".join(f"* {text}.\n" for text in (*dropped, *remarks))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -92,10 +101,12 @@ holdout and rows on thresholds or beside them. A row is wrong if a probability i
 def _decisions(m: Manifest) -> str:
     d = m.decision
     expiry = "It never expires." if d.max_age_days is None else f"It expires {d.max_age_days:g} days after."
+    end = m.provenance.data_end
+    data = "When the data ends is unknown." if end is None else f"The data ends at {end}."
     return f"""## Decisions
 
 A call weaker than {d.confidence_threshold:g} becomes {d.fallback_action}. So does a row that no level serves,
-with confidence {d.fallback_confidence:g}. The data ends at {m.provenance.data_end}. {expiry}
+with confidence {d.fallback_confidence:g}. {data} {expiry}
 """
 
 
@@ -105,7 +116,7 @@ def _provenance(m: Manifest) -> str:
     facts = _table(
         ("provenance", ""),
         (
-            ("data", f"{p.data_start} to {p.data_end}, {p.rows} rows"),
+            ("data", period(p.data_start, p.data_end) + (f", {p.rows} rows" if p.rows else "")),
             ("SHA-256 of the data", p.data_sha256),
             ("SHA-256 of the configuration", p.config_sha256),
             ("commit", p.git_commit or "unknown"),

@@ -13,6 +13,7 @@ from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.contracts.manifest import (
     DecisionPolicy,
+    DroppedMember,
     Histogram,
     Manifest,
     Provenance,
@@ -70,6 +71,8 @@ class ArtifactSpec:
         encoding: Of the graphs.
         report: `report.html`, if there is one.
         third_opinion: Whether to ask the stock converters too, on the best level, for the card.
+        dropped: Members that were left out.
+        remarks: What a person should know of how it was made, for the card; sentences without full stops.
     """
 
     name: str
@@ -86,6 +89,8 @@ class ArtifactSpec:
     encoding: Encoding
     report: bytes | None
     third_opinion: bool
+    dropped: tuple[DroppedMember, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_runtime import Predictions
-from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.contracts.manifest import Level, Manifest, period
 
 __all__ = ["SECTIONS", "Answers", "Difference", "compare", "compare_answers"]
 
@@ -67,7 +67,7 @@ def _facts(m: Manifest, section: str) -> Iterator[tuple[str, str]]:
         yield from ((f.name, str(f.size)) for f in m.files)
     elif section == "data":
         p = m.provenance
-        yield "range", f"{p.data_start} to {p.data_end}"
+        yield "range", period(p.data_start, p.data_end)
         yield "rows", str(p.rows)
         yield "digest", p.data_sha256[:12]
         yield "simulated", str(p.simulated)

@@ -30,7 +30,6 @@ from gradus_runtime.errors import DataError, GradusError, UsageError
 
 __all__ = ["RUNTIME", "ImportRequest", "import_spec"]
 
-_UNKNOWN = "1970-01-01T00:00:00Z"
 RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
 _LIBRARIES = {
     "lightgbm": ("lightgbm",),
@@ -264,12 +263,11 @@ def _provenance(
         "order": order.to_json(),
         "weights": {s.name: {m.name: m.weight for m in s.members} for s in levels.values()},
     }
-    end = _UNKNOWN if request.data_end is None else _instant(request.data_end)
     return Provenance(
         simulated=False,
         data_sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
-        data_start=_UNKNOWN,
-        data_end=end,
+        data_start=None,
+        data_end=None if request.data_end is None else _instant(request.data_end),
         rows=0,
         config_sha256=hashlib.sha256(strict_json.canonical_bytes(config)).hexdigest(),
         git_commit=None,

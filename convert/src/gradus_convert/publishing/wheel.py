@@ -63,13 +63,18 @@ def _module(artifact: Artifact) -> str:
     return f'"""The artifact {m.name} {m.version}, digest {artifact.digest}: data for gradus_runtime."""\n'
 
 
+def _until(artifact: Artifact) -> str:
+    end = artifact.manifest.provenance.data_end
+    return "" if end is None else f", data until {end}"
+
+
 def _metadata(artifact: Artifact) -> str:
     m = artifact.manifest
     return (
         "Metadata-Version: 2.1\n"
         f"Name: {distribution_name(m)}\n"
         f"Version: {m.version}\n"
-        f"Summary: The gradus artifact {m.name}, data until {m.provenance.data_end}\n"
+        f"Summary: The gradus artifact {m.name}{_until(artifact)}\n"
         "Requires-Python: >=3.11\n"
         f"Requires-Dist: gradus-runtime>={gradus_runtime.__version__}\n"
     )

@@ -98,7 +98,7 @@ def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], Ro
     checks = [
         Check(place, "names", _names(rows, features, manifest, place)),
         Check(place, "types", _types(rows, features, place)),
-        Check(place, "ranges", _ranges(manifest, beyond, values, limits, place)),
+        _ranges(manifest, features, beyond, values, limits, place),
         Check(place, "missing", _missing(missing, limits, place)),
         Check(place, "levels", _levels(levels, limits, place, health)),
     ]
@@ -192,9 +192,20 @@ def _is_nan(value: object) -> bool:
 
 
 def _ranges(
-    manifest: Manifest, beyond: Mapping[str, float], values: Matrix, limits: Limits, place: str
-) -> tuple[Finding, ...]:
+    manifest: Manifest,
+    features: list[FeatureSpec],
+    beyond: Mapping[str, float],
+    values: Matrix,
+    limits: Limits,
+    place: str,
+) -> Check:
+    unknown = [f.name for f in features if f.minimum is None]
+    if len(unknown) == len(features):
+        return Check(place, "ranges", skipped="the artifact has no training ranges (imported without --rows)")
     found = []
+    if unknown:
+        text = f"{place}: features without a training range are not checked: {_some(unknown)}"
+        found.append(Finding("warning", text, place))
     for i, feature in enumerate(manifest.features):
         share = beyond.get(feature.name)
         if share is None:
@@ -209,7 +220,7 @@ def _ranges(
                 place,
             )
         )
-    return tuple(found)
+    return Check(place, "ranges", tuple(found))
 
 
 def _missing(missing: Mapping[str, float], limits: Limits, place: str) -> tuple[Finding, ...]:

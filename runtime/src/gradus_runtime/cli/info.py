@@ -33,11 +33,12 @@ def _run(args: argparse.Namespace) -> int:
 
 def _print(info: Info) -> None:
     from gradus_runtime.cli import output
+    from gradus_runtime.contracts.manifest import period
 
     print(f"{info.name} {info.version}")
     print(f"  digest    {info.digest}")
     print(f"  origin    {info.origin}")
-    print(f"  data      {info.data_start} to {info.data_end}{' (simulated)' if info.simulated else ''}")
+    print(f"  data      {period(info.data_start, info.data_end)}{' (simulated)' if info.simulated else ''}")
     print(f"  features  {info.features}")
     print(f"  classes   {', '.join(info.classes)}")
     print(f"  decision  below confidence {info.confidence_threshold:g}, or without a level: ", end="")

@@ -38,12 +38,14 @@ def _run(args: argparse.Namespace) -> int:
 
 def _row(v: Listed) -> tuple[str, ...]:
     from gradus_runtime.cli import output
+    from gradus_runtime.contracts.manifest import period
 
     pinned = "*" if v.pinned else ""
     if v.problem is not None:
         return (v.version, v.created or "", "damaged", "", "", pinned)
     metrics = output.headline(next(iter(v.metrics.values())))
-    data = f"{v.data_start[:10]} to {v.data_end[:10]}" + (" (simulated)" if v.simulated else "")
+    start, end = (None if t is None else t[:10] for t in (v.data_start, v.data_end))
+    data = period(start, end) + (" (simulated)" if v.simulated else "")
     return (v.version, v.created or "", data, metrics, f"{v.size / 1e6:.2f} MB", pinned)
 
 

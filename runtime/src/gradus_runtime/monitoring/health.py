@@ -82,8 +82,8 @@ class Info:
         levels: Best first; `members` maps names to weights; `size` is in bytes.
         confidence_threshold: Calls below it become `fallback_action`.
         fallback_action: What a row gets that no level serves.
-        data_start: First moment of the training data.
-        data_end: Last moment of the training data.
+        data_start: First moment of the training data; None if unknown.
+        data_end: Last moment of the training data; None if unknown.
         simulated: The training data were simulated.
     """
 
@@ -96,6 +96,6 @@ class Info:
     levels: tuple[LevelInfo, ...]
     confidence_threshold: float
     fallback_action: str
-    data_start: str
-    data_end: str
+    data_start: str | None
+    data_end: str | None
     simulated: bool

@@ -10,7 +10,8 @@ from datetime import datetime
 
 import numpy as np
 
-from gradus_runtime.errors import CheckError
+from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.errors import CheckError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
@@ -90,9 +91,8 @@ class ServedVersion:
             for level in manifest.levels
             if level.name in schema.level_names
         )
-        self._data_end = datetime.fromisoformat(manifest.provenance.data_end).timestamp()
-        days = settings.max_age_days or manifest.decision.max_age_days
-        self.expires = math.inf if days is None else self._data_end + days * SECONDS_PER_DAY
+        self._max_age_days = settings.max_age_days or manifest.decision.max_age_days
+        self.expires = _expiry(manifest, self._max_age_days)
         self._idle_seconds = None if settings.preload else settings.release_after
         self.deadline = self._next_deadline()
         threshold = settings.confidence_threshold
@@ -166,8 +166,7 @@ class ServedVersion:
             return None
         return (
             f"artifact {self.manifest.version} has expired: its data ends at "
-            f"{self.manifest.provenance.data_end}, and it may serve for "
-            f"{(self.expires - self._data_end) / SECONDS_PER_DAY:g} days"
+            f"{self.manifest.provenance.data_end}, and it may serve for {self._max_age_days:g} days"
         )
 
     def context(self, request: Request, halted: str | None) -> Context:
@@ -202,3 +201,17 @@ class _GoldenFile:
                 file = self._artifact.manifest.golden.file
                 self._rows = read_golden(self._artifact.read(file), f"{self._artifact.origin}/{file}")
             return self._rows
+
+
+def _expiry(manifest: Manifest, days: float | None) -> float:
+    """When an artifact is too old to serve, in seconds since 1970 UTC."""
+    if days is None:
+        return math.inf
+    if manifest.provenance.data_end is None:
+        raise UsageError(
+            "the end of the training data must be known where a version may serve for a number of days",
+            place=f"{manifest.name} {manifest.version}: max_age_days",
+            value=days,
+            hint="Import it again with --data-end, or leave max_age_days out.",
+        )
+    return datetime.fromisoformat(manifest.provenance.data_end).timestamp() + days * SECONDS_PER_DAY

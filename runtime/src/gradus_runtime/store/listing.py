@@ -22,8 +22,8 @@ class Listed:
     version: str
     pinned: bool
     created: str | None
-    data_start: str
-    data_end: str
+    data_start: str | None
+    data_end: str | None
     simulated: bool
     metrics: Mapping[str, Mapping[str, float]]
     size: int

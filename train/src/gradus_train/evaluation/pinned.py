@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from gradus_runtime import Predictor
-from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.store import Store, open_artifact
 from gradus_train.evaluation.metrics import Scores, score
 from gradus_train.evaluation.scoreboard import spread
@@ -53,10 +52,13 @@ def compare_with_pinned(
         artifact.close()
     if manifest.classes != plan.dataset.classes:
         return f"its classes are {', '.join(manifest.classes)}"
-    rows = _unseen(plan, manifest)
+    end = manifest.provenance.data_end
+    if end is None:
+        return f"{manifest.version} does not say where its data ends: no row is surely new to it"
+    rows = _unseen(plan, end)
     if len(rows) < MINIMUM_ROWS:
         return (
-            f"the data of {manifest.version} ends at {manifest.provenance.data_end}: {len(rows)} holdout rows"
+            f"the data of {manifest.version} ends at {end}: {len(rows)} holdout rows"
             f" are later, and {MINIMUM_ROWS} are needed"
         )
     result = {}
@@ -68,8 +70,8 @@ def compare_with_pinned(
     return result
 
 
-def _unseen(plan: Plan, manifest: Manifest) -> Rows:
-    end = datetime.fromisoformat(manifest.provenance.data_end).timestamp() * 1000
+def _unseen(plan: Plan, data_end: str) -> Rows:
+    end = datetime.fromisoformat(data_end).timestamp() * 1000
     rows = plan.timeline.holdout
     return rows[plan.dataset.timestamps[rows] > end]
 

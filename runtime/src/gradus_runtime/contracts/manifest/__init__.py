@@ -10,6 +10,7 @@ from gradus_runtime.contracts.manifest.types import (
     EXACT,
     FORMAT_VERSION,
     DecisionPolicy,
+    DroppedMember,
     FeatureSpec,
     FileEntry,
     Golden,
@@ -20,6 +21,7 @@ from gradus_runtime.contracts.manifest.types import (
     Parity,
     Provenance,
     RuntimeRequirement,
+    period,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "EXACT",
     "FORMAT_VERSION",
     "DecisionPolicy",
+    "DroppedMember",
     "FeatureSpec",
     "FileEntry",
     "Golden",
@@ -38,5 +41,6 @@ __all__ = [
     "Provenance",
     "RuntimeRequirement",
     "parse",
+    "period",
     "upgrade",
 ]

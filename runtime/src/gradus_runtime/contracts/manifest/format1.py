@@ -1,7 +1,8 @@
 """Format 1 of `manifest.json`, as a value of the format of today.
 
 What format 1 does not state is: the bits of a level, which are close and not exact; the error against sums in
-float64, which is unknown.
+float64, which is unknown; members that were left out. Imports wrote the beginning of 1970 where they did not
+know when the data started or ended.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from gradus_runtime.contracts.manifest.types import CLOSE, FORMAT_VERSION
 
 __all__ = ["upgrade"]
 
+_UNKNOWN = "1970-01-01T00:00:00Z"
+
 
 def upgrade(value: dict[str, Any]) -> dict[str, Any]:
     """Return the value of today's format that means what `value` means; what is malformed stays so.
@@ -19,10 +22,15 @@ def upgrade(value: dict[str, Any]) -> dict[str, Any]:
     Args:
         value: The JSON value of a manifest of format 1; it is not changed.
     """
-    new = {**value, "format_version": FORMAT_VERSION}
+    new = {"members_dropped": None, **value, "format_version": FORMAT_VERSION}
     levels = value.get("levels")
     if isinstance(levels, list):
         new["levels"] = [_level(level) for level in levels]
+    provenance, decision = value.get("provenance"), value.get("decision")
+    if isinstance(provenance, dict) and isinstance(decision, dict):
+        expires = decision.get("max_age_days") is not None
+        unknown = [k for k in ("data_start", "data_end") if provenance.get(k) == _UNKNOWN]
+        new["provenance"] = provenance | {k: None for k in unknown if k == "data_start" or not expires}
     return new
 
 

@@ -65,7 +65,18 @@ def problems(manifest: Manifest, place: str) -> tuple[ManifestError, ...]:
 
 
 def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
-    return (_identity, _decision, _features, _levels, _golden, _files, _provenance, _runtime, _aliases)
+    return (
+        _identity,
+        _decision,
+        _features,
+        _levels,
+        _golden,
+        _files,
+        _provenance,
+        _runtime,
+        _aliases,
+        _dropped,
+    )
 
 
 class _Need:
@@ -262,10 +273,12 @@ def _provenance(m: Manifest, need: _Need) -> None:
     p = m.provenance
     _digest(p.data_sha256, "provenance.data_sha256", need)
     _digest(p.config_sha256, "provenance.config_sha256", need)
-    start = _instant(p.data_start, "provenance.data_start", need)
-    end = _instant(p.data_end, "provenance.data_end", need)
+    start = None if p.data_start is None else _instant(p.data_start, "provenance.data_start", need)
+    end = None if p.data_end is None else _instant(p.data_end, "provenance.data_end", need)
     rule = "the data must start at or before its end"
-    need(start <= end, rule, "provenance.data_start", p.data_start)
+    need(start is None or end is None or start <= end, rule, "provenance.data_start", p.data_start)
+    rule = "an artifact that expires must say when its data ended"
+    need(end is not None or m.decision.max_age_days is None, rule, "provenance.data_end", p.data_end)
     need(p.rows >= 0, "rows must be at least 0", "provenance.rows", p.rows)
     need(p.seed >= 0, "a seed must be at least 0", "provenance.seed", p.seed)
     commit = p.git_commit
@@ -305,3 +318,18 @@ def _aliases(m: Manifest, need: _Need) -> None:
         need(alias not in levels, "an alias must not be a level's name", "aliases", alias)
         rule = "an alias must point at a level"
         need(level in levels, rule, f"aliases.{alias}", level, f"Levels: {', '.join(sorted(levels))}.")
+
+
+def _dropped(m: Manifest, need: _Need) -> None:
+    if m.members_dropped is None:
+        return
+    rule = "members_dropped must name a member, or be null"
+    need(bool(m.members_dropped), rule, "members_dropped", m.members_dropped)
+    members = {s.name: [x.name for x in s.members] for s in m.levels}
+    for i, dropped in enumerate(m.members_dropped):
+        path = f"members_dropped[{i}]"
+        need(dropped.level in members, "a level must be known", f"{path}.level", dropped.level)
+        need.identifier(dropped.name, f"{path}.name")
+        rule = "a member that was left out must not be in the level"
+        need(dropped.name not in members[dropped.level], rule, f"{path}.name", dropped.name)
+        need.text(dropped.reason, f"{path}.reason", 200)

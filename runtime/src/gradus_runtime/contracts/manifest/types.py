@@ -19,6 +19,7 @@ __all__ = [
     "EXACT",
     "FORMAT_VERSION",
     "DecisionPolicy",
+    "DroppedMember",
     "FeatureSpec",
     "FileEntry",
     "Golden",
@@ -29,6 +30,7 @@ __all__ = [
     "Parity",
     "Provenance",
     "RuntimeRequirement",
+    "period",
 ]
 
 FORMAT_VERSION = 2
@@ -153,17 +155,29 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the models come from. Times are ISO 8601 in UTC; digests are SHA-256 in hexadecimal."""
+    """Where the models come from. Times are ISO 8601 in UTC, None if unknown; digests are SHA-256 in hex.
+
+    `rows` is 0 where nothing is known of the data.
+    """
 
     simulated: bool
     data_sha256: str
-    data_start: str
-    data_end: str
+    data_start: str | None
+    data_end: str | None
     rows: int
     config_sha256: str
     git_commit: str | None
     libraries: Mapping[str, str]
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedMember:
+    """A member of a level that was left out; the weights of the others were divided by their sum."""
+
+    level: str
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +204,7 @@ class Manifest:
     provenance: Provenance
     runtime: RuntimeRequirement
     aliases: Mapping[str, str]
+    members_dropped: tuple[DroppedMember, ...] | None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -217,3 +232,10 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 of `to_bytes()`, in hexadecimal."""
         return sha256_hex(self.to_bytes())
+
+
+def period(start: str | None, end: str | None) -> str:
+    """Say from when to when data is, as it is shown: "unknown" where the manifest does not say."""
+    if start is None:
+        return "unknown" if end is None else f"until {end}"
+    return f"from {start}" if end is None else f"{start} to {end}"
