@@ -12,10 +12,11 @@ from skops import io as skops_io
 
 from gradus_runtime.errors import ConfigError
 from gradus_train.config import EarlyStopping
+from gradus_train.kinds import KINDS, rounds_of
 from gradus_train.training import fitting
 from gradus_train.training.fitting import Recipe, fit
 from gradus_train.training.imbalance import class_weights, oversample
-from gradus_train.training.kinds import kind_of, rounds_of
+from gradus_train.training.member import trainer_of
 from gradus_train.training.skops_bytes import stable_bytes
 
 RNG = np.random.default_rng(5)
@@ -68,7 +69,7 @@ def test_smote_never_sees_the_watched_tail_or_the_measured_rows(monkeypatch):
 
 def test_early_stopping_finds_fewer_rounds_and_refits_on_all_rows(monkeypatch):
     rows = []
-    trainer = kind_of("lightgbm").trainer
+    trainer = trainer_of(KINDS["lightgbm"])
     original = type(trainer).fit
 
     def spy(self, work, parameters, *, rounds, seed):
@@ -107,9 +108,9 @@ def test_one_class_alone_says_so_with_certainty():
 
 def test_rounds_must_be_a_positive_integer():
     with pytest.raises(ConfigError, match="n_estimators must be an integer of at least 1"):
-        rounds_of(kind_of("xgboost"), {"n_estimators": 0})
-    assert rounds_of(kind_of("xgboost"), {}) == 100
-    assert rounds_of(kind_of("random_forest"), {}) == 0
+        rounds_of(KINDS["xgboost"], {"n_estimators": 0})
+    assert rounds_of(KINDS["xgboost"], {}) == 100
+    assert rounds_of(KINDS["random_forest"], {}) == 0
 
 
 @pytest.mark.parametrize(

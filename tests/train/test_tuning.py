@@ -7,12 +7,13 @@ import pytest
 from tests.support.training import ORDER, make_dataset, quick_config
 
 from gradus_runtime.errors import ConfigError, DataError, UsageError
-from gradus_train.config import KINDS, parameters_of
+from gradus_train.config import parameters_of
+from gradus_train.kinds import KINDS
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
 from gradus_train.tuning.parameters import Found, load_into, save
 from gradus_train.tuning.search import search, study_name
-from gradus_train.tuning.space import dimensions, start, suggest
+from gradus_train.tuning.space import start, suggest
 from gradus_train.tuning.storage import open_storage
 
 
@@ -103,8 +104,8 @@ def test_every_kind_has_a_space_and_keeps_what_it_does_not_search(kind):
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1)).ask()
     drawn = suggest(trial, kind, {"n_estimators": 7})
     assert drawn["n_estimators"] == 7
-    assert {d.name for d in dimensions(kind)} <= drawn.keys()
-    for d in dimensions(kind):
+    assert {d.name for d in KINDS[kind].space} <= drawn.keys()
+    for d in KINDS[kind].space:
         assert d.low <= drawn[d.name] <= d.high
 
 

@@ -19,10 +19,10 @@ from gradus_live.labels import parameters_of as label_parameters
 from gradus_runtime.contracts import codec, strict_json, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.data.source import DataSettings
+from gradus_train.kinds import KINDS
 
 __all__ = [
     "FORMAT",
-    "KINDS",
     "EarlyStopping",
     "Imbalance",
     "MemberConfig",
@@ -39,14 +39,6 @@ __all__ = [
 
 FORMAT = "gradus-training/2"
 FORMAT_1 = "gradus-training/1"
-KINDS = (
-    "lightgbm",
-    "xgboost",
-    "random_forest",
-    "extra_trees",
-    "hist_gradient_boosting",
-    "logistic_regression",
-)
 RESERVED = frozenset(
     {
         "seed",

@@ -19,8 +19,8 @@ from gradus_runtime.store.whole_file import write_whole
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.scoreboard import flat_metrics, spread
 from gradus_train.evaluation.summary import iso
+from gradus_train.kinds import KINDS
 from gradus_train.training.assemble import LevelResult
-from gradus_train.training.kinds import kind_of
 from gradus_train.training.prepare import Plan, library_versions
 from gradus_train.training.statistics import feature_statistics
 
@@ -109,7 +109,7 @@ def _write_level(plan: Plan, result: LevelResult, metrics: Mapping[str, float], 
     folder.mkdir(parents=True)
     members = []
     for member in plan.config.members:
-        kind, part = kind_of(member.kind), result.final[member.name]
+        kind, part = KINDS[member.kind], result.final[member.name]
         file = f"levels/{result.plan.name}/{member.name}{kind.suffix}"
         write_whole(out / file, part.model)
         members.append(

@@ -12,15 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from gradus_runtime.errors import EnvironmentFailedError
 from gradus_train.config import EarlyStopping, MemberConfig, Scalar
+from gradus_train.kinds import KINDS, rounds_of, trees_of
 from gradus_train.training.fitting import Recipe, fit
-from gradus_train.training.kinds import kind_of, rounds_of
 from gradus_train.training.prepare import Plan, Task
 
 __all__ = ["Forecast", "check_disk", "forecast"]
 
 _PROBE = 4
 _RESERVE = 64 << 20
-_TREES = "n_estimators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +71,13 @@ def check_disk(plan: Plan, out: Path) -> None:
 
 def _probe(plan: Plan, member: MemberConfig, task: Task) -> tuple[float, int, float]:
     """Return seconds, bytes of the model, and the share of the whole fit that this was."""
-    kind, parameters = kind_of(member.kind), dict(task.recipe.parameters)
-    whole = rounds_of(kind, parameters)
-    share = 1.0
+    kind, parameters = KINDS[member.kind], dict(task.recipe.parameters)
+    counted = kind.rounds_parameter or kind.trees_parameter
     few: dict[str, Scalar] = {}
-    if kind.rounds_parameter is not None:
-        few, share = {kind.rounds_parameter: min(_PROBE, whole)}, min(_PROBE, whole) / whole
-    elif member.kind in ("random_forest", "extra_trees"):
-        trees = parameters.get(_TREES, 100)
-        trees = trees if isinstance(trees, int) else 100
-        few, share = {_TREES: min(_PROBE, trees)}, min(_PROBE, trees) / trees
+    share = 1.0
+    if counted is not None:
+        whole = rounds_of(kind, parameters) or trees_of(kind, parameters)
+        few, share = {counted: min(_PROBE, whole)}, min(_PROBE, whole) / whole
     recipe = replace(
         task.recipe, parameters={**parameters, **few}, early_stopping=EarlyStopping(0, 0.1, False)
     )
@@ -98,7 +94,7 @@ def _probe(plan: Plan, member: MemberConfig, task: Task) -> tuple[float, int, fl
 
 
 def _fits(recipe: Recipe) -> int:
-    stops = kind_of(recipe.kind).rounds_parameter is not None and recipe.early_stopping.rounds > 0
+    stops = KINDS[recipe.kind].rounds_parameter is not None and recipe.early_stopping.rounds > 0
     return 2 if stops and recipe.early_stopping.refit else 1
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_train.config import EarlyStopping, Parameters
+from gradus_train.kinds import KINDS, rounds_of
 from gradus_train.training.imbalance import class_weights, oversample
-from gradus_train.training.kinds import kind_of, rounds_of
-from gradus_train.training.member import Features, Probabilities, Rows, Work
+from gradus_train.training.member import Features, Probabilities, Rows, Work, trainer_of
 from gradus_train.training.splits import tail_start
 
 __all__ = ["FittedPart", "Recipe", "fit"]
@@ -73,7 +73,7 @@ def fit(
     if len(classes) == 1:
         probabilities[:, classes[0]] = 1.0
         return FittedPart(b"", (int(classes[0]),), 0, probabilities, np.zeros(X.shape[1]))
-    kind = kind_of(recipe.kind)
+    kind = KINDS[recipe.kind]
     rounds = rounds_of(kind, recipe.parameters)
     head, tail = tail_start(len(y), recipe.early_stopping.tail, recipe.gap)
     end = len(y)
@@ -83,7 +83,7 @@ def fit(
             rounds = found
             end = len(y) if recipe.early_stopping.refit else head
             classes = np.unique(y[:end])
-    model = kind.trainer.fit(
+    model = trainer_of(kind).fit(
         _work(recipe, X[:end], y[:end], classes), recipe.parameters, rounds=rounds, seed=recipe.seed
     )
     if len(measure):
@@ -109,7 +109,7 @@ def _search_rounds(
     weights = class_weights(np.searchsorted(classes, y), len(classes), recipe.class_weight)
     codes = np.searchsorted(classes, tail_y[known]).astype(np.int64)
     tail = Work(np.ascontiguousarray(tail_X[known]), codes, weights[codes], len(classes))
-    return kind_of(recipe.kind).trainer.best_rounds(
+    return trainer_of(KINDS[recipe.kind]).best_rounds(
         head,
         tail,
         recipe.parameters,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from gradus_train.config import Parameters
 from gradus_train.training.member import Features, Probabilities, Work
 
-__all__ = ["LightGBMFitted", "LightGBMTrainer"]
+__all__ = ["TRAINER", "LightGBMFitted", "LightGBMTrainer"]
 
 
 class LightGBMFitted:
@@ -60,6 +60,9 @@ class LightGBMTrainer:
             callbacks=[lgb.early_stopping(patience, verbose=False)],
         )
         return int(booster.best_iteration) or rounds
+
+
+TRAINER = LightGBMTrainer()
 
 
 def _settings(work: Work, parameters: Parameters, seed: int) -> dict[str, object]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gradus_train.config import Parameters
+from gradus_train.kinds import Kind
 
-__all__ = ["Features", "Fitted", "Kind", "Probabilities", "Rows", "Weights", "Work"]
+__all__ = ["Features", "Fitted", "Probabilities", "Rows", "Trainer", "Weights", "Work", "trainer_of"]
 
 Features = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -51,25 +53,6 @@ class Fitted(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of member.
-
-    Attributes:
-        library: As the run folder names it: "lightgbm", "xgboost" or "sklearn".
-        suffix: Of its file.
-        rounds_parameter: The parameter that counts boosting rounds; None for what does not stop early.
-        default_rounds: Rounds when the parameter is not given.
-        trainer: Fits it.
-    """
-
-    library: str
-    suffix: str
-    rounds_parameter: str | None
-    default_rounds: int
-    trainer: Trainer
-
-
 class Trainer(Protocol):
     """Fits models of one kind."""
 
@@ -85,3 +68,10 @@ class Trainer(Protocol):
         Stops looking after `patience` rounds without progress.
         """
         ...
+
+
+def trainer_of(kind: Kind) -> Trainer:
+    """Return the trainer of a kind, importing its library."""
+    module, _, name = kind.trainer.partition(":")
+    trainer: Trainer = getattr(import_module(module), name)
+    return trainer

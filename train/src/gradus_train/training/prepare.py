@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,24 +16,20 @@ from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError, UsageError
 from gradus_train.config import MemberConfig, Split, TrainingConfig, parameters_of
 from gradus_train.data.dataset import Dataset
+from gradus_train.kinds import KINDS
 from gradus_train.training import xgboost_member
 from gradus_train.training.fitting import Recipe
-from gradus_train.training.kinds import kind_of
 from gradus_train.training.member import Rows
 from gradus_train.training.parts import PartKey
 from gradus_train.training.splits import Timeline, timeline
 
 __all__ = ["LIBRARIES", "LevelPlan", "Plan", "Task", "latest_days", "library_versions", "prepare"]
 
-# Each with the distributions that bring it.
-LIBRARIES = {
-    "lightgbm": ("lightgbm",),
-    "xgboost": ("xgboost", "xgboost-cpu"),
-    "scikit-learn": ("scikit-learn",),
-    "imbalanced-learn": ("imbalanced-learn",),
-    "skops": ("skops",),
-    "numpy": ("numpy",),
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    **{kind.distributions[0]: kind.distributions for kind in KINDS.values()},
+    **{name: (name,) for name in ("imbalanced-learn", "skops", "numpy")},
 }
+"""What a model depends on, each with the distributions that bring it."""
 MINIMUM_ROWS = 100
 MINIMUM_FOLD_ROWS = 30
 _DAY_MS = 86_400_000
@@ -160,7 +156,7 @@ def library_versions() -> dict[str, str]:
 
 def _check_libraries(config: TrainingConfig) -> None:
     for member in config.members:
-        if kind_of(member.kind).library == "xgboost":
+        if KINDS[member.kind].library == "xgboost":
             xgboost_member.library(place=f"member {member.name}")
 
 

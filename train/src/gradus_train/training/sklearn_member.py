@@ -17,7 +17,14 @@ from gradus_train.config import Parameters
 from gradus_train.training.member import Features, Probabilities, Work
 from gradus_train.training.skops_bytes import stable_bytes
 
-__all__ = ["EstimatorTrainer", "SklearnFitted", "extra_trees", "forest", "hist_boosting", "logistic"]
+__all__ = [
+    "EXTRA_TREES",
+    "HIST_GRADIENT_BOOSTING",
+    "LOGISTIC_REGRESSION",
+    "RANDOM_FOREST",
+    "EstimatorTrainer",
+    "SklearnFitted",
+]
 
 Build = Callable[[Parameters, int, int], Any]
 
@@ -81,23 +88,29 @@ class EstimatorTrainer:
         return best
 
 
-def forest(parameters: Parameters, rounds: int, seed: int) -> Any:
+def _forest(parameters: Parameters, rounds: int, seed: int) -> Any:
     """Build a RandomForestClassifier."""
     return RandomForestClassifier(**parameters, random_state=seed, n_jobs=1)
 
 
-def extra_trees(parameters: Parameters, rounds: int, seed: int) -> Any:
+def _extra_trees(parameters: Parameters, rounds: int, seed: int) -> Any:
     """Build an ExtraTreesClassifier."""
     return ExtraTreesClassifier(**parameters, random_state=seed, n_jobs=1)
 
 
-def hist_boosting(parameters: Parameters, rounds: int, seed: int) -> Any:
+def _hist_boosting(parameters: Parameters, rounds: int, seed: int) -> Any:
     """Build a HistGradientBoostingClassifier; its own early stopping, on rows drawn at random, is off."""
     own = {key: value for key, value in parameters.items() if key != "max_iter"}
     return HistGradientBoostingClassifier(**own, max_iter=rounds, early_stopping=False, random_state=seed)
 
 
-def logistic(parameters: Parameters, rounds: int, seed: int) -> Any:
+def _logistic(parameters: Parameters, rounds: int, seed: int) -> Any:
     """Build a logistic regression on standardised features."""
     model = LogisticRegression(**{"max_iter": 1000, **parameters}, random_state=seed)
     return Pipeline([("scale", StandardScaler()), ("logistic", model)])
+
+
+RANDOM_FOREST = EstimatorTrainer(_forest)
+EXTRA_TREES = EstimatorTrainer(_extra_trees)
+HIST_GRADIENT_BOOSTING = EstimatorTrainer(_hist_boosting)
+LOGISTIC_REGRESSION = EstimatorTrainer(_logistic)

@@ -14,7 +14,7 @@ from gradus_train.training.member import Features, Probabilities, Work
 if TYPE_CHECKING:
     import xgboost as xgb
 
-__all__ = ["XGBoostFitted", "XGBoostTrainer", "library"]
+__all__ = ["TRAINER", "XGBoostFitted", "XGBoostTrainer", "library"]
 
 
 def library(place: str | None = None) -> Any:
@@ -80,6 +80,9 @@ class XGBoostTrainer:
             verbose_eval=False,
         )
         return int(booster.best_iteration) + 1
+
+
+TRAINER = XGBoostTrainer()
 
 
 def _settings(work: Work, parameters: Parameters, seed: int) -> dict[str, object]:
