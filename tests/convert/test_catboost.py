@@ -11,6 +11,7 @@ from tests.support.rows import boundary_rows, special_rows
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, interpret
+from gradus_convert.parity import third_opinion
 from gradus_convert.readers import read_file, read_model
 from gradus_runtime.errors import DataError
 
@@ -90,3 +91,11 @@ def test_categories_are_refused():
     model = catboost.CatBoostClassifier(iterations=5, cat_features=[0], **QUIET).fit(columns, codes % 3)
     with pytest.raises(InexactModelError, match="splits must compare numbers"):
         read_model(model)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_its_own_export_is_the_third_opinion(classes: int) -> None:
+    model, X = fitted(classes)
+    opinion = third_opinion.ask("m", read_model(model), X)
+    assert (opinion.failure, opinion.wrong, opinion.rows) == ("", 0, len(X))
+    assert opinion.converter.startswith("catboost ")

@@ -7,7 +7,7 @@ import pytest
 from tests.support.models import fit
 from tests.support.rows import boundary_rows
 
-from gradus_convert.parity import third_opinion
+from gradus_convert.parity import stock, third_opinion
 from gradus_convert.readers import read_model
 
 
@@ -39,7 +39,7 @@ def test_a_converter_that_fails_is_named(monkeypatch):
     def fails(_: object) -> object:
         raise KeyError("nothing for this")
 
-    monkeypatch.setattr(third_opinion, "_convert", fails)
+    monkeypatch.setattr(stock, "sklearn", fails)
     opinion = third_opinion.ask("m", native, X)
     assert (opinion.wrong, opinion.failure) == (None, "KeyError")
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from gradus_convert.forest.ir import Forest
 from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.table import READERS, function
 
 __all__ = ["LIMIT", "MAX_NODES", "ThirdOpinion", "ask"]
 
@@ -52,13 +53,15 @@ def ask(name: str, native: NativeModel, X: npt.NDArray[np.float32]) -> ThirdOpin
         native: The member.
         X: float32 [N, F], finite.
     """
-    package = "skl2onnx" if native.library == "sklearn" else "onnxmltools"
-    converter = f"{package} {importlib.metadata.version(package)}"
+    stock = READERS[native.library].stock
+    if stock is None:
+        return ThirdOpinion(name, "none", 0, None, 0.0, "no converter is known")
+    converter = f"{stock.distribution} {importlib.metadata.version(stock.distribution)}"
     if isinstance(native.lowered, Forest) and native.lowered.n_nodes > MAX_NODES:
         reason = f"not asked: more than {MAX_NODES:,} nodes"
         return ThirdOpinion(name, converter, 0, None, 0.0, reason)
     try:
-        model = _convert(native)
+        model = function(stock.convert)(native)
         said = _probabilities(model, X)
     except Exception as e:  # converters raise whatever they meet; that they do is the finding
         return ThirdOpinion(name, converter, len(X), None, 0.0, type(e).__name__)
@@ -68,25 +71,6 @@ def ask(name: str, native: NativeModel, X: npt.NDArray[np.float32]) -> ThirdOpin
     difference = np.nan_to_num(np.abs(said - expected), nan=np.inf).max(axis=1)
     wrong = int((difference > LIMIT).sum())
     return ThirdOpinion(name, converter, len(X), wrong, float(difference.max(initial=0.0)), "")
-
-
-def _convert(native: NativeModel) -> Any:
-    width = native.lowered.n_features
-    if native.library == "sklearn":
-        import skl2onnx
-        from skl2onnx.common.data_types import FloatTensorType
-
-        types = [("features", FloatTensorType([None, width]))]
-        return skl2onnx.to_onnx(native.source, initial_types=types, options={"zipmap": False})
-    import onnxmltools
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    types = [("features", FloatTensorType([None, width]))]
-    if native.library == "catboost":
-        raise NotImplementedError("CatBoost exports ONNX by itself")
-    if native.library == "lightgbm":
-        return onnxmltools.convert_lightgbm(native.source, initial_types=types, zipmap=False)
-    return onnxmltools.convert_xgboost(native.source, initial_types=types)
 
 
 def _probabilities(model: Any, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -2,74 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.table import READERS, function
 from gradus_runtime.errors import DataError
 
-__all__ = ["LIBRARIES", "NativeModel", "read_file", "read_model"]
-
-LIBRARIES = ("lightgbm", "xgboost", "catboost", "sklearn")
-
-_FORESTS = frozenset(
-    {
-        "DecisionTreeClassifier",
-        "ExtraTreeClassifier",
-        "RandomForestClassifier",
-        "ExtraTreesClassifier",
-    }
-)
+__all__ = ["READERS", "NativeModel", "read_file", "read_model"]
 
 
 def read_model(model: Any, *, place: str = "model") -> NativeModel:
     """Lower a model in memory, choosing the reader by its type.
 
     Args:
-        model: A fitted classifier of LightGBM, XGBoost or scikit-learn, or a Booster of the first two.
+        model: A fitted classifier of one of the libraries, or a Booster.
         place: How errors name it.
 
     Raises:
         InexactModelError: No reader knows it, or it has no exact form.
     """
-    return _reader(model, place)(model, place=place)
-
-
-def _reader(model: Any, place: str) -> Callable[..., NativeModel]:
-    library = type(model).__module__.partition(".")[0]
-    if library == "lightgbm":
-        from gradus_convert.readers import lightgbm
-
-        return lightgbm.read
-    if library == "xgboost":
-        from gradus_convert.readers import xgboost
-
-        return xgboost.read
-    if library == "catboost":
-        from gradus_convert.readers import catboost
-
-        return catboost.read
-    if library != "sklearn":
+    reader = READERS.get(type(model).__module__.partition(".")[0])
+    if reader is None:
         raise InexactModelError(
-            f"a member must be of {', '.join(LIBRARIES)}", place=place, value=type(model).__qualname__
+            f"a member must be of {', '.join(READERS)}", place=place, value=type(model).__qualname__
         )
-    name = type(model).__name__
-    if name in _FORESTS:
-        from gradus_convert.readers import sklearn
-
-        return sklearn.read
-    if name in {"GradientBoostingClassifier", "HistGradientBoostingClassifier"}:
-        from gradus_convert.readers import sklearn_boosting
-
-        hist = name.startswith("Hist")
-        return (
-            sklearn_boosting.read_hist_gradient_boosting if hist else sklearn_boosting.read_gradient_boosting
-        )
-    from gradus_convert.readers import sklearn_fragment
-
-    return sklearn_fragment.read
+    native: NativeModel = function(reader.read)(model, place=place)
+    return native
 
 
 def read_file(path: Path, library: str) -> NativeModel:
@@ -77,7 +37,7 @@ def read_file(path: Path, library: str) -> NativeModel:
 
     Args:
         path: LightGBM's text, XGBoost's UBJSON or JSON, CatBoost's cbm or JSON, scikit-learn's skops.
-        library: One of `LIBRARIES`.
+        library: One of `READERS`.
 
     Raises:
         DataError: The file cannot be read, or the library is unknown.
@@ -85,20 +45,8 @@ def read_file(path: Path, library: str) -> NativeModel:
     """
     if not path.is_file():
         raise DataError("a model file must exist", place=str(path))
-    if library == "lightgbm":
-        from gradus_convert.readers import lightgbm
-
-        return lightgbm.read_file(path)
-    if library == "xgboost":
-        from gradus_convert.readers import xgboost
-
-        return xgboost.read_file(path)
-    if library == "catboost":
-        from gradus_convert.readers import catboost
-
-        return catboost.read_file(path)
-    if library == "sklearn":
-        from gradus_convert.readers import skops
-
-        return read_model(skops.load(path), place=str(path))
-    raise DataError(f"a library must be one of {', '.join(LIBRARIES)}", place=str(path), value=library)
+    reader = READERS.get(library)
+    if reader is None:
+        raise DataError(f"a library must be one of {', '.join(READERS)}", place=str(path), value=library)
+    native: NativeModel = function(reader.read_file)(path)
+    return native

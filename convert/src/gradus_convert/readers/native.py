@@ -19,7 +19,7 @@ class NativeModel:
     """A member in both worlds.
 
     Attributes:
-        library: "lightgbm", "xgboost" or "sklearn".
+        library: Its name in `READERS`.
         source: The model, as the library holds it.
         lowered: Its exact form.
         probabilities: float32 [N, F] to float64 [N, n_classes], by the library.

@@ -34,7 +34,7 @@ MAX_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class RunMember:
-    """A trained model: library "lightgbm", "xgboost" or "sklearn"; file relative to the run folder.
+    """A trained model: its library, as gradus-convert's readers name it; file relative to the run folder.
 
     `classes` are the indices into `Run.classes` of the columns of its `predict_proba`, in their order: all of
     them, unless its training rows lacked a class.
