@@ -26,6 +26,7 @@ _OWN = (
     "pin",
     "rollback",
     "history",
+    "replay",
 )  # each a module beside this one, with its COMMAND
 
 

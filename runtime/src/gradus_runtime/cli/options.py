@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from gradus_runtime.store import Store
 if TYPE_CHECKING:
     from gradus_runtime.predictor import Predictor
 
-__all__ = ["add_actor", "add_source", "add_store", "chosen_store", "open_predictor"]
+__all__ = ["add_actor", "add_journal", "add_source", "add_store", "chosen_store", "open_predictor", "seconds"]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +50,29 @@ def chosen_store(args: argparse.Namespace) -> Store:
         value=[str(p) for p in found] or None,
         hint="Give --store artifacts/NAME, or set GRADUS_STORE.",
     )
+
+
+def add_journal(parser: argparse.ArgumentParser) -> None:
+    """Add `--journal`."""
+    parser.add_argument(
+        "--journal",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="a journal's folder or file, or an exported log; - for standard input (repeatable)",
+    )
+
+
+def seconds(text: str) -> float:
+    """Read a duration: 900, 900s, 15m, 4h or 1d. For `type=` of an argument."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        value = float(number) * _UNITS[unit]
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"a duration must be such as 900s, 15m, 4h or 1d, but got {text!r}")
+    return value
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
