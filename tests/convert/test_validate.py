@@ -190,8 +190,8 @@ def test_a_flipped_byte_fails_on_the_digest_and_skips_what_depends_on_it(trio):
 def test_a_missing_file_fails(trio):
     (trio / "level3.onnx").unlink()
     names, text = failed(check_path(trio))
-    assert names == ["files"]
-    assert "level3.onnx is missing" in text
+    assert names == ["digests"]
+    assert "level3.onnx: a file of the manifest must be there" in text
 
 
 def test_a_graph_of_another_version_fails_on_its_metadata(trio):
@@ -301,7 +301,7 @@ def test_json_output_holds_checks_and_findings(trio, capsys):
     value = json.loads(capsys.readouterr().out)
     assert value["passed"] is False
     (check,) = [c for c in value["checks"] if not c["passed"]]
-    assert check["name"] == "files"
+    assert check["name"] == "digests"
     assert check["findings"][0]["severity"] == "error"
 
 
@@ -311,7 +311,7 @@ def test_junit_has_a_suite_a_subject_and_a_failure_a_failed_check(trio, tmp_path
     assert main(["validate", str(trio), ORDER_FILE, "--junit", str(out)]) == 1
     root = ElementTree.parse(out).getroot()
     assert [s.get("name") for s in root] == [str(trio / "manifest.json"), str(trio), ORDER_FILE]
-    assert [c.get("name") for c in root.iter("testcase") if c.find("failure") is not None] == ["files"]
+    assert [c.get("name") for c in root.iter("testcase") if c.find("failure") is not None] == ["digests"]
     assert [s.get("failures") for s in root] == ["0", "1", "0"]
 
 

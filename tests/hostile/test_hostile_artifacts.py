@@ -189,12 +189,28 @@ FOLDERS: list[tuple[Callable[[Path], None], str]] = [
     (_extra_hidden, ".hidden is not in the manifest"),
     (_case_clash, "LEVEL1.onnx is not in the manifest"),
     (_many, "a version must have at most 64 files"),
-    (_sparse, "level1.onnx has 1099511627776 bytes instead of 220"),
     (_huge_manifest, "a file must be at most 1048576 bytes"),
     (_huge_seal, "a file must be at most 80 bytes"),
     (_no_seal, "manifest.sha256 must be there"),
-    (_no_graph, "level2.onnx is missing"),
 ]
+
+DAMAGED: list[tuple[Callable[[Path], None], str]] = [
+    (_sparse, "level1.onnx: a file must have 220 bytes, as the manifest says, but got 1099511627776"),
+    (_no_graph, "level2.onnx: a file of the manifest must be there"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), DAMAGED)
+def test_a_folder_with_a_damaged_file_opens_but_is_neither_proved_nor_pinned(
+    tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    folder = write_version(tmp_path, VERSION)
+    spoil(folder)
+    with open_artifact(tmp_path, VERSION) as artifact, pytest.raises(IntegrityError, match=message):
+        artifact.verify()
+    with pytest.raises(IntegrityError, match=message):
+        Store(tmp_path).pin(VERSION)
+    assert Store(tmp_path).pin_state() is None
 
 
 @pytest.mark.parametrize(("spoil", "message"), FOLDERS)
@@ -343,7 +359,7 @@ BUNDLES: list[tuple[str, Callable[[], bytes], str]] = [
     (
         "other size",
         lambda: zip_bytes({**good(), "level1.onnx": b"x"}),
-        "level1.onnx has 1 bytes instead of 220",
+        "level1.onnx: a file must have 220 bytes, as the manifest says, but got 1",
     ),
     ("other bytes", lambda: zip_bytes({**good(), "level1.onnx": b"x" * 220}), "must have the SHA-256"),
     ("oversize", lambda: _with_manifest(b" " * (2 << 20)), "a file must be at most 1048576 bytes"),

@@ -40,4 +40,4 @@ def test_what_is_no_parquet_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"nothing")
     assert main(["predict", str(TRIO), "--input", str(path)]) == 2
-    assert "the input must be Parquet" in capsys.readouterr().err
+    assert "a feature of the artifact" in capsys.readouterr().err

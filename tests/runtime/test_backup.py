@@ -244,7 +244,9 @@ def test_a_damaged_backup_is_not_restored(
     assert [p.name for p in store.path.parent.iterdir() if "restor" in p.name] == []
 
 
-def test_what_is_no_backup_is_refused(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_backup_is_refused(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["restore", str(tmp_path), "--store", str(tmp_path / "x")]) == 3
     assert "a store" in capsys.readouterr().err
 

@@ -71,9 +71,7 @@ def test_a_starting_bot_serves_the_version_of_the_highest_generation_and_says_so
     assert (pin.generation, pin.version) == (3, NEW)
 
 
-def test_every_command_goes_by_the_pin_in_force(
-    store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_goes_by_the_pin_in_force(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     put_back(store, "pin.json")
     pin = store.pin_state()
     assert pin is not None
@@ -81,7 +79,9 @@ def test_every_command_goes_by_the_pin_in_force(
     assert main(["info", str(store.path)]) == 0
     assert f"trio {NEW}" in capsys.readouterr().out
     assert main(["list", "--store", str(store.path)]) == 0
-    (marked,) = [line for line in capsys.readouterr().out.splitlines() if "*" in line or "pinned" in line.split()]
+    (marked,) = [
+        line for line in capsys.readouterr().out.splitlines() if "*" in line or "pinned" in line.split()
+    ]
     assert NEW in marked
 
 

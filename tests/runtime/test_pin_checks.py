@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.golden import OLDER_TRIO, TRIO, changed, full_row, trio_store, variant
@@ -36,18 +37,22 @@ def store(tmp_path: Path) -> Store:
     return trio_store(tmp_path / "trio", pinned=OLD)
 
 
-def replace_newest(store: Store, **options: object) -> None:
-    folder = store.path / "versions" / NEW
-    shutil.rmtree(folder)
-    variant(TRIO, folder, **options)  # type: ignore[arg-type]
+def with_newest(tmp_path: Path, **options: Any) -> Store:
+    """A store whose newest version is a variant; the older one is pinned."""
+    versions = tmp_path / "odd" / "versions"
+    shutil.copytree(OLDER_TRIO, versions / OLD)
+    variant(TRIO, versions / NEW, **options)
+    store = Store(tmp_path / "odd")
+    store.pin(OLD, actor="test")
+    return store
 
 
 @pytest.mark.parametrize("kind", UNFIT)
 @pytest.mark.parametrize("command", [["pin", NEW], ["rollback", "--to", NEW]], ids=["pin", "rollback"])
 def test_a_version_that_cannot_serve_is_not_pinned(
-    kind: str, command: list[str], store: Store, capsys: pytest.CaptureFixture[str]
+    kind: str, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    replace_newest(store, files=UNFIT[kind])
+    store = with_newest(tmp_path, files=UNFIT[kind])
     before = {p.name: p.read_bytes() for p in store.path.iterdir() if p.is_file()}
     assert main([*command, "--store", str(store.path)]) == 1
     error = capsys.readouterr().err
@@ -58,12 +63,12 @@ def test_a_version_that_cannot_serve_is_not_pinned(
 
 @pytest.mark.parametrize("need", [RuntimeRequirement("99.0", ()), None], ids=["too old", "known to be bad"])
 def test_where_this_machine_may_not_serve_the_version_pin_says_so_and_asks_for_no_check(
-    need: RuntimeRequirement | None, store: Store, capsys: pytest.CaptureFixture[str]
+    need: RuntimeRequirement | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import onnxruntime
 
-    replace_newest(
-        store, change=changed(runtime=need or RuntimeRequirement("1.20", (onnxruntime.__version__,)))
+    store = with_newest(
+        tmp_path, change=changed(runtime=need or RuntimeRequirement("1.20", (onnxruntime.__version__,)))
     )
     options = ["pin", NEW, "--store", str(store.path)]
     assert main(options) == 3

@@ -58,7 +58,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "JSON Lines after an empty line": lambda: b"\n\n" + json_lines(ROWS).encode(),
     "JSON Lines with a BOM": lambda: json_lines(ROWS).encode("utf-8-sig"),
     "a JSON array": lambda: json.dumps(ROWS).encode(),
-    "a JSON array over many lines": lambda: b"\n" + json.dumps(ROWS, indent=2).encode("utf-8-sig") + b"\n",
+    "a JSON array over many lines": lambda: ("\n" + json.dumps(ROWS, indent=2) + "\n").encode("utf-8-sig"),
 }
 
 
@@ -104,13 +104,19 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "capitals": (lambda: delimited(ROWS).upper().encode(), "a feature of the artifact"),
     "a bar of pipes": (lambda: delimited(ROWS, "|").encode(), "a feature of the artifact"),
     "prose": (lambda: b"Dear all,\nthis is no table.\n", "a feature of the artifact"),
-    "JSON Lines of other names": (lambda: json_lines([{"open": 1.0}] * 3).encode(), "a feature of the artifact"),
+    "JSON Lines of other names": (
+        lambda: json_lines([{"open": 1.0}] * 3).encode(),
+        "a feature of the artifact",
+    ),
     "a JSON array of other names": (lambda: json.dumps([{"open": 1}]).encode(), "a feature of the artifact"),
     "a column given twice": (
         lambda: b"close,volume,close\n1,2,3\n",
         "a column must occur once, but got 'close'",
     ),
-    "a column given twice but for blanks": (lambda: b"close,volume, close\n1,2,3\n", "a column must occur once"),
+    "a column given twice but for blanks": (
+        lambda: b"close,volume, close\n1,2,3\n",
+        "a column must occur once",
+    ),
     "an object over many lines": (
         lambda: json.dumps(ROWS[0], indent=2).encode(),
         "a JSON object must stand on one line",
@@ -221,7 +227,7 @@ def test_a_broken_line_of_json_gets_the_fallback_and_its_number(
     [
         (b'1,2,3,4,"5,6,7,8,9', "line 3: a quote is not closed"),
         (b"1,2,3,4,5,6,7,8,\xe9", "line 3: not UTF-8"),
-        (b"1,2,3,4,5,6,7,8," + b"9" * 140_000, "line 3: a cell is too long"),
+        (b'1,2,3,4,5,6,7,"8"8,9', "line 3: ',' expected after '\"'"),
     ],
 )
 def test_a_broken_line_of_csv_takes_no_other_line_with_it(
@@ -268,7 +274,12 @@ def test_a_long_array_is_read_in_parts(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_text_in_a_feature_column_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "rows.csv"
-    rows = [full_row(0), full_row(1) | {"vix": "1,5"}, full_row(2) | {"vix": "NA"}, full_row(3) | {"vix": "x"}]
+    rows = [
+        full_row(0),
+        full_row(1) | {"vix": "1,5"},
+        full_row(2) | {"vix": "NA"},
+        full_row(3) | {"vix": "x"},
+    ]
     path.write_text(delimited(rows))
     assert main(["predict", SOURCE, "--input", str(path), "--json"]) == 0
     captured = capsys.readouterr()

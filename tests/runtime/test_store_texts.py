@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.support.golden import OLDER_TRIO, TRIO, trio_store
 
-from gradus_convert.store.collect import collect
-from gradus_convert.store.publish import publish_version
+from gradus_convert.publishing.collect import collect
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.cli import main
 from gradus_runtime.contracts.manifest import parse
 from gradus_runtime.errors import UsageError
@@ -75,7 +75,9 @@ def test_an_actor_that_would_break_a_line_or_a_bound_is_refused_before_writing(
     assert not (store.path.parent / "new").exists()
 
 
-@pytest.mark.parametrize("actor", ["x" * 200, "\u65e5\u672c" * 100, "\U0001f600" * 200, "Jo O'Neil <jo@x.org>"])
+@pytest.mark.parametrize(
+    "actor", ["x" * 200, "\u65e5\u672c" * 100, "\U0001f600" * 200, "Jo O'Neil <jo@x.org>"]
+)
 def test_an_actor_within_the_bounds_is_recorded_as_it_is(actor: str, store: Store) -> None:
     for version in (NEW, OLD):
         assert main(["pin", version, "--store", str(store.path), "--actor", actor]) == 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from gradus_convert import runs
 from gradus_convert.artifact import BuiltArtifact, build_artifact
 from gradus_convert.config import load as load_config
-from gradus_runtime.cli import output
+from gradus_runtime.cli import options, output
 from gradus_runtime.contracts import names
 from gradus_runtime.store import Store
 
@@ -63,8 +63,11 @@ def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: 
         return
     store = Store(args.store)
     before = output.pin_before(store)
-    pin = store.pin(built.manifest.version, actor=args.actor)
-    _report(args, built, path, seconds)
+    if not args.json:
+        _report(args, built, path, seconds)  # published, whatever becomes of the pin
+    pin = store.pin(built.manifest.version, actor=args.actor, check=options.pin_check(args))
+    if args.json:
+        _report(args, built, path, seconds)
     if not args.json:
         output.report_pin(store, before, pin, as_json=False)
     elif built.manifest.provenance.simulated:

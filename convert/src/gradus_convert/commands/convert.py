@@ -11,6 +11,8 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import options
+
     parser.add_argument("--run", dest="run_folder", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--store", type=Path, required=True, help="store to publish into, artifacts/NAME")
     parser.add_argument(
@@ -32,6 +34,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", help="calendar version; by default today's, with .postN when taken")
     parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
+    options.add_no_check(parser)
     parser.add_argument("--no-gate", action="store_true", help="convert a run whose gate failed")
     parser.add_argument(
         "--no-third-opinion", action="store_true", help="leave the stock converters out of the card"

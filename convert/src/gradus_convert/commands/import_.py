@@ -11,6 +11,8 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import options
+
     parser.add_argument(
         "files",
         nargs="*",
@@ -50,6 +52,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-bytes", type=int, help="bound of a file, also when decompressed; 1 GiB")
     parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
+    options.add_no_check(parser)
     parser.add_argument("--actor", help="who does it, for the history")
 
 

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_store(parser)
     options.add_actor(parser)
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
+    options.add_no_check(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{done.version} {verb}, digest {done.digest}")
     if args.pin:
         before = output.pin_before(store)
-        output.report_pin(store, before, store.pin(done.version, actor=args.actor), args.json)
+        output.report_pin(
+            store, before, store.pin(done.version, actor=args.actor, check=options.pin_check(args)), args.json
+        )
     return 0
 
 

@@ -47,6 +47,7 @@ def collect(
     for name, number in (("keep", keep), ("keep_pinned", keep_pinned)):
         if number < 0:
             raise UsageError("a number of versions must be at least 0", place=name, value=number)
+    who = write_lock.acting(actor)
     with write_lock.writing(store_path) as at:
         steps.reached("gc.locked")
         present = _versions(at)
@@ -55,7 +56,7 @@ def collect(
         if not dry_run:
             digests = history_file.published(at.events)
             for version in doomed:
-                _remove(at, version, digests.get(version, ""), actor or write_lock.default_actor())
+                _remove(at, version, digests.get(version, ""), who)
     return Collected(tuple(doomed), tuple(v for v in present if v not in doomed))
 
 

@@ -13,6 +13,7 @@ from gradus_convert.publishing.graph_rules import check_graph
 from gradus_runtime.contracts import manifest as manifests
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.texts import MAX_CHARACTERS, check_text, shown
 from gradus_runtime.errors import IntegrityError, StoreError
 from gradus_runtime.store import Store, disk, history_file, steps, write_lock
 from gradus_runtime.store.artifact import Artifact, seal
@@ -64,6 +65,7 @@ def publish_version(
         Where it is.
 
     Raises:
+        UsageError: The actor, or a fact, is no text for a line of a file.
         ManifestError: The manifest breaks a rule.
         IntegrityError: Files are not what the manifest lists, or a graph is not fit to be published.
         StoreError: The version is there with other bytes, or the store is of another artifact.
@@ -73,9 +75,19 @@ def publish_version(
     manifests.parse(data, place=names.MANIFEST)
     _check_files(manifest, files)
     digest = hashlib.sha256(data).hexdigest()
-    who = actor or write_lock.default_actor()
+    who = write_lock.acting(actor)
+    for key, fact in build_facts.items():
+        if isinstance(fact, str):
+            check_text(fact, "a fact of the build", place=key)
     created = write_lock.now()
-    build = {**build_facts, "actor": who, "created": created, "host": platform.node(), "digest": digest}
+    host = shown(platform.node())[:MAX_CHARACTERS]
+    build = {
+        **build_facts,
+        "actor": who,
+        "created": created,
+        "host": host,
+        "digest": digest,
+    }
     contents = {
         **files,
         names.MANIFEST: data,

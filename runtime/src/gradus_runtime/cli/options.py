@@ -6,16 +6,27 @@ import argparse
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.store import Store
+from gradus_runtime.store import Artifact, Store
 
 if TYPE_CHECKING:
     from gradus_runtime.predictor import Predictor
 
-__all__ = ["add_actor", "add_journal", "add_source", "add_store", "chosen_store", "open_predictor", "seconds"]
+__all__ = [
+    "add_actor",
+    "add_journal",
+    "add_no_check",
+    "add_source",
+    "add_store",
+    "chosen_store",
+    "open_predictor",
+    "pin_check",
+    "seconds",
+]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -29,7 +40,29 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def add_actor(parser: argparse.ArgumentParser) -> None:
     """Add `--actor`."""
-    parser.add_argument("--actor", help="who does it; by default GRADUS_ACTOR, else the user")
+    parser.add_argument(
+        "--actor",
+        help="who does it, 200 printable characters at most; by default GRADUS_ACTOR or the user",
+    )
+
+
+def add_no_check(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-check`."""
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="pin what this machine may not serve: replay no golden rows here (every byte is still verified)",
+    )
+
+
+def pin_check(args: argparse.Namespace) -> Callable[[Artifact], None] | None:
+    """Return what must hold of a version before it is pinned; None with `--no-check`."""
+    if args.no_check:
+        return None
+    _one_thread_of_openblas()
+    from gradus_runtime.serving.pin_check import check_servable
+
+    return check_servable
 
 
 def chosen_store(args: argparse.Namespace) -> Store:
@@ -88,9 +121,13 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
     """Open the artifact that the arguments name; options and errors are those of `Predictor.open`."""
-    if "numpy" not in sys.modules:
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # halves the time of importing numpy
+    _one_thread_of_openblas()
     from gradus_runtime.predictor import Predictor
 
     source = args.source if args.source is not None else chosen_store(args).path
     return Predictor.open(source, args.version, **options)
+
+
+def _one_thread_of_openblas() -> None:
+    if "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # halves the time of importing numpy

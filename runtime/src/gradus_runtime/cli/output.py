@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from gradus_runtime.contracts import codec
+from gradus_runtime.contracts.texts import shown
 from gradus_runtime.errors import IntegrityError
 from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
@@ -20,7 +21,8 @@ def print_json(value: object) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write rows in columns as wide as they need."""
+    """Write rows in columns as wide as they need; what is not printable in a cell is escaped."""
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.errors import ExitCode
 
 if TYPE_CHECKING:
     from gradus_runtime.decision import Decision
+    from gradus_runtime.predictor import Predictor
+    from gradus_runtime.rows.files import FileRow, Notes
 
 __all__ = ["COMMAND"]
 
 CHUNK_ROWS = 512
+SAID = 5
+"""Number of rows that could not be read which are named one by one on stderr."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +32,19 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
     options.add_source(parser)
     parser.add_argument(
-        "--input", required=True, help="a CSV, JSON Lines or Parquet file; - for standard input"
+        "--input",
+        required=True,
+        help="rows: CSV (comma, semicolon or tab), JSON Lines, a JSON array or Parquet, also in gzip; "
+        "- for standard input, which is answered row by row and follows the pin",
     )
-    parser.add_argument("--format", choices=files.FORMATS, help="of the input; by default found out")
-    parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="repeat a column")
+    parser.add_argument("--format", choices=files.FORMATS, help="input format; detected if omitted")
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="copy this input column to the output (repeatable)",
+    )
     parser.add_argument(
         "--fill",
         action="append",
@@ -56,21 +72,50 @@ def _run(args: argparse.Namespace) -> int:
         "confidence_threshold": args.threshold,
         "use_confidence": not args.no_confidence,
     }
-    rows = 1 if args.input == "-" else CHUNK_ROWS
-    unreadable = files.Unreadable()
-    said = False
+    notes = files.Notes()
     with options.open_predictor(args, drift=False) as predictor:
-        for chunk in files.read_chunks(args.input, args.format, rows, unreadable):
-            for row, decision in zip(chunk, predictor.predict(chunk, **request), strict=True):
-                write({name: row.get(name) for name in args.keep}, decision)
-            if rows == 1:
-                sys.stdout.flush()
-            if unreadable.count and not said:
+        features = predictor.feature_names_in_.tolist()
+        rows = files.read_rows(args.input, features, kind=args.format, notes=notes)
+        streams = args.input == "-"
+        said = False
+        while chunk := list(islice(rows, 1 if streams else CHUNK_ROWS)):
+            if streams:
+                predictor.reload_if_changed()
+            if not said:
                 said = True
-                _warn(f"line {unreadable.first} is no JSON object: a row without values")
-    if unreadable.count > 1:
-        _warn(f"{unreadable.count} lines were no JSON objects: rows without values")
-    return 0
+                _say_names(notes)
+            for row, decision in zip(chunk, _answers(predictor, chunk, request), strict=True):
+                if row.problem is not None and notes.broken <= SAID:
+                    _warn(f"{row.problem}: answered with the fallback")
+                write({name: row.values.get(name) for name in args.keep}, decision)
+            if streams:
+                sys.stdout.flush()
+    _say(notes)
+    return int(ExitCode.CHECK_FAILED if notes.broken else ExitCode.DONE)
+
+
+def _answers(predictor: Predictor, chunk: list[FileRow], request: dict[str, Any]) -> Iterator[Decision]:
+    """The decisions of rows; a row that could not be read gets the fallback, and the reason."""
+    decisions = predictor.predict([row.values for row in chunk], **request)
+    for row, decision in zip(chunk, decisions, strict=True):
+        if row.problem is None:
+            yield decision
+        else:
+            yield dataclasses.replace(predictor.predict([{}])[0], reasons=(row.problem,))
+
+
+def _say_names(notes: Notes) -> None:
+    for name, feature in notes.near:
+        _warn(f"the column {name!r} is not the feature {feature!r}: capitals count")
+
+
+def _say(notes: Notes) -> None:
+    """Say at the end what should not be found out from the answers alone."""
+    if notes.texts:
+        what = "value of a feature is" if notes.texts == 1 else "values of features are"
+        _warn(f"{notes.texts} {what} text, not numbers; the first is {notes.first_text}")
+    if notes.broken > SAID:
+        _warn(f"{notes.broken} rows could not be read and were answered with the fallback")
 
 
 def _warn(text: str) -> None:

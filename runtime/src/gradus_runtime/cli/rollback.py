@@ -15,6 +15,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="VERSION", help="go back to this one; by default the one before")
     options.add_store(parser)
     options.add_actor(parser)
+    options.add_no_check(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -22,7 +23,9 @@ def _run(args: argparse.Namespace) -> int:
 
     store = options.chosen_store(args)
     before = output.pin_before(store)
-    output.report_pin(store, before, store.rollback(args.to, actor=args.actor), args.json)
+    output.report_pin(
+        store, before, store.rollback(args.to, actor=args.actor, check=options.pin_check(args)), args.json
+    )
     return 0
 
 

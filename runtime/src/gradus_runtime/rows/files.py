@@ -1,165 +1,164 @@
-"""Rows from CSV, JSON Lines or Parquet, a chunk at a time, so that memory does not grow with the file."""
+"""Rows out of files: CSV, JSON Lines, a JSON array, Parquet. The one reader of all commands.
+
+What a file is, its content says, not its name. A row that cannot be read is a row with a problem: nothing is
+shifted, filled or guessed. Memory does not grow with the file.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from gradus_runtime.errors import DataError, EnvironmentFailedError
+from gradus_runtime.errors import DataError
+from gradus_runtime.rows import parquet_rows, text_rows
+from gradus_runtime.rows.file_content import PARQUET, first_characters, opened, text_lines
+from gradus_runtime.rows.file_row import FileRow
 
-__all__ = ["FORMATS", "Chunk", "Unreadable", "read_chunks"]
+__all__ = ["FORMATS", "FileRow", "Notes", "RowTable", "read_rows", "read_table"]
 
-FORMATS = ("csv", "jsonl", "parquet")
-LINE_CHARACTERS = 1 << 20
-
-Chunk = list[dict[str, Any]]
+FORMATS = ("csv", "jsonl", "json", "parquet")
+SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(slots=True)
-class Unreadable:
-    """Lines that are no JSON object: how many, and the number of the first."""
+class Notes:
+    """What a reader saw that its caller should say.
 
-    count: int = 0
-    first: int = 0
+    Attributes:
+        broken: Rows that could not be read.
+        texts: Values of features that are text and no blank: none of them is a number.
+        first_text: The first of them, and where.
+        near: Columns that are a feature's name but for capitals, with that name.
+    """
+
+    broken: int = 0
+    texts: int = 0
+    first_text: str = ""
+    near: tuple[tuple[str, str], ...] = ()
 
 
-def read_chunks(path: str, kind: str | None, rows: int, unreadable: Unreadable) -> Iterator[Chunk]:
-    """Read rows as mappings.
+@dataclass(frozen=True, slots=True)
+class RowTable:
+    """All rows of a file.
+
+    Attributes:
+        columns: By name, `count` values each; None where a row has none.
+        count: Rows that could be read.
+        problems: A sentence for each row that could not.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    count: int
+    problems: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Whether a row with names has come, and what it told."""
+
+    features: frozenset[str]
+    notes: Notes
+    named: bool = field(default=False)
+
+    def names(self, columns: Iterable[str], path: str) -> None:
+        """Look at the names of columns: one of them at least must be a feature's."""
+        self.named = True
+        present = [name for name in columns if isinstance(name, str)]
+        folded = {name.casefold(): name for name in self.features - set(present)}
+        near = tuple((name, folded[name.casefold()]) for name in present if name.casefold() in folded)
+        if not self.features.isdisjoint(present):
+            self.notes.near = near
+            return
+        some = ", ".join(repr(name) for name in present[:3]) + (" ..." if len(present) > 3 else "")
+        hint = "Names are as `gradus info --json` lists them, in a first line of their own."
+        if near:
+            hint = f"Write {near[0][1]!r} instead of {near[0][0]!r}: capitals count."
+        raise DataError(
+            f"rows must have a column that is a feature of the artifact; the columns are {some}"[:300],
+            place=path,
+            hint=hint,
+        )
+
+    def row(self, row: FileRow, path: str) -> FileRow:
+        """Look at a row as it passes."""
+        if row.problem is not None:
+            self.notes.broken += 1
+            return row
+        if not self.named and row.values:
+            self.names(row.values, path)
+        for name, value in row.values.items():
+            if type(value) is str and name in self.features and not text_rows.is_blank(value):
+                self.notes.texts += 1
+                if self.notes.texts == 1:
+                    self.notes.first_text = f"{name} in {row.place}: {value[:40]!r}"
+        return row
+
+
+def read_rows(
+    path: str, features: Collection[str], *, kind: str | None = None, notes: Notes | None = None
+) -> Iterator[FileRow]:
+    """Read rows, one after the other.
 
     Args:
         path: A file, or "-" for standard input.
-        kind: One of `FORMATS`; by default what the file's name, or its first character, says.
-        rows: Rows in a chunk.
-        unreadable: Counts lines that are no JSON object; each is a row without any value.
+        features: Names of the artifact's features: their cells are read as numbers, others stay text.
+        kind: One of `FORMATS`; by default what the content says.
+        notes: Filled in as rows are read.
 
     Raises:
-        DataError: The file is missing, or not of its kind.
+        DataError: There is no such file; it is no text and no Parquet; no column is a feature; a column is
+            given twice; a JSON array or a gzip file is torn, after the rows before.
         EnvironmentFailedError: Parquet, and neither pyarrow nor polars is installed.
     """
-    suffix = Path(path).suffix.removeprefix(".").replace("ndjson", "jsonl")
-    kind = kind or (suffix if suffix in FORMATS else None)
-    if kind == "parquet":
-        yield from _parquet(path, rows)
-        return
-    with _opened(path) as stream:
-        lines = _lines(stream, path)
-        first = next(lines, None)
-        if first is None:
-            return
-        if kind is None:
-            kind = "jsonl" if first.lstrip().startswith("{") else "csv"
-        found = _json_rows(first, lines, unreadable) if kind == "jsonl" else _csv_rows(first, lines, path)
-        while chunk := list(islice(found, rows)):
-            yield chunk
+    seen = _Seen(frozenset(features), notes or Notes())
+    with opened(path) as content:
+        if content.head.startswith(PARQUET) or kind == "parquet":
+            columns, rows = parquet_rows.read_parquet(path, content)
+        else:
+            lines = text_lines(content, path)
+            first = next((line for line in lines if line.text.strip()), None)
+            if first is None:
+                return
+            start = first_characters(first.text)
+            if kind == "json" or (kind is None and start == "["):
+                columns, rows = None, text_rows.array_rows(first, lines, path)
+            elif kind == "jsonl" or (kind is None and start == "{"):
+                columns, rows = None, text_rows.json_rows(first, lines, path)
+            else:
+                columns, rows = text_rows.csv_rows(first, lines, path, seen.features, SEPARATORS)
+        if columns is not None:
+            seen.names(columns, path)
+        for row in rows:
+            yield seen.row(row, path)
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[TextIO]:
-    if path == "-":
-        yield sys.stdin
-        return
-    try:
-        with Path(path).open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            yield stream
-    except OSError as e:
-        raise DataError("the input must be a readable file", place=path, cause=e.strerror) from None
+def read_table(path: Path, features: Collection[str], *, whole: bool = False) -> RowTable:
+    """Read all rows of a file into columns.
 
+    Args:
+        path: The file.
+        features: As `read_rows`.
+        whole: Refuse the file for its first row that cannot be read.
 
-def _lines(stream: TextIO, path: str) -> Iterator[str]:
-    while line := stream.readline(LINE_CHARACTERS + 1):
-        if len(line) > LINE_CHARACTERS:
-            raise DataError(f"a line must have at most {LINE_CHARACTERS} characters", place=path)
-        yield line
-
-
-def _json_rows(first: str, lines: Iterator[str], unreadable: Unreadable) -> Iterator[dict[str, Any]]:
-    number = 0
-    line: str | None = first
-    while line is not None:
-        number += 1
-        if line.strip():
-            row = _json_object(line)
-            if row is None:
-                unreadable.count += 1
-                unreadable.first = unreadable.first or number
-            yield row or {}
-        line = next(lines, None)
-
-
-def _json_object(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _csv_rows(first: str, lines: Iterator[str], path: str) -> Iterator[dict[str, Any]]:
-    def all_lines() -> Iterator[str]:
-        yield first
-        yield from lines
-
-    reader = csv.reader(all_lines())
-    try:
-        names = next(reader, [])
-        for values in reader:
-            if values:
-                yield {name: _number(value) for name, value in zip(names, values, strict=False)}
-    except csv.Error as e:
-        raise DataError("the input must be CSV", place=f"{path}:{reader.line_num}", cause=str(e)) from None
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _parquet(path: str, rows: int) -> Iterator[Chunk]:
-    if path == "-":
-        raise DataError("Parquet must be a file: it is read from its end", place="-")
-    if not Path(path).is_file():
-        raise DataError("the input must be a readable file", place=path)
-    try:
-        yield from _parquet_chunks(path, rows)
-    except (DataError, EnvironmentFailedError):
-        raise
-    except Exception as e:  # the libraries' own errors, which cannot be named without importing them
-        raise DataError("the input must be Parquet", place=path, cause=str(e)) from None
-
-
-def _parquet_chunks(path: str, rows: int) -> Iterator[Chunk]:
-    pyarrow = _installed("pyarrow.parquet")
-    if pyarrow is not None:
-        with pyarrow.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=rows):
-                yield batch.to_pylist()
-        return
-    polars = _installed("polars")
-    if polars is None:
-        raise EnvironmentFailedError(
-            "reading Parquet needs pyarrow or polars",
-            place=path,
-            hint="pip install pyarrow, or convert the file to CSV or JSON Lines.",
-        )
-    frame = polars.scan_parquet(path)
-    start = 0
-    while chunk := frame.slice(start, rows).collect().to_dicts():
-        yield chunk
-        start += len(chunk)
-
-
-def _installed(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        return None
+    Raises:
+        DataError: As `read_rows`; there is no row; with `whole`, a row cannot be read.
+    """
+    columns: dict[str, list[Any]] = {}
+    count = 0
+    problems: list[str] = []
+    for row in read_rows(str(path), features):
+        if row.problem is not None:
+            if whole:
+                raise DataError("every row must be readable", place=str(path), value=row.problem)
+            problems.append(row.problem)
+            continue
+        for name in row.values.keys() - columns.keys():
+            columns[name] = [None] * count
+        for name, values in columns.items():
+            values.append(row.values.get(name))
+        count += 1
+    if count == 0 and not problems:
+        raise DataError("there must be a row", place=str(path))
+    return RowTable(columns, count, tuple(problems))

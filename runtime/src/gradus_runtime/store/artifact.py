@@ -41,7 +41,7 @@ class Artifact:
             it was opened by.
 
     Raises:
-        IntegrityError: Bytes, sizes or names are not as the manifest, its seal or the pin say.
+        IntegrityError: The manifest is not what its seal or the pin say, or does not list all files.
         ManifestError: The manifest breaks the contract.
     """
 
@@ -53,7 +53,7 @@ class Artifact:
             self.manifest_bytes, self.digest = self._verified_manifest(expected)
             self.manifest: Manifest = manifests.parse(self.manifest_bytes, place=f"{origin}/{names.MANIFEST}")
             self._entries = {f.name: f for f in self.manifest.files}
-            self._check_names_and_sizes()
+            self._check_names()
         except BaseException:
             carrier.close()
             raise
@@ -88,16 +88,12 @@ class Artifact:
             )
         return self._carrier.read(name, limit + 1)
 
-    def _check_names_and_sizes(self) -> None:
-        present = self._sizes.keys() - {names.MANIFEST, names.SEAL}
-        odd = [f"{name} is not in the manifest" for name in sorted(present - self._entries.keys())]
-        odd += [f"{name} is missing" for name in sorted(self._entries.keys() - present)]
-        for name in sorted(present & self._entries.keys()):
-            size, due = self._sizes[name], self._entries[name].size
-            if size != due:
-                odd.append(f"{name} has {size} bytes instead of {due}")
-        if odd:
-            raise IntegrityError(f"files must be as the manifest says: {'; '.join(odd)}", place=self.origin)
+    def _check_names(self) -> None:
+        """Refuse what is not listed. What is listed and gone, cut or changed is refused when it is read."""
+        others = self._sizes.keys() - {names.MANIFEST, names.SEAL} - self._entries.keys()
+        if others:
+            odd = "; ".join(f"{name} is not in the manifest" for name in sorted(others))
+            raise IntegrityError(f"files must be as the manifest says: {odd}", place=self.origin)
 
     def entry(self, name: str) -> FileEntry:
         """Return what the manifest says of a file.
@@ -120,10 +116,19 @@ class Artifact:
 
         Raises:
             UsageError: The manifest does not list it.
-            IntegrityError: Size or SHA-256 differ.
+            IntegrityError: It is gone, or size or SHA-256 differ.
             EnvironmentFailedError: It cannot be read.
         """
         entry = self.entry(name)
+        size = self._sizes.get(name)
+        if size is None:
+            raise IntegrityError("a file of the manifest must be there", place=f"{self.origin}/{name}")
+        if size != entry.size:
+            raise IntegrityError(
+                f"a file must have {entry.size} bytes, as the manifest says",
+                place=f"{self.origin}/{name}",
+                value=size,
+            )
         with disk.failing("a file must be readable", f"{self.origin}/{name}"):
             data = self._carrier.read(name, entry.size + 1)
         found = sha256_hex(data)

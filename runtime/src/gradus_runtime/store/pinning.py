@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradus_runtime.errors import IntegrityError, StoreError
 from gradus_runtime.store import disk, history_file, pin_file, steps, write_lock
+from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.layout import NEW_PIN, VERSIONS
 from gradus_runtime.store.pin_file import Pin
@@ -33,14 +36,17 @@ def version_before(at: Writing) -> str:
     )
 
 
-def pin(at: Writing, event: str, version: str, actor: str | None) -> Pin:
+def pin(
+    at: Writing, event: str, version: str, actor: str, check: Callable[[Artifact], None] | None = None
+) -> Pin:
     """Verify a version in full, then let the store's pin name it.
 
     Args:
         at: The store, under the writer's lock.
         event: "pin" or "rollback".
         version: A name that was checked.
-        actor: Who does it; the user by default.
+        actor: Who does it; a text that was checked.
+        check: What else must hold of the version; raises if it does not.
 
     Returns:
         The new pin; the pin in force if it names this version already.
@@ -54,6 +60,8 @@ def pin(at: Writing, event: str, version: str, actor: str | None) -> Pin:
         at.versions, version, place, history_file.published(at.events).get(version)
     ) as artifact:
         artifact.verify()
+        if check is not None:
+            check(artifact)
         digest = artifact.digest
     steps.reached("pin.checked")
     try:
@@ -63,8 +71,7 @@ def pin(at: Writing, event: str, version: str, actor: str | None) -> Pin:
     if before is not None and (before.version, before.digest) == (version, digest):
         return before
     generation = 1 + max(history_file.last_generation(at.events), before.generation if before else 0)
-    who = actor or write_lock.default_actor()
-    result = Pin(pin_file.FORMAT, generation, version, digest, event, write_lock.now(), who)
+    result = Pin(pin_file.FORMAT, generation, version, digest, event, write_lock.now(), actor)
     _replace(at, result)
     return result
 

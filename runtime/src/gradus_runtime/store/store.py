@@ -153,32 +153,41 @@ class Store:
             return ()  # `read` says what is wrong with it
         return entries, self.pin_stat(), recorded
 
-    def pin(self, version: str, *, actor: str | None = None) -> Pin:
-        """Serve a version from now on.
-
-        The version is verified in full first: what is pinned can be loaded.
+    def pin(
+        self, version: str, *, actor: str | None = None, check: Callable[[Artifact], None] | None = None
+    ) -> Pin:
+        """Serve a version from now on. Every byte of it is verified first.
 
         Args:
             version: One that is there.
-            actor: Who does it, for the history; the user by default.
+            actor: Who does it, for the history; GRADUS_ACTOR or the user by default.
+            check: What else must hold of it, called with the open version; raises if it does not. The command
+                gives `serving.pin_check.check_servable`, which replays the golden rows.
 
         Returns:
             The new pin, one generation above the last; the pin in force if it names this version already.
 
         Raises:
-            UsageError: Not a version's name.
+            UsageError: Not a version's name, or no text for an actor; nothing was changed.
             StoreError: No such version; nothing was changed.
             IntegrityError: The version is damaged; nothing was changed.
             EnvironmentFailedError: The disk failed. The message says if the new pin is in force nevertheless.
         """
-        return self._change("pin", version, actor)
+        return self._change("pin", version, actor, check)
 
-    def rollback(self, to: str | None = None, *, actor: str | None = None) -> Pin:
+    def rollback(
+        self,
+        to: str | None = None,
+        *,
+        actor: str | None = None,
+        check: Callable[[Artifact], None] | None = None,
+    ) -> Pin:
         """Serve an older version again, as a new generation.
 
         Args:
             to: Which; by default the one pinned before, rollbacks taken off, that is still there.
-            actor: Who does it, for the history; the user by default.
+            actor: As `pin`.
+            check: As `pin`.
 
         Returns:
             The new pin.
@@ -187,18 +196,25 @@ class Store:
             StoreError: Nothing to roll back to; nothing was changed.
             GradusError: As `pin`.
         """
-        return self._change("rollback", to, actor)
+        return self._change("rollback", to, actor, check)
 
-    def _change(self, event: str, version: str | None, actor: str | None) -> Pin:
+    def _change(
+        self,
+        event: str,
+        version: str | None,
+        actor: str | None,
+        check: Callable[[Artifact], None] | None,
+    ) -> Pin:
         from gradus_runtime.store import pinning, steps, write_lock  # a reader needs none of them
 
         if version is not None:
             names.parse_version(version)
+        who = write_lock.acting(actor)
         with write_lock.writing(self.path) as at:
             steps.reached("pin.locked")
             chosen = version or pinning.version_before(at)
             try:
-                return pinning.pin(at, event, chosen, actor)
+                return pinning.pin(at, event, chosen, who, check)
             except VanishedError:
                 raise self._unknown(chosen) from None
 

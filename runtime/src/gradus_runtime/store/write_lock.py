@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gradus_runtime.contracts import names, strict_json
+from gradus_runtime.contracts.texts import MAX_CHARACTERS, check_text
 from gradus_runtime.errors import GradusError, IntegrityError, StoreError
 from gradus_runtime.store import disk, history_file, pin_file
 from gradus_runtime.store.artifact import SEAL_BYTES
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.layout import LOCK, NEW_PIN, STAGED, TRASH, VERSIONS, no_store
 
-__all__ = ["Writing", "default_actor", "now", "writing"]
+__all__ = ["Writing", "acting", "now", "writing"]
 
 LOCK_SECONDS = 60.0
 
@@ -39,11 +40,20 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def default_actor() -> str:
-    """Who acts: GRADUS_ACTOR, else the user's name, else the user's number."""
-    for key in ("GRADUS_ACTOR", "LOGNAME", "USER"):
-        if name := os.environ.get(key):
-            return "".join(c for c in name if c.isprintable())[:128]
+def acting(actor: str | None) -> str:
+    """Return who acts: as given, else GRADUS_ACTOR, else the user's name, else the user's number.
+
+    Raises:
+        UsageError: As given, or GRADUS_ACTOR, it is no text for a line of the history.
+    """
+    if actor:
+        return check_text(actor, "an actor", place="actor", hint="Give --actor a short name.")
+    if name := os.environ.get("GRADUS_ACTOR"):
+        return check_text(name, "an actor", place="GRADUS_ACTOR", hint="Set GRADUS_ACTOR to a short name.")
+    for key in ("LOGNAME", "USER"):
+        name = "".join(c for c in os.environ.get(key, "") if c.isprintable())[:MAX_CHARACTERS].strip()
+        if name:
+            return name
     return f"uid {os.getuid()}"
 
 
