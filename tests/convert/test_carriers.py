@@ -198,9 +198,14 @@ def test_diff_of_a_version_with_itself_is_empty_and_its_schema_the_same(
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("rows.csv", b"a,b\n1\n", r"rows.csv:2: a line must have 2 columns, as the first has, but got 1"),
-        ("rows.csv", b"\xff\xfe", "rows must be a readable .csv or .npz"),
-        ("rows.npz", b"nothing", "rows must be a readable .csv or .npz"),
+        (
+            "rows.csv",
+            b"close,b\n1\n",
+            "every row must be readable, but got 'line 2: 1 cell, the he",
+        ),
+        ("rows.csv", b"a,b\n1,2\n", "rows must have a column that is a feature of the artifact"),
+        ("rows.csv", b"\xff\xfe", "rows must be UTF-8 text"),
+        ("rows.npz", b"nothing", "rows.npz"),
     ],
 )
 def test_rows_that_cannot_be_read_are_refused(

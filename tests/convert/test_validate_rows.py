@@ -9,10 +9,10 @@ from pyarrow import parquet
 from tests.support.golden import PAIR, TRIO, TRIO_NAMES, golden_rows, trio_store
 
 from gradus_convert.validation.against import Limits, check_rows
-from gradus_convert.validation.rows import read_rows
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.errors import DataError, EnvironmentFailedError, UsageError
+from gradus_runtime.rows.files import read_table
 
 
 def sample():
@@ -22,6 +22,10 @@ def sample():
         row["vix"] = None
     rows[-1]["close"] = None
     return rows
+
+
+def read_rows(path):
+    return read_table(path, ("a", "b", "c", "d", *TRIO_NAMES))
 
 
 def write(folder, rows, kind="csv"):
@@ -147,11 +151,10 @@ def test_the_pinned_version_of_a_store_is_what_counts(tmp_path):
     assert report.version == "2026.11.14"
 
 
-def test_rows_of_another_artifact_altogether_fail_without_an_exception(tmp_path):
+def test_rows_of_another_artifact_altogether_are_refused(tmp_path):
     path = write(tmp_path, [{"x": 1.0}])
-    checks, report = check_rows(str(PAIR), path, Limits())
-    assert report.levels["fallback"] == 1
-    assert len(findings(checks, "names")) == 3
+    with pytest.raises(DataError, match="rows must have a column that is a feature of the artifact"):
+        check_rows(str(PAIR), path, Limits())
 
 
 def test_an_artifact_with_a_level_out_of_service_fails(tmp_path):
@@ -192,17 +195,15 @@ def test_a_limit_that_names_nothing_is_wrong_use(tmp_path, limits, message):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("r.txt", b"", "rows must be .csv"),
-        ("absent.csv", None, "rows must be readable"),
+        ("r.txt", b"", "there must be a row"),
+        ("absent.csv", None, "rows must be a readable file"),
         ("r.csv", b"a,b\n", "there must be a row"),
         ("r.csv", b"a,a\n1,2\n", r"r\.csv:1: a column must occur once"),
-        ("r.csv", b"a,b\n1,2\n3\n", r"r\.csv:3: 2 cells are needed, but got 1"),
-        ("r.csv", b'a,b\n"1"x,2\n', r"r\.csv:2: rows must be CSV"),
-        ("r.csv", b"a,b\n\xff,2\n", "rows must be UTF-8"),
-        ("r.jsonl", b'{"a": 1}\n{\n', r"r\.jsonl:2: a line must be JSON"),
-        ("r.jsonl", b"[1]\n", r"r\.jsonl:1: a line must be an object"),
+        ("r.csv", b"a,b\n1\n", "there must be a row, but got 'line 2: 1 cell, the header has 2'"),
+        ("r.csv", b"e,f\n1,2\n", "a feature of the artifact"),
+        ("r.csv", b"\xffa,b\n1,2\n", "rows must be UTF-8"),
+        ("r.jsonl", b"[1]\n", "there must be a row, but got 'row 1: not a JSON object'"),
         ("r.parquet", b"PAR1nonsense", "rows must be Parquet"),
-        ("r.parquet", None, "rows must be readable"),
     ],
 )
 def test_a_file_that_is_not_rows_is_refused_with_the_place(tmp_path, name, data, message):
@@ -210,6 +211,24 @@ def test_a_file_that_is_not_rows_is_refused_with_the_place(tmp_path, name, data,
         (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
         read_rows(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,2", "line 4: 2 cells, the header has 9"),
+        ("1,2,3,4,5,6,7,8,9,10", "line 4: 10 cells, the header has 9"),
+        ('"1"x,2,3,4,5,6,7,8,9', "line 4: "),
+    ],
+)
+def test_a_line_that_cannot_be_read_fails_and_the_others_are_checked(tmp_path, line, message, capsys):
+    path = write(tmp_path, sample()[1:3])
+    path.write_text(path.read_text() + line + "\n")
+    checks, report = check_rows(str(TRIO), path, Limits())
+    ((severity, text),) = findings(checks, "lines")
+    assert (severity, message in text, report.rows) == ("error", True, 2)
+    assert main(["validate", str(TRIO), "--against", str(path)]) == 1
+    assert message in capsys.readouterr().out
 
 
 def test_lines_may_name_other_columns_than_the_first(tmp_path):
@@ -229,7 +248,7 @@ def test_cells_are_numbers_text_or_missing(tmp_path):
 def test_parquet_is_read_by_polars_where_pyarrow_is_absent(tmp_path, monkeypatch):
     path = write(tmp_path, sample(), "parquet")
     wanted = read_rows(path)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     assert read_rows(path) == wanted
     (tmp_path / "bad.parquet").write_bytes(b"PAR1nonsense")
     with pytest.raises(DataError, match="rows must be Parquet"):
@@ -238,9 +257,9 @@ def test_parquet_is_read_by_polars_where_pyarrow_is_absent(tmp_path, monkeypatch
 
 def test_parquet_without_a_reader_says_what_to_install(tmp_path, monkeypatch):
     path = write(tmp_path, sample(), "parquet")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(EnvironmentFailedError, match=r"pip install pyarrow, or give the rows as \.csv"):
+    with pytest.raises(EnvironmentFailedError, match="pip install pyarrow, or convert the file to CSV"):
         read_rows(path)
 
 

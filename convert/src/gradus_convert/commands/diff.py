@@ -24,7 +24,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", help=what)
     parser.add_argument("after", help=what)
     parser.add_argument(
-        "--rows", type=Path, help="rows to compare their answers on: a .csv, or a holdout.npz"
+        "--rows", type=Path, help="rows to compare their answers on, as predict takes them, or a holdout.npz"
     )
     parser.add_argument(
         "--schema",
@@ -49,7 +49,8 @@ def _run(args: argparse.Namespace) -> int:
     sources = _source(args.before, args), _source(args.after, args)
     with open_artifact(*sources[0]) as before, open_artifact(*sources[1]) as after:
         found = compare(before.manifest, after.manifest)
-    answers = _answers(sources, args.rows) if args.rows else None
+        features = {*before.manifest.feature_names, *after.manifest.feature_names}
+    answers = _answers(sources, args.rows, features) if args.rows else None
     if args.json:
         output.print_json({"differences": [*map(_encode, found)], "answers": _encode(answers)})
     else:
@@ -85,13 +86,13 @@ def _source(text: str, args: argparse.Namespace) -> Source:
     return (text, None) if Path(text).exists() else (str(options.chosen_store(args).path), text)
 
 
-def _answers(sources: tuple[Source, Source], rows: Path) -> Answers:
+def _answers(sources: tuple[Source, Source], rows: Path, features: set[str]) -> Answers:
     from gradus_convert.comparison.rows import read_rows
     from gradus_convert.comparison.versions import compare_answers
     from gradus_runtime import Predictor
     from gradus_runtime.contracts.manifest.rules import MAX_AGE_DAYS
 
-    table = read_rows(rows)
+    table = read_rows(rows, features)
     predictions = []
     for source, version in sources:
         with Predictor.open(source, version, max_age_days=MAX_AGE_DAYS, drift=False) as bot:

@@ -38,7 +38,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--feature-order", type=Path, help="feature_order.json; by default derived")
     parser.add_argument("--config", type=Path, help="artifact.toml: name, decision, runtime, aliases")
     parser.add_argument("--fallback-action", metavar="CLASS", help="without --config; by default HOLD")
-    parser.add_argument("--rows", type=Path, help="rows of the training data (.csv): ranges, drift, proof")
+    parser.add_argument(
+        "--rows", type=Path, help="rows of the training data, any file of rows: ranges, drift, proof"
+    )
     parser.add_argument("--data-end", metavar="TIME", help="end of the training data, ISO 8601 in UTC")
     parser.add_argument(
         "--encoding",

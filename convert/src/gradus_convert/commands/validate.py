@@ -32,7 +32,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--against",
         type=Path,
         metavar="ROWS",
-        help="check these rows (.csv, .jsonl, .parquet): names, types, ranges, missing shares, levels",
+        help="check these rows, as predict takes them: names, types, ranges, missing shares, levels",
     )
     rows.add_argument("--min-level", metavar="LEVEL", help="fail if a row would get a lower level")
     rows.add_argument("--max-missing", type=_share, default=1.0, metavar="SHARE", help=_MAX_MISSING)

@@ -1,16 +1,18 @@
-"""Rows to compare versions on: a CSV table, or the holdout rows of a run folder."""
+"""Rows to compare versions on: a file of rows, or the holdout rows of a run folder."""
 
 from __future__ import annotations
 
-import csv
-import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus_runtime.contracts import npz_file
 from gradus_runtime.errors import DataError
+from gradus_runtime.rows.files import read_table
+from gradus_runtime.rows.values import read_value
 
 __all__ = ["Table", "read_rows"]
 
@@ -23,31 +25,32 @@ class Table:
     names: tuple[str, ...] | None
 
 
-def read_rows(path: Path) -> Table:
-    """Read a `.csv` with a line of names (what is no number is missing), or a run folder's `holdout.npz`.
+def read_rows(path: Path, features: Collection[str]) -> Table:
+    """Read rows as `rows.files` does, or a run folder's `holdout.npz`; what is no number is missing.
+
+    Args:
+        path: The file.
+        features: Names of the columns that are read.
 
     Raises:
-        DataError: It is neither, or cannot be read.
+        DataError: It is neither, or cannot be read, or a row of it cannot.
     """
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                return Table(np.ascontiguousarray(arrays["features"], dtype=np.float32), None)
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file, strict=True)
-            head = tuple(next(lines, ()))
-            rows = [[_number(x) for x in line] for line in lines]
-    except (OSError, KeyError, ValueError, csv.Error) as e:
-        raise DataError("rows must be a readable .csv or .npz", place=str(path), cause=str(e)) from None
-    for i, row in enumerate(rows, start=2):
-        if len(row) != len(head):
-            rule = f"a line must have {len(head)} columns, as the first has"
-            raise DataError(rule, place=f"{path}:{i}", value=len(row))
-    return Table(np.array(rows, dtype=np.float32).reshape(len(rows), len(head)), head)
+    if path.suffix == ".npz":
+        return Table(_holdout(path), None)
+    table = read_table(path, features, whole=True)
+    names = tuple(name for name in table.columns if name in frozenset(features))
+    values = np.empty((table.count, len(names)), np.float32)
+    for i, name in enumerate(names):
+        values[:, i] = [read_value(value) for value in table.columns[name]]
+    return Table(values, names)
 
 
-def _number(text: str) -> float:
+def _holdout(path: Path) -> NDArray[np.float32]:
     try:
-        return float(text)
-    except ValueError:
-        return math.nan
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError("rows must be a readable file", place=str(path), value=e.strerror) from None
+    arrays = npz_file.read(data, place=str(path), error=DataError)
+    if "features" not in arrays:
+        raise DataError("an npz file of rows must hold `features`", place=str(path), value=sorted(arrays))
+    return np.ascontiguousarray(arrays["features"], dtype=np.float32)

@@ -207,7 +207,7 @@ def _level(
 def _rows(path: Path | None, order: FeatureOrder) -> tuple[Float32, dict[str, FeatureFacts]]:
     if path is None:
         return np.empty((0, len(order.names)), np.float32), {}
-    table = read_rows(path)
+    table = read_rows(path, order.names)
     rows = np.full((len(table.features), len(order.names)), np.nan, np.float32)
     if table.names is None:
         raise DataError("rows must have the features' names", place=str(path))

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.validation.findings import Check, Finding, Severity
-from gradus_convert.validation.rows import SampleRows, read_rows
 from gradus_runtime import Health, Predictor
 from gradus_runtime.contracts.manifest import FeatureSpec, Manifest
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import UsageError
+from gradus_runtime.rows.files import RowTable, read_table
 from gradus_runtime.rows.values import FLOAT32_BOUND, read_value
 from gradus_runtime.store import open_artifact
 
@@ -70,7 +70,7 @@ def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], Ro
 
     Args:
         source: What `open_artifact` takes; of a store, the pinned version.
-        path: The rows: .csv, .jsonl, .ndjson or .parquet.
+        path: The rows, a file as `rows.files` reads it.
         limits: What makes the sample fail.
 
     Raises:
@@ -79,7 +79,7 @@ def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], Ro
     with open_artifact(source) as artifact:
         manifest = artifact.manifest
     _check_limits(limits, manifest)
-    rows = read_rows(path)
+    rows = read_table(path, manifest.feature_names)
     place = str(path)
     features = [f for f in manifest.features if f.group not in limits.without]
     values = np.full((rows.count, len(manifest.features)), np.nan)
@@ -96,6 +96,7 @@ def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], Ro
     names = [*(level.name for level in manifest.levels), FALLBACK]
     levels = {name: row_levels.count(name) for name in names}
     checks = [
+        Check(place, "lines", _lines(rows, place)),
         Check(place, "names", _names(rows, features, manifest, place)),
         Check(place, "types", _types(rows, features, place)),
         _ranges(manifest, features, beyond, values, limits, place),
@@ -145,8 +146,16 @@ def _beyond_shares(manifest: Manifest, values: Matrix) -> dict[str, float]:
     return shares
 
 
+def _lines(rows: RowTable, place: str) -> tuple[Finding, ...]:
+    more = len(rows.problems) - MAX_NAMED
+    texts = [f"{place}: {problem}" for problem in rows.problems[:MAX_NAMED]]
+    if more > 0:
+        texts.append(f"{place}: {more} more rows cannot be read")
+    return tuple(Finding("error", text, place) for text in texts)
+
+
 def _names(
-    rows: SampleRows, features: list[FeatureSpec], manifest: Manifest, place: str
+    rows: RowTable, features: list[FeatureSpec], manifest: Manifest, place: str
 ) -> tuple[Finding, ...]:
     found = []
     for group in dict.fromkeys(f.group for f in features):
@@ -164,7 +173,7 @@ def _names(
     return tuple(found)
 
 
-def _types(rows: SampleRows, features: list[FeatureSpec], place: str) -> tuple[Finding, ...]:
+def _types(rows: RowTable, features: list[FeatureSpec], place: str) -> tuple[Finding, ...]:
     found = []
     for feature in features:
         odd = [

@@ -159,6 +159,6 @@ def read_table(path: Path, features: Collection[str], *, whole: bool = False) ->
         for name, values in columns.items():
             values.append(row.values.get(name))
         count += 1
-    if count == 0 and not problems:
-        raise DataError("there must be a row", place=str(path))
+    if count == 0:
+        raise DataError("there must be a row", place=str(path), value=problems[0] if problems else None)
     return RowTable(columns, count, tuple(problems))
