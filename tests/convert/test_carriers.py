@@ -201,7 +201,7 @@ def test_diff_of_a_version_with_itself_is_empty_and_its_schema_the_same(
         (
             "rows.csv",
             b"close,b\n1\n",
-            "every row must be readable, but got 'line 2: 1 cell, the he",
+            "every row must be readable: line 2: 1 cell, the header has 2",
         ),
         ("rows.csv", b"a,b\n1,2\n", "rows must have a column that is a feature of the artifact"),
         ("rows.csv", b"\xff\xfe", "rows must be UTF-8 text"),

@@ -199,10 +199,10 @@ def test_a_limit_that_names_nothing_is_wrong_use(tmp_path, limits, message):
         ("absent.csv", None, "rows must be a readable file"),
         ("r.csv", b"a,b\n", "there must be a row"),
         ("r.csv", b"a,a\n1,2\n", r"r\.csv:1: a column must occur once"),
-        ("r.csv", b"a,b\n1\n", "there must be a row, but got 'line 2: 1 cell, the header has 2'"),
+        ("r.csv", b"a,b\n1\n", "there must be a row: line 2: 1 cell, the header has 2"),
         ("r.csv", b"e,f\n1,2\n", "a feature of the artifact"),
         ("r.csv", b"\xffa,b\n1,2\n", "rows must be UTF-8"),
-        ("r.jsonl", b"[1]\n", "there must be a row, but got 'row 1: not a JSON object'"),
+        ("r.jsonl", b"[1]\n", "there must be a row: row 1: not a JSON object"),
         ("r.parquet", b"PAR1nonsense", "rows must be Parquet"),
     ],
 )

@@ -49,7 +49,7 @@ def _holdout(path: Path) -> NDArray[np.float32]:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise DataError("rows must be a readable file", place=str(path), value=e.strerror) from None
+        raise DataError("rows must be a readable file", place=str(path), cause=e.strerror) from None
     arrays = npz_file.read(data, place=str(path), error=DataError)
     if "features" not in arrays:
         raise DataError("an npz file of rows must hold `features`", place=str(path), value=sorted(arrays))

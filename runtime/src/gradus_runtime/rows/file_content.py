@@ -83,7 +83,7 @@ def opened(path: str) -> Iterator[Content]:
             finally:
                 content.let_go()
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-        raise DataError("a gzip file must be whole", place=path, value=str(e)) from None
+        raise DataError("a gzip file must be whole", place=path, cause=str(e)) from None
 
 
 def _content(raw: io.BufferedReader) -> Content:
@@ -107,7 +107,7 @@ def _file(path: str) -> io.BufferedReader:
     try:
         return Path(path).open("rb")
     except OSError as e:
-        raise DataError("rows must be a readable file", place=path, value=e.strerror) from None
+        raise DataError("rows must be a readable file", place=path, cause=e.strerror) from None
 
 
 def text_lines(content: Content, path: str) -> Iterator[Line]:

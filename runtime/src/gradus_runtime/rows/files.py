@@ -76,8 +76,9 @@ class _Seen:
         if near:
             hint = f"Write {near[0][1]!r} instead of {near[0][0]!r}: capitals count."
         raise DataError(
-            f"rows must have a column that is a feature of the artifact; the columns are {some}"[:300],
+            "rows must have a column that is a feature of the artifact",
             place=path,
+            cause=f"the columns are {some}",
             hint=hint,
         )
 
@@ -151,7 +152,7 @@ def read_table(path: Path, features: Collection[str], *, whole: bool = False) ->
     for row in read_rows(str(path), features):
         if row.problem is not None:
             if whole:
-                raise DataError("every row must be readable", place=str(path), value=row.problem)
+                raise DataError("every row must be readable", place=str(path), cause=row.problem)
             problems.append(row.problem)
             continue
         for name in row.values.keys() - columns.keys():
@@ -160,5 +161,5 @@ def read_table(path: Path, features: Collection[str], *, whole: bool = False) ->
             values.append(row.values.get(name))
         count += 1
     if count == 0:
-        raise DataError("there must be a row", place=str(path), value=problems[0] if problems else None)
+        raise DataError("there must be a row", place=str(path), cause=problems[0] if problems else None)
     return RowTable(columns, count, tuple(problems))

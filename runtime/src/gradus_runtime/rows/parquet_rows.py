@@ -60,7 +60,7 @@ def _guarded(read: Any, errors: tuple[type[BaseException], ...], path: str) -> A
 
 
 def _no_parquet(path: str, error: BaseException) -> DataError:
-    return DataError("rows must be Parquet", place=path, value=(str(error).splitlines() or [""])[0])
+    return DataError("rows must be Parquet", place=path, cause=(str(error).splitlines() or [""])[0])
 
 
 def _by_arrow(arrow: Any, path: str) -> tuple[list[str], Iterator[dict[str, Any]]]:

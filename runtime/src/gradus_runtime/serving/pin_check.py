@@ -24,4 +24,4 @@ def check_servable(artifact: Artifact) -> None:
         ServedVersion(artifact, Settings(drift=False)).prove({})
     except EnvironmentFailedError as e:
         hint = f"{e.hint or ''} If other machines are to serve it, pin it unproved: --no-check.".strip()
-        raise EnvironmentFailedError(e.rule, place=e.place, value=e.value, hint=hint) from None
+        raise EnvironmentFailedError(e.rule, place=e.place, value=e.value, cause=e.cause, hint=hint) from None
