@@ -330,3 +330,15 @@ def test_an_answer_is_out_before_the_next_row_is_sent() -> None:
             assert json.loads(process.stdout.readline())["level"] == "level1"
             process.stdin.close()
             assert process.wait(60) == 0
+
+
+def test_many_broken_lines_are_counted_and_the_first_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(delimited(ROWS) + "1,2\n" * 700)
+    assert main(["predict", SOURCE, "--input", str(path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert "line 5: 2 cells, the header has 9: answered with the fallback" in lines[0]
+    assert "700 rows could not be read" in lines[5]

@@ -74,24 +74,27 @@ def _run(args: argparse.Namespace) -> int:
     }
     notes = files.Notes()
     with options.open_predictor(args, drift=False) as predictor:
-        features = predictor.feature_names_in_.tolist()
+        features = set(predictor.feature_names_in_.tolist())
         rows = files.read_rows(args.input, features, kind=args.format, notes=notes)
         streams = args.input == "-"
         said = False
+        broken = 0
         while chunk := list(islice(rows, 1 if streams else CHUNK_ROWS)):
-            if streams:
-                predictor.reload_if_changed()
+            if streams and predictor.reload_if_changed():
+                features |= set(predictor.feature_names_in_.tolist())
             if not said:
                 said = True
                 _say_names(notes)
             for row, decision in zip(chunk, _answers(predictor, chunk, request), strict=True):
-                if row.problem is not None and notes.broken <= SAID:
-                    _warn(f"{row.problem}: answered with the fallback")
+                if row.problem is not None:
+                    broken += 1
+                    if broken <= SAID:
+                        _warn(f"{row.problem}: answered with the fallback")
                 write({name: row.values.get(name) for name in args.keep}, decision)
             if streams:
                 sys.stdout.flush()
-    _say(notes)
-    return int(ExitCode.CHECK_FAILED if notes.broken else ExitCode.DONE)
+    _say(notes, broken)
+    return int(ExitCode.CHECK_FAILED if broken else ExitCode.DONE)
 
 
 def _answers(predictor: Predictor, chunk: list[FileRow], request: dict[str, Any]) -> Iterator[Decision]:
@@ -109,13 +112,13 @@ def _say_names(notes: Notes) -> None:
         _warn(f"the column {name!r} is not the feature {feature!r}: capitals count")
 
 
-def _say(notes: Notes) -> None:
+def _say(notes: Notes, broken: int) -> None:
     """Say at the end what should not be found out from the answers alone."""
     if notes.texts:
         what = "value of a feature is" if notes.texts == 1 else "values of features are"
         _warn(f"{notes.texts} {what} text, not numbers; the first is {notes.first_text}")
-    if notes.broken > SAID:
-        _warn(f"{notes.broken} rows could not be read and were answered with the fallback")
+    if broken > SAID:
+        _warn(f"{broken} rows could not be read and were answered with the fallback")
 
 
 def _warn(text: str) -> None:

@@ -6,7 +6,7 @@ shifted, filled or guessed. Memory does not grow with the file.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,11 @@ class Notes:
     """What a reader saw that its caller should say.
 
     Attributes:
-        broken: Rows that could not be read.
         texts: Values of features that are text and no blank: none of them is a number.
         first_text: The first of them, and where.
         near: Columns that are a feature's name but for capitals, with that name.
     """
 
-    broken: int = 0
     texts: int = 0
     first_text: str = ""
     near: tuple[tuple[str, str], ...] = ()
@@ -58,7 +56,7 @@ class RowTable:
 class _Seen:
     """Whether a row with names has come, and what it told."""
 
-    features: frozenset[str]
+    features: Set[str]
     notes: Notes
     named: bool = field(default=False)
 
@@ -68,7 +66,7 @@ class _Seen:
         present = [name for name in columns if isinstance(name, str)]
         folded = {name.casefold(): name for name in self.features - set(present)}
         near = tuple((name, folded[name.casefold()]) for name in present if name.casefold() in folded)
-        if not self.features.isdisjoint(present):
+        if any(name in self.features for name in present):
             self.notes.near = near
             return
         some = ", ".join(repr(name) for name in present[:3]) + (" ..." if len(present) > 3 else "")
@@ -85,7 +83,6 @@ class _Seen:
     def row(self, row: FileRow, path: str) -> FileRow:
         """Look at a row as it passes."""
         if row.problem is not None:
-            self.notes.broken += 1
             return row
         if not self.named and row.values:
             self.names(row.values, path)
@@ -98,13 +95,14 @@ class _Seen:
 
 
 def read_rows(
-    path: str, features: Collection[str], *, kind: str | None = None, notes: Notes | None = None
+    path: str, features: Set[str], *, kind: str | None = None, notes: Notes | None = None
 ) -> Iterator[FileRow]:
     """Read rows, one after the other.
 
     Args:
         path: A file, or "-" for standard input.
-        features: Names of the artifact's features: their cells are read as numbers, others stay text.
+        features: Names of the artifact's features: their cells are read as numbers, others stay text. It is
+            looked at for each row: a stream may change it.
         kind: One of `FORMATS`; by default what the content says.
         notes: Filled in as rows are read.
 
@@ -113,7 +111,7 @@ def read_rows(
             given twice; a JSON array or a gzip file is torn, after the rows before.
         EnvironmentFailedError: Parquet, and neither pyarrow nor polars is installed.
     """
-    seen = _Seen(frozenset(features), notes or Notes())
+    seen = _Seen(features, notes or Notes())
     with opened(path) as content:
         if content.head.startswith(PARQUET) or kind == "parquet":
             columns, rows = parquet_rows.read_parquet(path, content)
@@ -149,7 +147,7 @@ def read_table(path: Path, features: Collection[str], *, whole: bool = False) ->
     columns: dict[str, list[Any]] = {}
     count = 0
     problems: list[str] = []
-    for row in read_rows(str(path), features):
+    for row in read_rows(str(path), frozenset(features)):
         if row.problem is not None:
             if whole:
                 raise DataError("every row must be readable", place=str(path), cause=row.problem)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from gradus_runtime.errors import DataError
@@ -31,7 +31,7 @@ def is_blank(text: str) -> bool:
 
 
 def csv_rows(
-    first: Line, lines: Iterator[Line], path: str, features: frozenset[str], separators: Sequence[str]
+    first: Line, lines: Iterator[Line], path: str, features: Set[str], separators: Sequence[str]
 ) -> tuple[list[str], Iterator[FileRow]]:
     """Return the names of a CSV file's columns, and its rows.
 
@@ -49,7 +49,7 @@ def csv_rows(
     if not first.is_utf8:
         raise DataError("a header must be UTF-8 text", place=place)
     heads = {separator: _header(first, separator) for separator in separators}
-    separator = max(separators, key=lambda s: (len(features.intersection(heads[s])), len(heads[s])))
+    separator = max(separators, key=lambda s: (sum(name in features for name in heads[s]), len(heads[s])))
     names = heads[separator]
     if not names:
         raise DataError("a header must be a line of CSV", place=place, value=first.text[:80])
@@ -67,9 +67,8 @@ def _header(line: Line, separator: str) -> list[str]:
 
 
 def _csv_rows(
-    names: list[str], lines: Iterator[Line], features: frozenset[str], separator: str
+    names: list[str], lines: Iterator[Line], features: Set[str], separator: str
 ) -> Iterator[FileRow]:
-    numeric = [name for name in names if name in features]
     for line in lines:
         if not line.text.strip():
             continue
@@ -85,8 +84,9 @@ def _csv_rows(
             yield FileRow.broken(place, f"{len(cells)} {many}, the header has {len(names)}")
         else:
             values: dict[str, Any] = dict(zip(names, cells, strict=True))
-            for name in numeric:
-                values[name] = _number(values[name])
+            for name in names:
+                if name in features:
+                    values[name] = _number(values[name])
             yield FileRow(place, values)
 
 
