@@ -135,6 +135,10 @@ test: $(STAMP) ## The test suite, with its coverage
 torture: $(STAMP) ## The long form of the store's crash, concurrency and damage tests; some minutes
 	$(BIN)/pytest -n $(WORKERS) -m long -rP tests/crash tests/hostile
 
+.PHONY: gates-long
+gates-long: $(STAMP) ## How often the gates accept without an edge, and find one; a quarter of an hour
+	$(BIN)/pytest -p no:xdist -m long -rP tests/gates
+
 .PHONY: matrix
 matrix: $(STAMP) ## Small artifacts on onnxruntime 1.20 to the newest, in throwaway environments
 	$(BIN)/python -m tests.matrix.run

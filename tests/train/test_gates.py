@@ -8,6 +8,7 @@ from tests.support.training import ORDER, make_dataset, quick_config
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.gates import evaluate, load, parse, passed
 from gradus_train.evaluation.metrics import score
+from gradus_train.evaluation.value import ValueTest
 from gradus_train.run.run import train
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
@@ -30,11 +31,12 @@ def details(tmp_path_factory):
     return train(plan, tmp_path_factory.mktemp("gates") / "run", jobs=1, progress=Silent()).details.levels
 
 
-def test_the_shipped_gates_ask_for_f1_priors_and_the_pinned_version():
+def test_the_shipped_gates_are_of_integrity_and_ask_for_no_f1():
     shipped = load(ROOT / "config/gates.toml")
-    assert [(g.metric, g.at_least, g.beats) for g in shipped[:2]] == [
-        ("f1_weighted", 0.6, None),
-        ("log_loss", None, "priors"),
+    assert [(g.kind, g.test) for g in shipped] == [
+        ("integrity", "leak"),
+        ("integrity", "priors"),
+        ("integrity", None),
     ]
     assert shipped[2].margin_to_pinned == 0.02
 
@@ -108,10 +110,45 @@ def test_a_metric_where_more_is_better_is_compared_the_other_way(details):
     assert evaluate(rule, details, {"level2": (theirs, mine)})[0].holds is True
 
 
+def test_a_value_gate_fails_no_run(details):
+    rule = {"format": "gradus-gates/2", "gates": [gate("accuracy", at_least=0.99, kind="value")]}
+    lines = evaluate(parse(rule, place="gates.toml"), details, NO_PIN)
+    assert [line.holds for line in lines] == [False, False]
+    assert passed(lines)
+
+
+def test_tests_of_what_is_served_are_gates(details):
+    rule = {"format": "gradus-gates/2", "gates": [{"test": "priors"}, {"test": "leak"}]}
+    both = parse(rule, place="gates.toml")
+    worse = ValueTest(0.01, 0.005, 0.015, 0.001, 0.02, 500, holds=True)
+    lines = evaluate(both, details, NO_PIN, worse=worse, suspicions=["x looks ahead"])
+    assert [(line.rule, line.holds) for line in lines] == [("priors", False), ("leak", False)]
+    assert "must not be higher with p below 0.005" in lines[0].text
+    assert lines[1].text == "x looks ahead"
+    assert not passed(lines)
+    fine = evaluate(both, details, NO_PIN, worse=replace(worse, holds=False), suspicions=[])
+    assert [line.holds for line in fine] == [True, True]
+    assert [line.holds for line in evaluate(both, details, NO_PIN)] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ({"format": "gradus-gates/2"}, "format must be 'gradus-gates/1'"),
+        ({"format": "gradus-gates/3"}, "format must be 'gradus-gates/2' or 'gradus-gates/1'"),
+        (
+            {"format": "gradus-gates/1", "gates": [{"test": "priors"}]},
+            "a gate must have exactly one of at_least",
+        ),
+        (
+            {"format": "gradus-gates/1", "gates": [gate(at_least=1.0, kind="value")]},
+            "need format 'gradus-gates/2'",
+        ),
+        ({"format": "gradus-gates/2", "gates": [{"test": "luck"}]}, "test must be one of priors, leak"),
+        ({"format": "gradus-gates/2", "gates": [{"test": "leak", "level": "*"}]}, "test must be one of"),
+        (
+            {"format": "gradus-gates/2", "gates": [{"test": "leak", "kind": "x"}]},
+            "kind must be one of integrity",
+        ),
         ({"format": "gradus-gates/1", "rules": []}, "only 'format' and a list 'gates' are known"),
         ({"format": "gradus-gates/1", "gates": [3]}, "a gate must be a table"),
         ({"format": "gradus-gates/1", "gates": [gate()]}, "a gate must have exactly one of at_least"),

@@ -118,7 +118,12 @@ def test_the_shipped_configuration_comments_are_valid_toml():
 
 def test_format_1_keeps_its_meaning_in_format_2():
     old = config_table()
-    new = {**old, "format": "gradus-training/2", "labels": {"kind": "fixed_horizon", **old["labels"]}}
+    new = {
+        **old,
+        "format": "gradus-training/2",
+        "labels": {"kind": "fixed_horizon", **old["labels"]},
+        "service": {"order": "declared"},
+    }
     before, after = parse(old, place="training.toml"), parse(new, place="training.toml")
     assert configuration.replace(after, table_reach=4) == before
     assert before.table_reach == 4

@@ -9,11 +9,12 @@ import numpy as np
 from gradus_live.bars import Floats, Integers
 from gradus_live.costs import Costs
 from gradus_live.labels import Outcomes
-from gradus_live.statistics import BlockTest, block_test
+from gradus_live.statistics import BlockTest, block_test, student_quantile
 
 __all__ = ["Money", "Trades", "judge_trades", "net_returns", "take_trades"]
 
 _DAY_MS = 86_400_000
+_LEVEL, _FOUND = 0.05, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ class Money:
         hit_rate: Share of trades that left something after costs.
         break_even: The hit rate at which trades of these mean wins and losses would leave nothing; None where
             there are no wins, or no losses.
-        test: Whether the mean net return is above 0, over blocks of days.
-        smallest: The smallest mean net return that this many trades would have shown in 9 of 10 cases at a
-            one-sided p of 1.25 %: the error times the sum of the two normal quantiles; 0 where unknown.
+        test: Whether the mean net return is above 0, over blocks of time.
+        level: The one-sided p that the mean net return must stay below.
+        smallest: The smallest mean net return that this many trades would have shown in 9 of 10 cases at that
+            level: the error times the sum of the two quantiles of Student's t; 0 where it cannot be told.
         total: Sum of the net log returns.
     """
 
@@ -56,11 +58,9 @@ class Money:
     hit_rate: float
     break_even: float | None
     test: BlockTest
+    level: float
     smallest: float
     total: float
-
-
-_SHOWN = 2.2414 + 1.2816  # quantiles of the normal distribution: 98.75 % and 90 %
 
 
 def take_trades(timestamps: Integers, bar_ms: int, calls: Integers, outcomes: Outcomes) -> Trades:
@@ -97,18 +97,28 @@ def net_returns(trades: Trades, costs: Costs, bar_ms: int) -> Floats:
     return trades.gross - costs.of_trades(trades.bars, bar_ms)
 
 
-def judge_trades(trades: Trades, timestamps: Integers, bar_ms: int, costs: Costs) -> Money:
-    """Say what trades left and how sure that is; sums over days are the observations.
+def judge_trades(
+    trades: Trades,
+    timestamps: Integers,
+    bar_ms: int,
+    costs: Costs,
+    *,
+    block_ms: int = _DAY_MS,
+    tried: int = 1,
+) -> Money:
+    """Say what trades left and how sure that is; sums over blocks of time are the observations.
 
     Args:
         trades: As `take_trades` returns them.
         timestamps: int64 [N], ms, of the rows that `trades.rows` counts.
         bar_ms: Length of a bar, ms.
         costs: What a trade costs.
+        block_ms: Length of a block: a day, unless trades last longer.
+        tried: How many thresholds the one at hand was chosen from; the level of 5 % is divided by it.
     """
     count = len(trades.rows)
     net = net_returns(trades, costs, bar_ms)
-    test = block_test(timestamps[trades.rows] // _DAY_MS, net)
+    test = block_test(timestamps[trades.rows] // block_ms, net)
     won, lost = net[net > 0], net[net <= 0]
     break_even = None
     if len(won) and len(lost):
@@ -121,6 +131,14 @@ def judge_trades(trades: Trades, timestamps: Integers, bar_ms: int, costs: Costs
         hit_rate=len(won) / count if count else 0.0,
         break_even=break_even,
         test=test,
-        smallest=_SHOWN * test.error,
+        level=_LEVEL / tried,
+        smallest=_smallest(test, _LEVEL / tried),
         total=float(net.sum()),
     )
+
+
+def _smallest(test: BlockTest, level: float) -> float:
+    if test.error == 0:
+        return 0.0
+    freedom = test.blocks - 1
+    return test.error * (student_quantile(1 - level, freedom) + student_quantile(_FOUND, freedom))

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus_live.bars import Floats, Integers
 
-__all__ = ["BlockTest", "block_test", "student_quantile", "student_tail"]
+__all__ = ["BlockTest", "block_test", "stretch_test", "student_quantile", "student_tail"]
 
 _FEWEST_BLOCKS = 3
 _TINY = 1e-300
@@ -70,6 +70,30 @@ def block_test(blocks: Integers, values: Floats) -> BlockTest:
     error = math.sqrt(float((rest**2).sum()) * k / (k - 1)) / n
     p = student_tail(mean / error, k - 1) if error > _ROUNDING * abs(mean) else 1.0
     return BlockTest(mean, error, k, p)
+
+
+def stretch_test(values: Floats, stretches: int = 10) -> BlockTest:
+    """Test whether the mean of values in time order is above 0, by the means of equal stretches of time.
+
+    Few and long stretches: what a model gains over another comes and goes over weeks, and blocks as short as
+    a label's reach take such a time for proof.
+
+    Args:
+        values: float64 [N], finite, in time order.
+        stretches: How many, at least 3.
+
+    Returns:
+        `mean` is that of the stretches' means; nothing is proved by fewer than ten values a stretch.
+
+    >>> round(stretch_test(np.arange(100.0) - 30).p, 4)
+    0.0361
+    """
+    if len(values) < 10 * stretches:
+        return BlockTest(float(values.mean()) if len(values) else 0.0, 0.0, 0, 1.0)
+    means = np.array([part.mean() for part in np.array_split(values, stretches)])
+    mean, error = float(means.mean()), float(means.std(ddof=1) / math.sqrt(stretches))
+    p = student_tail(mean / error, stretches - 1) if error > _ROUNDING * abs(mean) else 1.0
+    return BlockTest(mean, error, stretches, p)
 
 
 def student_tail(t: float, freedom: float) -> float:

@@ -1,9 +1,9 @@
 """`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Keys of `[data]`, `[labels]` and `split.gap` have defaults; every other key must be present. Parameters of
-members are passed on to their libraries by the names these libraries use. To add a key: give it a default, so
-that files without it keep their meaning. A key that changes a meaning needs a new number of the format, and a
-conversion beside `_from_format_1`.
+Keys of `[data]`, `[labels]`, `[service]` and `split.gap` have defaults; every other key must be present.
+Parameters of members are passed on to their libraries by the names these libraries use. To add a key: give it
+a default, so that files without it keep their meaning. A key that changes a meaning needs a new number of the
+format, and a conversion beside `_from_format_1`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "MemberConfig",
     "Parameters",
     "Scalar",
+    "Service",
     "Split",
     "TrainingConfig",
     "Vote",
@@ -98,6 +99,13 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """`order` "measured" (a level must prove itself to serve first) or "declared" (the feature order's)."""
+
+    order: str = "measured"
+
+
+@dataclass(frozen=True, slots=True)
 class MemberConfig:
     """A member of the vote.
 
@@ -129,6 +137,7 @@ class TrainingConfig:
     early_stopping: EarlyStopping
     imbalance: Imbalance
     vote: Vote
+    service: Service
     members: tuple[MemberConfig, ...]
     tuned: Mapping[str, Mapping[str, Parameters]]
 
@@ -186,6 +195,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         **body,
         "data": _section(body, "data", codec.encode(DataSettings()), place),
         "split": _section(body, "split", {"gap": 0}, place),
+        "service": _section(body, "service", codec.encode(Service()), place),
     }
     read = codec.decode(_Sections, sections, place=place, error=ConfigError)
     config = TrainingConfig(
@@ -197,6 +207,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         early_stopping=read.early_stopping,
         imbalance=read.imbalance,
         vote=read.vote,
+        service=read.service,
         members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members)),
         tuned={},
     )
@@ -217,7 +228,14 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
             place=place,
             value=whole.gap,
         )
-    return {**body, "labels": {"kind": "fixed_horizon", **labels}}, rule.horizon
+    if "service" in body:
+        raise ConfigError(f"service needs format {FORMAT!r}", place=place, value=body["service"])
+    upgraded = {
+        **body,
+        "labels": {"kind": "fixed_horizon", **labels},
+        "service": {"order": "declared"},
+    }
+    return upgraded, rule.horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +257,7 @@ class _Sections:
     early_stopping: EarlyStopping
     imbalance: Imbalance
     vote: Vote
+    service: Service
 
 
 def check_parameters(value: Any, place: str) -> Parameters:
@@ -308,6 +327,8 @@ def _check(config: TrainingConfig, place: str) -> None:
     )
     _range(config.vote.weights in ("fixed", "optimise"), "vote.weights must be 'fixed' or 'optimise'", place,
            config.vote.weights)  # fmt: skip
+    order = config.service.order
+    _range(order in ("measured", "declared"), "service.order must be 'measured' or 'declared'", place, order)
     names = [m.name for m in config.members]
     _range(len(set(names)) == len(names), "a member's name must occur once", place, names)
 

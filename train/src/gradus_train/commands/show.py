@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gradus_live.costs import NO_COSTS
 from gradus_runtime.contracts import codec
-from gradus_train.evaluation.details import LevelDetails
+from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.evaluation.summary import summarise_split
 from gradus_train.run.forecast import Forecast
 from gradus_train.run.run import Outcome
 from gradus_train.training.prepare import Plan
 
-__all__ = ["print_forecast", "print_outcome"]
+__all__ = ["print_forecast", "print_outcome", "verdict_lines"]
 
 _COLUMNS = ("accuracy", "f1_weighted", "f1_macro", "log_loss", "brier", "ece")
 
@@ -32,9 +33,24 @@ def print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
     for level in outcome.details.levels:
         print("\n".join(_table(level)))
     for line in outcome.details.gates:
-        mark = {True: "passed", False: "FAILED", None: "skipped"}[line.holds]
-        print(f"gate {mark}: {line.text}")
+        words = ("passed", "FAILED") if line.kind == "integrity" else ("yes", "no")
+        mark = "skipped" if line.holds is None else words[0] if line.holds else words[1]
+        print(f"{'gate' if line.kind == 'integrity' else 'value'} {mark}: {line.text}")
+    print("\n" + "\n".join(verdict_lines(outcome.details)))
     print(f"Run folder: {out}")
+
+
+def verdict_lines(details: Details) -> list[str]:
+    """Say the verdict, the order of service, and what is missing for a verdict of money."""
+    verdict, service = details.verdict, details.service
+    lines = [f"Verdict: {verdict.name}", *verdict.sentences]
+    if verdict.no_money == "no costs given":
+        lines.append(NO_COSTS)
+    lines += [f"Level {proof.sentence}." for proof in service.proofs]
+    first = " > ".join(service.levels) or "nothing"
+    rest = f"; only where nothing else can: {', '.join(service.others)}" if service.others else ""
+    lines.append(f"In service ({service.kind}): {first}{rest}")
+    return lines
 
 
 def print_forecast(plan: Plan, expected: Forecast, jobs: int, *, as_json: bool) -> None:
@@ -75,6 +91,8 @@ def _table(level: LevelDetails) -> list[str]:
 def _value(outcome: Outcome, out: Path) -> dict[str, Any]:
     return {
         "run": str(out),
+        "verdict": codec.encode(outcome.details.verdict),
+        "order_of_service": codec.encode(outcome.details.service),
         "gate_passed": outcome.run.gate_passed,
         "gates": [codec.encode(line) for line in outcome.details.gates],
         "levels": {level.name: dict(level.metrics) for level in outcome.run.levels},

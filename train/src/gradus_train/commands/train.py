@@ -11,6 +11,7 @@ from gradus_runtime.errors import ExitCode
 from gradus_train.commands.tune import add_search_arguments, run_search
 
 if TYPE_CHECKING:
+    from gradus_live.costs import Costs
     from gradus_train.training.prepare import Plan
     from gradus_train.training.progress import Progress
 
@@ -23,7 +24,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/current"), help="run folder to write")
     parser.add_argument("--gates", type=Path, default=Path("config/gates.toml"), help="rules to pass")
-    parser.add_argument("--no-gate", action="store_true", help="measure, but let no gate say no")
+    parser.add_argument(
+        "--costs", type=Path, metavar="FILE", help="what a trade costs; default: costs.toml beside --config"
+    )
+    parser.add_argument("--no-gate", action="store_true", help="measure, but enforce no gate")
     parser.add_argument("--store", type=Path, help="artifact store whose pinned version to compare with")
     parser.add_argument("--resume", action="store_true", help="go on with the parts of an interrupted run")
     parser.add_argument("--dry-run", action="store_true", help="check all that is needed; show the plan")
@@ -42,6 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_train.training.progress import progress_for
 
     gates = None if args.no_gate else gating.load(args.gates)
+    costs = _costs(args)
     jobs = jobs_of(args)
     check_target(args.out)
     with progress_for(verbose=args.verbose) as progress:
@@ -60,10 +65,21 @@ def _run(args: argparse.Namespace) -> int:
             resume=args.resume,
             gates=gates,
             pinned_store=args.store,
+            costs=costs,
             git_commit=git_commit_of(args.config.resolve().parent),
         )
     print_outcome(outcome, args.out, as_json=args.json)
     return int(ExitCode.CHECK_FAILED if outcome.run.gate_passed is False else ExitCode.DONE)
+
+
+def _costs(args: argparse.Namespace) -> Costs | None:
+    """Read the costs that were named, or those beside the configuration if there are any."""
+    from gradus_live.costs import load_costs
+
+    beside = args.config.parent / "costs.toml"
+    if args.costs is None and not beside.exists():
+        return None
+    return load_costs(args.costs or beside)
 
 
 def _tuned(args: argparse.Namespace, plan: Plan, progress: Progress) -> Plan:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_train.evaluation.metrics import ReliabilityBin, Scores
+from gradus_train.evaluation.service import ServiceOrder
+from gradus_train.evaluation.verdict import Verdict
 
 __all__ = [
     "BalanceBucket",
@@ -153,10 +155,14 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class GateLine:
-    """A gate: its sentence with the figures in it, and whether it holds (None: it was skipped)."""
+    """A gate: its sentence with the figures in it, and whether it holds (None: it was skipped).
+
+    `kind` is "integrity" (a failure ends the run with 1) or "value" (it says what was found).
+    """
 
     level: str
     rule: str
+    kind: str
     text: str
     holds: bool | None
 
@@ -165,6 +171,8 @@ class GateLine:
 class Details:
     """All of it."""
 
+    verdict: Verdict
+    service: ServiceOrder
     data: DataSummary
     split: SplitSummary
     levels: tuple[LevelDetails, ...]

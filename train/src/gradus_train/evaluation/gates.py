@@ -1,4 +1,8 @@
-"""`gates.toml`: what a run must reach before it may be published."""
+"""`gates.toml`: what a run must reach before it may be published.
+
+Gates of kind "integrity" end a run that fails them; those of kind "value" only say what was found. The tests
+of the verdict (moves, direction, tradable) are value gates that are always there.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +15,33 @@ from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.details import GateLine, LevelDetails
 from gradus_train.evaluation.metrics import Scores
+from gradus_train.evaluation.value import LEVEL, ValueTest
+from gradus_train.evaluation.verdict import Verdict
 
-__all__ = ["FORMAT", "METRICS", "Gate", "evaluate", "load", "parse", "passed"]
+__all__ = ["FORMAT", "METRICS", "Gate", "evaluate", "load", "parse", "passed", "value_lines"]
 
-FORMAT = "gradus-gates/1"
+FORMAT = "gradus-gates/2"
+FORMAT_1 = "gradus-gates/1"
+KINDS = ("integrity", "value")
+TESTS = ("priors", "leak")
 METRICS = (
     "accuracy", "precision_macro", "precision_weighted", "recall_macro", "recall_weighted", "f1_macro",
     "f1_weighted", "log_loss", "brier", "ece",
 )  # fmt: skip
 _LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece"})
 _RULES = ("at_least", "at_most", "beats", "margin_to_pinned")
+_ALL_RULES = (*_RULES, "test")
 _BASELINES = ("priors", "majority", "level below")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One rule on the vote of a level ("*": of every trained level), measured on its holdout rows.
+    """One rule on the vote of a level ("*": of every trained level), measured on its holdout rows; or a test.
 
-    Exactly one of the others is set: a bound; the baseline to beat; or by how much the metric may be worse
-    than the pinned version's on the same rows.
+    Exactly one of the others is set: a bound; the baseline to beat; by how much the metric may be worse than
+    the pinned version's on the same rows; or a test of what is served: "priors" fails where its log loss is
+    worse than that of the class priors, over folds and holdout, "leak" where a feature looks like the future.
+    `kind` is "integrity" or "value".
     """
 
     level: str
@@ -38,6 +50,8 @@ class Gate:
     at_most: float | None
     beats: str | None
     margin_to_pinned: float | None
+    kind: str
+    test: str | None
 
 
 def load(path: Path) -> tuple[Gate, ...]:
@@ -55,20 +69,28 @@ def parse(value: dict[str, Any], *, place: str) -> tuple[Gate, ...]:
     Raises:
         ConfigError: A rule is broken; the message names the gate.
     """
-    if value.get("format") != FORMAT:
-        raise ConfigError(f"format must be {FORMAT!r}", place=f"{place}: format", value=value.get("format"))
+    name = value.get("format")
+    if name not in (FORMAT, FORMAT_1):
+        raise ConfigError(f"format must be {FORMAT!r} or {FORMAT_1!r}", place=f"{place}: format", value=name)
     items = value.get("gates", [])
     if not isinstance(items, list) or value.keys() - {"format", "gates"}:
         raise ConfigError("only 'format' and a list 'gates' are known", place=place, value=sorted(value))
-    return tuple(_gate(item, f"{place}: gates[{i}]") for i, item in enumerate(items))
+    rules = _RULES if name == FORMAT_1 else _ALL_RULES
+    return tuple(_gate(item, f"{place}: gates[{i}]", rules) for i, item in enumerate(items))
 
 
-def _gate(value: Any, place: str) -> Gate:
+def _gate(value: Any, place: str, rules: tuple[str, ...]) -> Gate:
     if not isinstance(value, dict):
         raise ConfigError("a gate must be a table", place=place, value=value)
-    if sum(rule in value for rule in _RULES) != 1:
-        raise ConfigError(f"a gate must have exactly one of {', '.join(_RULES)}", place=place, value=value)
-    gate = codec.decode(Gate, {**dict.fromkeys(_RULES), **value}, place=place, error=ConfigError)
+    if sum(rule in value for rule in rules) != 1:
+        raise ConfigError(f"a gate must have exactly one of {', '.join(rules)}", place=place, value=value)
+    if rules == _RULES and value.keys() & {"kind", "test"}:
+        raise ConfigError(f"kind and test need format {FORMAT!r}", place=place, value=value)
+    if "test" in value:
+        return _test_gate(value, place)
+    defaults = {**dict.fromkeys(_ALL_RULES), "kind": "integrity"}
+    gate = codec.decode(Gate, {**defaults, **value}, place=place, error=ConfigError)
+    _check_kind(gate.kind, place)
     if gate.metric not in METRICS:
         raise ConfigError(
             "a metric must be known",
@@ -83,10 +105,31 @@ def _gate(value: Any, place: str) -> Gate:
     return gate
 
 
+def _test_gate(value: dict[str, Any], place: str) -> Gate:
+    unknown = value.keys() - {"kind", "test"}
+    if unknown or value["test"] not in TESTS:
+        raise ConfigError(
+            f"test must be one of {', '.join(TESTS)}, with no other key but kind",
+            place=place,
+            value=sorted(unknown) or value["test"],
+        )
+    kind = value.get("kind", "integrity")
+    _check_kind(kind, place)
+    return Gate("*", "log_loss", None, None, None, None, kind, value["test"])
+
+
+def _check_kind(kind: object, place: str) -> None:
+    if kind not in KINDS:
+        raise ConfigError(f"kind must be one of {', '.join(KINDS)}", place=f"{place}.kind", value=kind)
+
+
 def evaluate(
     gates: Sequence[Gate],
     levels: Sequence[LevelDetails],
     pinned: Mapping[str, tuple[Scores, Scores]] | str,
+    *,
+    worse: ValueTest | None = None,
+    suspicions: Sequence[str] | None = None,
 ) -> tuple[GateLine, ...]:
     """Hold every level against every gate.
 
@@ -95,6 +138,8 @@ def evaluate(
         levels: What was measured.
         pinned: By level, the scores of this run and of the pinned version on the same rows; or why there is
             no comparison, as a sentence.
+        worse: Whether what is served is worse than the class priors.
+        suspicions: Features that look like the future, as sentences; None where nothing looked.
 
     Raises:
         ConfigError: A gate names a level that was not trained.
@@ -102,9 +147,14 @@ def evaluate(
     known = [d.name for d in levels]
     lines = []
     for gate in gates:
+        if gate.test is not None:
+            lines.append(_test_line(gate, worse, suspicions))
+            continue
         if gate.level != "*" and gate.level not in known:
             lines.append(
-                GateLine(gate.level, gate.metric, f"{gate.level}: skipped, it was not trained", None)
+                GateLine(
+                    gate.level, gate.metric, gate.kind, f"{gate.level}: skipped, it was not trained", None
+                )
             )
         for details in levels:
             if gate.level in ("*", details.name):
@@ -113,45 +163,93 @@ def evaluate(
 
 
 def passed(lines: Sequence[GateLine]) -> bool:
-    """Return whether no gate failed."""
-    return all(line.holds is not False for line in lines)
+    """Return whether no integrity gate failed."""
+    return all(line.holds is not False for line in lines if line.kind == "integrity")
+
+
+def value_lines(verdict: Verdict) -> tuple[GateLine, ...]:
+    """Return the verdict's tests as gates of what is served."""
+    moves, direction = verdict.moves, verdict.direction
+    lines = [_value_line("moves", "log loss gain over the best constant", moves)]
+    if direction is None:
+        text = f"served: direction skipped, {verdict.no_direction}"
+        lines.append(GateLine("served", "direction", "value", text, None))
+    else:
+        lines.append(_value_line("direction", "what the tilt between the sides earns, in sigma,", direction))
+    if verdict.no_money is None:
+        lines.append(
+            GateLine("served", "tradable", "value", verdict.sentences[1], verdict.name == "tradable")
+        )
+    else:
+        text = f"served: tradable skipped, {verdict.no_money}"
+        lines.append(GateLine("served", "tradable", "value", text, None))
+    return tuple(lines)
+
+
+def _value_line(name: str, what: str, test: ValueTest) -> GateLine:
+    text = (
+        f"served: {what} {test.mean:+.4f} (p {test.p:.4f}, holdout {test.holdout:+.4f}) must be above 0 with "
+        f"p below {LEVEL}, and above 0 on the holdout"
+    )
+    return GateLine("served", name, "value", text, test.holds)
+
+
+def _test_line(gate: Gate, worse: ValueTest | None, suspicions: Sequence[str] | None) -> GateLine:
+    if gate.test == "leak":
+        if suspicions is None:
+            return GateLine("*", "leak", gate.kind, "no feature was looked at for a leak", None)
+        text = "; ".join(suspicions) or "no feature looks like the future"
+        return GateLine("*", "leak", gate.kind, text, not suspicions)
+    if worse is None:
+        return GateLine(
+            "served", "priors", gate.kind, "served: the class priors skipped, nothing is served", None
+        )
+    text = (
+        f"served: log loss {worse.mean:+.4f} beside the class priors' (p {worse.p:.4f}, holdout "
+        f"{worse.holdout:+.4f}) must not be higher with p below {LEVEL}, and higher on the holdout"
+    )
+    return GateLine("served", "priors", gate.kind, text, not worse.holds)
 
 
 def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, tuple[Scores, Scores]] | str) -> GateLine:
     name, metric = details.name, gate.metric
     value = _value(details.holdout.ensemble, metric)
     if gate.at_least is not None:
-        return _result(name, metric, value, "at least", gate.at_least, value >= gate.at_least)
+        return _result(gate, name, value, "at least", gate.at_least, value >= gate.at_least)
     if gate.at_most is not None:
-        return _result(name, metric, value, "at most", gate.at_most, value <= gate.at_most)
+        return _result(gate, name, value, "at most", gate.at_most, value <= gate.at_most)
     lower = metric in _LOWER_IS_BETTER
     if gate.beats is not None:
         baseline = details.holdout.baselines.get(gate.beats)
         if baseline is None:
             return GateLine(
-                name, metric, f"{name}: {metric} against {gate.beats} skipped, there is none", None
+                name, metric, gate.kind, f"{name}: {metric} against {gate.beats} skipped, there is none", None
             )
         other = _value(baseline, metric)
         side = "below" if lower else "above"
         holds = value < other if lower else value > other
-        return _result(name, metric, value, f"{side} the baseline ({gate.beats})", other, holds)
+        return _result(gate, name, value, f"{side} the baseline ({gate.beats})", other, holds)
     if isinstance(pinned, str):
-        return GateLine(name, metric, f"{name}: {metric} against the pinned version skipped, {pinned}", None)
+        return GateLine(
+            name, metric, gate.kind, f"{name}: {metric} against the pinned version skipped, {pinned}", None
+        )
     if name not in pinned:
-        return GateLine(name, metric, f"{name}: {metric} skipped, the pinned version has no {name}", None)
+        return GateLine(
+            name, metric, gate.kind, f"{name}: {metric} skipped, the pinned version has no {name}", None
+        )
     margin = gate.margin_to_pinned or 0.0
     mine, theirs = (_value(s, metric) for s in pinned[name])
     bound = theirs + margin if lower else theirs - margin
     words = (
         f"{'at most' if lower else 'at least'} the pinned version's {theirs:.4f} with a margin of {margin}:"
     )
-    return _result(name, metric, mine, words, bound, mine <= bound if lower else mine >= bound)
+    return _result(gate, name, mine, words, bound, mine <= bound if lower else mine >= bound)
 
 
 def _value(scores: Scores, metric: str) -> float:
     return float(getattr(scores, metric))
 
 
-def _result(level: str, metric: str, value: float, words: str, bound: float, holds: bool) -> GateLine:
-    text = f"{level}: {metric} {value:.4f} must be {words} {bound:.4f}"
-    return GateLine(level, metric, text, bool(holds))
+def _result(gate: Gate, level: str, value: float, words: str, bound: float, holds: bool) -> GateLine:
+    text = f"{level}: {gate.metric} {value:.4f} must be {words} {bound:.4f}"
+    return GateLine(level, gate.metric, gate.kind, text, bool(holds))

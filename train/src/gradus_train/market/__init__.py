@@ -33,27 +33,31 @@ class MarketFiles:
     macro: Path
 
 
-def simulate(folder: Path, *, bars: int = 10_000, seed: int = 7) -> MarketFiles:
+def simulate(folder: Path, *, bars: int = 10_000, seed: int = 7, signal: float = 1.0) -> MarketFiles:
     """Write `candles.csv` and `macro.csv`; the same arguments give the same bytes.
 
     Args:
         folder: Made where it is missing.
         bars: Length of the history in 15-minute bars; a few of them are missing (outages).
         seed: Of the random process.
+        signal: Size of the signal: 1 as described, 0.5 half of it, 0 a market without any.
 
     Raises:
-        UsageError: Fewer than 100 bars, or a negative seed.
+        UsageError: Fewer than 100 bars, or a negative seed or signal.
         EnvironmentFailedError: The files cannot be written.
     """
     if bars < 100:
         raise UsageError("a market must have at least 100 bars", place="bars", value=bars)
     if seed < 0:
         raise UsageError("a seed must be at least 0", place="seed", value=seed)
+    if signal < 0:
+        raise UsageError("a signal must be at least 0", place="signal", value=signal)
     days = -(-bars * BAR_SECONDS // _DAY_SECONDS)
     first_day = np.datetime64(_START.date(), "D") - _DAYS_BEFORE
     daily = simulate_daily(np.random.default_rng([seed, 1]), first_day, _DAYS_BEFORE + days)
     mood_by_day = daily.mood_known[_DAYS_BEFORE:]
-    candles = simulate_candles(np.random.default_rng([seed, 2]), int(_START.timestamp()), bars, mood_by_day)
+    rng = np.random.default_rng([seed, 2])
+    candles = simulate_candles(rng, int(_START.timestamp()), bars, mood_by_day, signal=signal)
     files = MarketFiles(folder / "candles.csv", folder / "macro.csv")
     write_whole(files.candles, candles.to_csv())
     write_whole(files.macro, daily.to_csv())

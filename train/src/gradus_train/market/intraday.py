@@ -47,7 +47,7 @@ class SimulatedCandles:
 
 
 def simulate_candles(
-    rng: np.random.Generator, start: int, bars: int, mood_by_day: Floats
+    rng: np.random.Generator, start: int, bars: int, mood_by_day: Floats, *, signal: float = 1.0
 ) -> SimulatedCandles:
     """Simulate `bars` bars from `start` (seconds UTC, a midnight).
 
@@ -56,12 +56,13 @@ def simulate_candles(
         start: Open of the first bar.
         bars: How many, those of outages counted.
         mood_by_day: float64 [days], -1 to 1: the mood that was known on each day; it sets the drift.
+        signal: Multiplies the mispricing and the drift.
     """
     index = np.arange(bars)
     hour = index % _BARS_PER_DAY / 4.0
     season = 1.0 + 0.35 * np.cos(2 * np.pi * (hour - 14.0) / 24.0)
     sigma = _REGIME_SIGMA[_regimes(rng, bars)] * season
-    log_price = _log_price(rng, sigma, mood_by_day[index // _BARS_PER_DAY])
+    log_price = _log_price(rng, sigma, mood_by_day[index // _BARS_PER_DAY], signal)
     close = np.maximum(np.round(_START_PRICE * np.exp(log_price)), 1.0)
     opening = np.round(np.append(_START_PRICE, close[:-1]) * (1.0 + 0.05 * sigma * rng.standard_normal(bars)))
     wick = np.abs(rng.standard_normal((2, bars))) * 0.5 * sigma
@@ -84,12 +85,12 @@ def _regimes(rng: np.random.Generator, bars: int) -> npt.NDArray[np.int64]:
     return regimes
 
 
-def _log_price(rng: np.random.Generator, sigma: Floats, mood: Floats) -> Floats:
+def _log_price(rng: np.random.Generator, sigma: Floats, mood: Floats, signal: float) -> Floats:
     """Random walk with drift and jumps, plus a mispricing that decays."""
     bars = len(sigma)
     jumps = (rng.random(bars) < _JUMP_CHANCE) * rng.standard_normal(bars) * _JUMP_SIGMAS
-    value = np.cumsum(sigma * (rng.standard_normal(bars) + jumps + _MOOD_DRIFT * mood))
-    shocks = _MISPRICING_SHARE * sigma * rng.standard_normal(bars)
+    value = np.cumsum(sigma * (rng.standard_normal(bars) + jumps + signal * _MOOD_DRIFT * mood))
+    shocks = signal * _MISPRICING_SHARE * sigma * rng.standard_normal(bars)
     mispricing = np.empty(bars)
     last = 0.0
     for i, shock in enumerate(shocks.tolist()):

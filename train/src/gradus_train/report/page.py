@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from gradus_live.costs import NO_COSTS
+from gradus_live.money import Money
 from gradus_runtime.contracts import codec, run_folder, strict_json
 from gradus_runtime.contracts.run_folder import METADATA, Run
 from gradus_runtime.errors import DataError
@@ -74,10 +77,13 @@ def render(run: Run, details: Details) -> str:
     )
     environment.filters["fixed"] = lambda value, digits=4: f"{value:.{digits}f}"
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
+    environment.filters["points"] = lambda value: f"{1e4 * value:+.1f}"
+    environment.filters["interval"] = _interval
     environment.filters["grouped"] = lambda value: f"{value:,}".replace(",", "\u202f")
     classes = details.data.classes
     context: Mapping[str, Any] = {
         "run": run,
+        "no_costs": NO_COSTS,
         "details": details,
         "classes": [(name, class_colour(i, len(classes))) for i, name in enumerate(classes)],
         # Markup: these are made by our own drawing, which escapes the one text that it takes from outside.
@@ -86,6 +92,12 @@ def render(run: Run, details: Details) -> str:
         "best_loss": min((p.scores.log_loss for p in details.step_down), default=0.0),
     }
     return environment.get_template("report.html.j2").render(context)
+
+
+def _interval(money: Money) -> str:
+    """95 % interval of the mean net return, in basis points."""
+    low, high = money.test.bounds(0.95)
+    return f"{1e4 * low:+.1f} to {1e4 * high:+.1f}" if math.isfinite(low) else "\u2013"
 
 
 def _view(level: LevelDetails, classes: tuple[str, ...]) -> _LevelView:

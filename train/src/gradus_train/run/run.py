@@ -11,15 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradus_live.costs import Costs
 from gradus_runtime.contracts.run_folder import Run
 from gradus_runtime.errors import UsageError
 from gradus_train.evaluation import gates as gating
 from gradus_train.evaluation.details import Details, GateLine
+from gradus_train.evaluation.evidence import evidence_of, served, what_was_said
 from gradus_train.evaluation.gates import Gate
 from gradus_train.evaluation.pinned import compare_with_pinned
 from gradus_train.evaluation.scoreboard import level_details
+from gradus_train.evaluation.service import declared_order, measured_order
 from gradus_train.evaluation.stepdown import outage_drills, step_down
 from gradus_train.evaluation.summary import summarise_data, summarise_split
+from gradus_train.evaluation.value import prior_test
+from gradus_train.evaluation.verdict import judge
 from gradus_train.run.folder import check_target, write_run
 from gradus_train.training.assemble import LevelResult, assemble
 from gradus_train.training.execute import execute
@@ -47,6 +52,7 @@ def train(
     resume: bool = False,
     gates: Sequence[Gate] | None = None,
     pinned_store: Path | None = None,
+    costs: Costs | None = None,
     git_commit: str | None = None,
 ) -> Outcome:
     """Train a plan and write its run folder.
@@ -62,6 +68,7 @@ def train(
         resume: Go on with kept parts.
         gates: Rules to hold the levels against; None to look without.
         pinned_store: An artifact store whose pinned version the gates compare with.
+        costs: What a trade costs; without them no run is called tradable.
         git_commit: For the provenance.
 
     Raises:
@@ -76,7 +83,7 @@ def train(
         executed = execute(plan, store, jobs=jobs, progress=progress)
         fitted = time.perf_counter() - begun
         results = [assemble(plan, level, executed) for level in plan.levels]
-        details, gate_passed = _measure(plan, results, gates, pinned_store)
+        details, gate_passed = _measure(plan, results, gates, pinned_store, costs)
         timings = {str(key): round(seconds, 3) for key, seconds in sorted(executed.seconds.items(), key=str)}
         timings["fitting"] = round(fitted, 3)
         run = write_run(
@@ -93,14 +100,28 @@ def train(
 
 
 def _measure(
-    plan: Plan, results: Sequence[LevelResult], gates: Sequence[Gate] | None, pinned_store: Path | None
+    plan: Plan,
+    results: Sequence[LevelResult],
+    gates: Sequence[Gate] | None,
+    pinned_store: Path | None,
+    costs: Costs | None,
 ) -> tuple[Details, bool | None]:
     below = [*results[1:], None]
     levels = tuple(level_details(plan, r, b) for r, b in zip(results, below, strict=True))
+    said = {r.plan.name: what_was_said(plan, r) for r in results}
+    service = measured_order(plan, said)
+    if plan.config.service.order == "declared":
+        service = declared_order(service, list(said))
+    evidence = evidence_of(plan, served([said[name] for name in (*service.levels, *service.others)]))
+    verdict = judge(evidence, costs)
     lines: tuple[GateLine, ...] = ()
     if gates is not None:
-        lines = gating.evaluate(gates, levels, compare_with_pinned(pinned_store, plan, results))
+        compared = compare_with_pinned(pinned_store, plan, results)
+        lines = gating.evaluate(gates, levels, compared, worse=prior_test(evidence))
+        lines += gating.value_lines(verdict)
     details = Details(
+        verdict=verdict,
+        service=service,
         data=summarise_data(plan),
         split=summarise_split(plan),
         levels=levels,

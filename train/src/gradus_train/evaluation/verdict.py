@@ -1,0 +1,185 @@
+"""The verdict: what a run's probabilities are worth, in one word and two sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradus_live.costs import Costs
+from gradus_live.labels import Meta
+from gradus_live.money import Money
+from gradus_train.evaluation.evidence import Evidence
+from gradus_train.evaluation.value import (
+    MIN_HELD_TRADES,
+    MIN_TRADES,
+    ThresholdLine,
+    ValueTest,
+    direction_test,
+    moves_test,
+    threshold_lines,
+)
+
+__all__ = ["VERDICTS", "Verdict", "judge"]
+
+VERDICTS = ("none", "moves", "direction", "tradable")
+_POINT = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found.
+
+    Attributes:
+        name: "tradable"; "direction" (knows which way, no money is proved); "moves" (knows whether, not
+            which way); or "none".
+        sentences: Two, for people.
+        moves: Log loss against the best constant in hindsight.
+        direction: What the tilt between the sides earns; None where it is not asked, see `no_direction`.
+        no_direction: Why direction is not asked.
+        thresholds: Money by threshold; empty without costs, prices or sides.
+        best: Index into `thresholds` of that with the smallest p out of fold; None where none has 30 trades.
+        no_money: Why there is no money.
+        per_side: Basis points that a side costs; None without costs.
+    """
+
+    name: str
+    sentences: tuple[str, ...]
+    moves: ValueTest
+    direction: ValueTest | None
+    no_direction: str | None
+    thresholds: tuple[ThresholdLine, ...]
+    best: int | None
+    no_money: str | None
+    per_side: float | None
+
+
+def judge(evidence: Evidence, costs: Costs | None) -> Verdict:
+    """Judge rows that no model was fitted on.
+
+    Args:
+        evidence: Rows of folds and holdout, with what was served.
+        costs: What a trade costs; without them the verdict is at most "direction".
+
+    Returns:
+        "tradable" where direction holds (or, for labels without two sides, moves) and the best threshold's
+        trades out of fold earn money at 5 % divided by the thresholds tried, with at least 30 trades, and the
+        holdout's, at least 10, are net positive.
+    """
+    moves, direction = moves_test(evidence), direction_test(evidence)
+    no_direction = _why_no_direction(evidence) if direction is None else None
+    no_money = _why_no_money(evidence, costs)
+    lines = threshold_lines(evidence, costs) if costs is not None and no_money is None else ()
+    best = _best(lines)
+    skill = moves if direction is None else direction
+    paid = best is not None and _pays(lines[best])
+    if skill.holds and paid:
+        name = "tradable"
+    elif direction is not None and direction.holds:
+        name = "direction"
+    else:
+        name = "moves" if moves.holds else "none"
+    verdict = Verdict(
+        name=name,
+        sentences=(),
+        moves=moves,
+        direction=direction,
+        no_direction=no_direction,
+        thresholds=lines,
+        best=best,
+        no_money=no_money,
+        per_side=None if costs is None else costs.per_side,
+    )
+    return _with_sentences(verdict)
+
+
+def _why_no_direction(evidence: Evidence) -> str:
+    if evidence.rule.sides is None:
+        return "the classes have no two sides"
+    return "there are no prices"
+
+
+def _why_no_money(evidence: Evidence, costs: Costs | None) -> str | None:
+    if costs is None:
+        return "no costs given"
+    if evidence.trades is None:
+        return "there are no prices"
+    if evidence.rule.sides is None and not isinstance(evidence.rule, Meta):
+        return "the classes have no two sides"
+    return None
+
+
+def _best(lines: tuple[ThresholdLine, ...]) -> int | None:
+    """Return the threshold with the smallest p out of fold among those with enough trades."""
+    enough = [i for i, line in enumerate(lines) if line.out_of_fold.trades >= MIN_TRADES]
+    return min(enough, key=lambda i: (lines[i].out_of_fold.test.p, i), default=None)
+
+
+def _pays(line: ThresholdLine) -> bool:
+    proved = line.out_of_fold.test.p < line.out_of_fold.level
+    return proved and line.holdout.trades >= MIN_HELD_TRADES and line.holdout.net > 0
+
+
+def _with_sentences(verdict: Verdict) -> Verdict:
+    fields = {name: getattr(verdict, name) for name in Verdict.__slots__}
+    return Verdict(**{**fields, "sentences": (_skill(verdict), _money(verdict))})
+
+
+_WORDS = {
+    "tradable": "The model knows which way the price will move, and trading it earned money after costs",
+    "direction": "The model knows something about which way the price will move, but no profit is proved",
+    "moves": "The model knows something about whether the price will move, not which way",
+    "none": "The model knows nothing that a constant guess does not",
+}
+_WITHOUT_SIDES = {
+    "tradable": "The model knows which trades come off, and taking them earned money after costs",
+    "moves": "The model knows something about the outcome, but no profit is proved",
+}
+
+
+def _skill(verdict: Verdict) -> str:
+    """The first sentence: what is known, with the test that says so."""
+    words = _WORDS[verdict.name]
+    if verdict.direction is None:
+        words = _WITHOUT_SIDES.get(verdict.name, words)
+    m = verdict.moves
+    parts = [f"log loss gain over the best constant {_figure(m)} nats"]
+    if verdict.direction is not None:
+        parts.append(f"direction {_figure(verdict.direction)} sigma")
+    elif verdict.name != "none":
+        parts.append(f"direction not asked: {verdict.no_direction}")
+    return f"{words} ({'; '.join(parts)}; {m.rows:,} rows of folds and holdout)."
+
+
+def _figure(test: ValueTest) -> str:
+    interval = "" if test.low is None else f", 95 % {test.low:+.4f} to {test.high:+.4f}"
+    return f"{test.mean:+.4f}{interval}, p {test.p:.3f}, holdout {test.holdout:+.4f}"
+
+
+def _money(verdict: Verdict) -> str:
+    """The second sentence: money, calls, hit rate beside break-even, interval, smallest visible edge."""
+    if verdict.no_money is not None:
+        return f"Money: {verdict.no_money}."
+    if verdict.best is None:
+        return (
+            f"Money: none of {len(verdict.thresholds)} thresholds made {MIN_TRADES} trades out of fold, "
+            "so nothing can be said of it."
+        )
+    line = verdict.thresholds[verdict.best]
+    out, held = line.out_of_fold, line.holdout
+    low, high = out.test.bounds(0.95)
+    even = "" if out.break_even is None else f", break-even {100 * out.break_even:.1f} %"
+    return (
+        f"Money at {verdict.per_side:g} basis points a side: the best of {len(verdict.thresholds)} "
+        f"thresholds made {out.trades:,} trades out of fold, {100 * out.hit_rate:.1f} % of them right{even}, "
+        f"net {_points(out.net)} each (95 % {_points(low)} to {_points(high)}), and {_held(held)}; "
+        f"so many trades would show an edge of {out.smallest / _POINT:.1f} basis points in 9 of 10 cases."
+    )
+
+
+def _held(held: Money) -> str:
+    if held.trades == 0:
+        return "none on the holdout"
+    return f"{held.trades:,} on the holdout, net {_points(held.net)} each"
+
+
+def _points(value: float) -> str:
+    return f"{value / _POINT:+.1f}"
