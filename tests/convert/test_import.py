@@ -337,14 +337,13 @@ def test_a_configuration_names_the_artifact_and_its_decision(tmp_path):
     from argparse import ArgumentParser
     from pathlib import Path
 
-    from gradus_convert.commands.import_ import COMMAND
-    from gradus_convert.pickles.run import _request
+    from gradus_convert.commands.import_ import COMMAND, request_of
 
     parser = ArgumentParser()
     COMMAND.configure(parser)
     config = Path(__file__).resolve().parents[2] / "config" / "artifact.toml"
     store = str(tmp_path / "any_folder")
-    got = _request(
+    got = request_of(
         parser.parse_args(["x.pkl", "--store", store, "--config", str(config), "--weights", "a=1"])
     )
     assert got.name == "btc-jpy"
@@ -406,7 +405,7 @@ def test_an_import_that_does_not_know_its_data_says_so_and_never_a_year(imported
         shown = capsys.readouterr().out
         assert "1970" not in shown
         assert "unknown" in shown or "--json" in command
-    with open_artifact(store) as artifact:
+    with open_artifact(imported[0]) as artifact:
         card = artifact.read("card.md").decode()
     assert "1970" not in card
     assert "When the data ends is unknown" in card
@@ -422,6 +421,6 @@ def test_ranges_that_an_import_does_not_have_are_not_called_ok(imported, tmp_pat
     path = tmp_path / "rows.csv"
     legacy_models.table(X).to_csv(path, index=False)
     assert main(["validate", str(imported[0]), "--against", str(path)]) == 0
-    line = next(s for s in capsys.readouterr().out.splitlines() if "ranges" in s)
-    assert "skipped" in line
-    assert "no training ranges" in line
+    out = capsys.readouterr().out
+    assert "the artifact has no training ranges (imported without --rows)" in out
+    assert "ranges: ok" not in out

@@ -143,6 +143,7 @@ def _report(args: argparse.Namespace, built: BuiltArtifact, path: Path | None, s
             "path": None if path is None else str(path),
             "pinned": bool(args.pin and path),
             "seconds": round(seconds, 3),
+            "remarks": list(built.remarks),
             "levels": {
                 s.name: {
                     "encoding": s.encoding,
@@ -165,5 +166,7 @@ def _report(args: argparse.Namespace, built: BuiltArtifact, path: Path | None, s
         size = f"{s.name}: {len(built.files[s.file]):,} bytes ({s.encoding}, bits {s.bits})"
         leaves = f"{s.parity.leaf_checks:,} leaves compared, {s.parity.wrong_leaves} wrong"
         print(f"{size}, {leaves}, probabilities within {s.parity.max_difference:.2g}")
+    for text in built.remarks:
+        print(f"to know: {text}")
     print(f"{m.name} {m.version}, digest {m.digest()}, in {seconds:.1f} s")
     print("nothing was published (--dry-run)" if path is None else f"published: {path}")

@@ -79,7 +79,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     files[names.CARD] = card.write(manifest, third, spec.remarks).encode()
     manifest = replace(manifest, files=_entries(files))
     parse(manifest.to_bytes(), place=names.MANIFEST)
-    return BuiltArtifact(manifest, files)
+    return BuiltArtifact(manifest, files, (*card.dropped(manifest), *spec.remarks))
 
 
 def _columns(spec: ArtifactSpec, s: LevelSpec) -> npt.NDArray[np.intp]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gradus_convert.parity.third_opinion import LIMIT, ThirdOpinion
 from gradus_runtime.contracts.manifest import Level, Manifest, period
 
-__all__ = ["write"]
+__all__ = ["dropped", "write"]
 
 
 def write(manifest: Manifest, third: Sequence[ThirdOpinion], remarks: Sequence[str] = ()) -> str:
@@ -23,6 +23,14 @@ def write(manifest: Manifest, third: Sequence[ThirdOpinion], remarks: Sequence[s
     return "\n".join(parts)
 
 
+def dropped(m: Manifest) -> tuple[str, ...]:
+    """Say which members were left out, a sentence each."""
+    return tuple(
+        f"{x.level}: {x.name} was left out ({x.reason}); the weights of the others were divided by their sum"
+        for x in m.members_dropped or ()
+    )
+
+
 def _head(m: Manifest) -> str:
     simulated = "\nThe data is simulated: the figures say nothing of a real market.\n"
     return f"""# {m.name} {m.version}
@@ -32,11 +40,7 @@ def _head(m: Manifest) -> str:
 
 
 def _remarks(m: Manifest, remarks: Sequence[str]) -> str:
-    dropped = [
-        f"{x.level}: {x.name} was left out ({x.reason}); the weights of the others were divided by their sum"
-        for x in m.members_dropped or ()
-    ]
-    return "## To know\n\n" + "".join(f"* {text}.\n" for text in (*dropped, *remarks))
+    return "## To know\n\n" + "".join(f"* {text}.\n" for text in (*dropped(m), *remarks))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

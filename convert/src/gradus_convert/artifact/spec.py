@@ -95,7 +95,8 @@ class ArtifactSpec:
 
 @dataclass(frozen=True, slots=True)
 class BuiltArtifact:
-    """An artifact, not yet on disk: its manifest and the bytes of every file that it lists."""
+    """An artifact, not yet on disk: its manifest, the bytes of every file that it lists, remarks."""
 
     manifest: Manifest
     files: Mapping[str, bytes]
+    remarks: tuple[str, ...] = ()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
 
-__all__ = ["COMMAND"]
+if TYPE_CHECKING:
+    from gradus_convert.pickles.request import ImportRequest
+
+__all__ = ["COMMAND", "request_of"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +56,23 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--any-version", action="store_true", help="take what another scikit-learn wrote, at your own risk"
     )
     parser.add_argument("--max-bytes", type=int, help="bound of a file, also when decompressed; 1 GiB")
+    parser.add_argument(
+        "--drop-member",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave this member out and renormalise the weights of the others; may be repeated",
+    )
+    parser.add_argument(
+        "--rounds",
+        choices=("best", "all"),
+        help="of early-stopped boosters; by default those that the library's own predict takes",
+    )
+    parser.add_argument(
+        "--rename-features", action="store_true", help="replace what a feature's name cannot hold by _"
+    )
+    parser.add_argument("--max-memory", type=int, metavar="BYTES", help="of the process that reads the files")
+    parser.add_argument("--max-seconds", type=float, metavar="N", help="after which that process is ended")
     parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
     options.add_no_check(parser)
@@ -59,9 +80,102 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_convert.pickles.run import run
+    import time
 
-    return run(args)
+    from gradus_convert import conversion
+    from gradus_convert.isolation import Limits
+    from gradus_convert.pickles.run import default_limits, import_pickles
+
+    started = time.perf_counter()
+    request = request_of(args)
+    usual = default_limits([path for paths in request.files.values() for path in paths])
+    limits = Limits(args.max_memory or usual.memory, args.max_seconds or usual.seconds)
+    with conversion.progress(quiet=args.json) as say:
+        built = import_pickles(request, limits=limits, progress=say)
+        conversion.finish(args, built, started, say)
+    return 0
+
+
+def request_of(args: argparse.Namespace) -> ImportRequest:
+    """Return what a command line asks for.
+
+    Raises:
+        UsageError: It does not fit together.
+    """
+    from gradus_convert import conversion
+    from gradus_convert.config import load as load_config
+    from gradus_convert.pickles.files import MAX_BYTES
+    from gradus_convert.pickles.request import RUNTIME, ImportRequest
+    from gradus_runtime.contracts import names
+    from gradus_runtime.errors import UsageError
+
+    config = None if args.config is None else load_config(args.config)
+    version = args.version or conversion.next_version(args.store)
+    names.parse_version(version, place="--version")
+    name = args.store.resolve().name if config is None else config.name
+    if not names.is_artifact_name(name):
+        raise UsageError(
+            "a store's folder must be named as the artifact: lower-case words joined by single hyphens",
+            place="--store",
+            value=name,
+            hint="Name the artifact in --config artifact.toml, or the store artifacts/btc-jpy.",
+        )
+    return ImportRequest(
+        name=name,
+        version=version,
+        files=_files(args),
+        weights=None if args.weights is None else _weights(args.weights),
+        classes=args.classes,
+        feature_order=args.feature_order,
+        decision=None if config is None else config.decision,
+        fallback_action=args.fallback_action,
+        rows=args.rows,
+        data_end=args.data_end,
+        encoding=args.encoding,
+        any_version=args.any_version,
+        max_bytes=args.max_bytes or MAX_BYTES,
+        runtime=RUNTIME if config is None else config.runtime,
+        aliases={} if config is None else config.aliases,
+        drop=tuple(args.drop_member),
+        rounds=args.rounds,
+        rename_features=args.rename_features,
+    )
+
+
+def _files(args: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
+    from gradus_runtime.contracts import names
+    from gradus_runtime.errors import UsageError
+
+    if bool(args.files) == bool(args.level):
+        raise UsageError(
+            "files must be given, either alone or by level",
+            place="import",
+            hint="gradus import ensemble.pkl ..., or --level level1=full.pkl --level level2=basic.pkl.",
+        )
+    if args.files:
+        return {"": tuple(args.files)}
+    found: dict[str, tuple[Path, ...]] = {}
+    for text in args.level:
+        name, equals, paths = text.partition("=")
+        if not equals or not names.is_identifier(name) or not paths or name in found:
+            raise UsageError("a level must be given once, as NAME=FILE", place="--level", value=text)
+        found[name] = tuple(Path(p) for p in paths.split(","))
+    return found
+
+
+def _weights(text: str) -> dict[str, float]:
+    from gradus_runtime.errors import UsageError
+
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            raise UsageError("a weight must be NAME=NUMBER", place="--weights", value=part) from None
+        if not 0.0 <= weights[name.strip()] < float("inf"):
+            raise UsageError("a weight must be at least 0", place="--weights", value=part)
+    return weights
 
 
 COMMAND = Command(

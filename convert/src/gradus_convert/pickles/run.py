@@ -1,90 +1,92 @@
-"""What `gradus import` does: pickle files, spec, built artifact, published version."""
+"""From pickle files to a built artifact, in a process of its own."""
 
 from __future__ import annotations
 
-import argparse
-import time
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from gradus_convert import conversion
-from gradus_convert.artifact import build_artifact
-from gradus_convert.config import load as load_config
-from gradus_convert.pickles.files import MAX_BYTES
-from gradus_convert.pickles.spec import RUNTIME, ImportRequest, import_spec
-from gradus_runtime.contracts import names
-from gradus_runtime.errors import UsageError
+from gradus_convert.artifact import BuiltArtifact
+from gradus_convert.isolation import Limits, call
+from gradus_convert.pickles.request import ImportRequest, from_json, to_json
+from gradus_runtime.contracts import names, strict_json
+from gradus_runtime.contracts.digest import sha256_hex
+from gradus_runtime.contracts.manifest import parse
+from gradus_runtime.errors import DataError, IntegrityError
 
-__all__ = ["run"]
+__all__ = ["build", "default_limits", "import_pickles"]
 
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out a command line of `gradus import`."""
-    started = time.perf_counter()
-    with conversion.progress(quiet=args.json) as say:
-        say("reading the files")
-        spec = import_spec(_request(args))
-        built = build_artifact(spec, say)
-        conversion.finish(args, built, started, say)
-    return 0
+MIB = 1 << 20
+_MEMORY, _MEMORY_TIMES = 4096 * MIB, 128
+_SECONDS, _SECONDS_PER_MIB = 900.0, 60.0
 
 
-def _request(args: argparse.Namespace) -> ImportRequest:
-    config = None if args.config is None else load_config(args.config)
-    version = args.version or conversion.next_version(args.store)
-    names.parse_version(version, place="--version")
-    name = args.store.resolve().name if config is None else config.name
-    if not names.is_artifact_name(name):
-        raise UsageError(
-            "a store's folder must be named as the artifact: lower-case words joined by single hyphens",
-            place="--store",
-            value=name,
-            hint="Name the artifact in --config artifact.toml, or the store artifacts/btc-jpy.",
-        )
-    return ImportRequest(
-        name=name,
-        version=version,
-        files=_files(args),
-        weights=None if args.weights is None else _weights(args.weights),
-        classes=args.classes,
-        feature_order=args.feature_order,
-        decision=None if config is None else config.decision,
-        fallback_action=args.fallback_action,
-        rows=args.rows,
-        data_end=args.data_end,
-        encoding=args.encoding,
-        any_version=args.any_version,
-        max_bytes=args.max_bytes or MAX_BYTES,
-        runtime=RUNTIME if config is None else config.runtime,
-        aliases={} if config is None else config.aliases,
-    )
+def import_pickles(
+    request: ImportRequest,
+    *,
+    limits: Limits | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> BuiltArtifact:
+    """Read pickle or joblib files, compile what they hold, and prove it; nothing of the files is run.
+
+    All of it happens in another process with bounded memory and time, because libraries written in C look at
+    what was in the files: what crashes or never ends there is an error here. Publish the result with
+    `gradus_convert.publishing.publish.publish_version`.
+
+    Args:
+        request: What is imported.
+        limits: Of the process; by default by the size of the files (`default_limits`).
+        progress: Told what begins.
+
+    Returns:
+        The artifact; `remarks` say what a person should know of it.
+
+    Raises:
+        GradusError: A file is refused or does not fit, or the proof failed; the message names it.
+        EnvironmentFailedError: The process crashed, or took too much memory or time.
+    """
+    paths = [path for group in request.files.values() for path in group]
+    place = ", ".join(map(str, paths))
+    with tempfile.TemporaryDirectory(prefix="gradus-import-") as folder:
+        task = {"request": to_json(request), "folder": folder}
+        limits = limits or default_limits(paths)
+        result = call("gradus_convert.pickles.run:build", task, limits, place=place, progress=progress)
+        return _read(Path(folder), tuple(map(str, result["remarks"])), place)
 
 
-def _files(args: argparse.Namespace) -> dict[str, tuple[Path, ...]]:
-    if bool(args.files) == bool(args.level):
-        raise UsageError(
-            "files must be given, either alone or by level",
-            place="import",
-            hint="gradus import ensemble.pkl ..., or --level level1=full.pkl --level level2=basic.pkl.",
-        )
-    if args.files:
-        return {"": tuple(args.files)}
-    found: dict[str, tuple[Path, ...]] = {}
-    for text in args.level:
-        name, equals, paths = text.partition("=")
-        if not equals or not names.is_identifier(name) or not paths or name in found:
-            raise UsageError("a level must be given once, as NAME=FILE", place="--level", value=text)
-        found[name] = tuple(Path(p) for p in paths.split(","))
-    return found
+def default_limits(paths: list[Path]) -> Limits:
+    """Return what an import of these files may take: 4 GiB and 15 minutes, and more for large files."""
+    try:
+        size = sum(path.stat().st_size for path in paths)
+    except OSError as e:
+        raise DataError("a model file must be readable", place=e.filename, value=e.strerror) from None
+    return Limits(_MEMORY + _MEMORY_TIMES * size, _SECONDS + _SECONDS_PER_MIB * size / MIB)
 
 
-def _weights(text: str) -> dict[str, float]:
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, number = part.partition("=")
-        try:
-            weights[name.strip()] = float(number)
-        except ValueError:
-            raise UsageError("a weight must be NAME=NUMBER", place="--weights", value=part) from None
-        if not 0.0 <= weights[name.strip()] < float("inf"):
-            raise UsageError("a weight must be at least 0", place="--weights", value=part)
-    return weights
+def build(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
+    """Do the work of `import_pickles`: run in the other process; writes the artifact's files to a folder."""
+    from gradus_convert.artifact import build_artifact
+    from gradus_convert.pickles.spec import import_spec
+
+    progress("reading the files")
+    built = build_artifact(import_spec(from_json(task["request"])), progress)
+    folder = Path(task["folder"])
+    for name, data in built.files.items():
+        (folder / name).write_bytes(data)
+    (folder / names.MANIFEST).write_bytes(built.manifest.to_bytes())
+    return {"remarks": list(built.remarks)}
+
+
+def _read(folder: Path, remarks: tuple[str, ...], place: str) -> BuiltArtifact:
+    """Take what the other process wrote, by the manifest: nothing is trusted that does not fit it."""
+    with (folder / names.MANIFEST).open("rb") as file:
+        manifest = parse(file.read(strict_json.MAX_BYTES + 1), place=place)
+    files = {}
+    for entry in manifest.files:
+        with (folder / entry.name).open("rb") as file:
+            data = file.read(entry.size + 1)
+        if len(data) != entry.size or sha256_hex(data) != entry.sha256:
+            raise IntegrityError("what was built must have the digest of its manifest", place=entry.name)
+        files[entry.name] = data
+    return BuiltArtifact(manifest, files, remarks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,22 +15,20 @@ import numpy.typing as npt
 
 from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
 from gradus_convert.comparison.rows import read_rows
-from gradus_convert.graphs.types import Encoding
 from gradus_convert.pickles import levels_and_classes
 from gradus_convert.pickles.ensemble import LegacyEnsemble, LegacyMember, read_ensemble
-from gradus_convert.pickles.files import MAX_BYTES
 from gradus_convert.pickles.inert import BrokenPickleError
+from gradus_convert.pickles.request import ImportRequest
 from gradus_convert.readers import NativeModel, read_model
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.contracts.histograms import describe_column
-from gradus_runtime.contracts.manifest import DecisionPolicy, Provenance, RuntimeRequirement
+from gradus_runtime.contracts.manifest import DecisionPolicy, Provenance
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
-__all__ = ["RUNTIME", "ImportRequest", "import_spec"]
+__all__ = ["ImportRequest", "import_spec"]
 
-RUNTIME = RuntimeRequirement("1.20.0", ("1.26.0",))
 _LIBRARIES = {
     "lightgbm": ("lightgbm",),
     "scikit-learn": ("scikit-learn",),
@@ -38,45 +36,6 @@ _LIBRARIES = {
 }
 
 Float32 = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """What is imported, and what the files cannot say.
-
-    Attributes:
-        name: Of the artifact.
-        version: Of the artifact.
-        files: By level, best first; the empty name is the level that a single ensemble turns out to be.
-        weights: By member, instead of those in the files.
-        classes: `--classes`.
-        feature_order: A `feature_order.json`.
-        decision: How probabilities become an action; None for a derived one.
-        fallback_action: For a derived decision.
-        runtime: Which onnxruntime may serve.
-        aliases: Other names of levels, beside the files' own.
-        rows: Rows of the training data, if there are any: for ranges, drift, proof and golden rows.
-        data_end: End of the training data, if known: ISO 8601.
-        encoding: Of the graphs.
-        any_version: Take scikit-learn models that another minor version wrote.
-        max_bytes: Bound of each file.
-    """
-
-    name: str
-    version: str
-    files: Mapping[str, tuple[Path, ...]]
-    weights: Mapping[str, float] | None = None
-    classes: str | None = None
-    feature_order: Path | None = None
-    decision: DecisionPolicy | None = None
-    fallback_action: str | None = None
-    runtime: RuntimeRequirement = RUNTIME
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    rows: Path | None = None
-    data_end: str | None = None
-    encoding: Encoding = "compact"
-    any_version: bool = False
-    max_bytes: int = MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
