@@ -131,6 +131,11 @@ test: $(STAMP) ## The test suite, with its coverage
 	@printf 'coverage of everything, percent: '
 	@$(BIN)/coverage report --format=total --precision=1 --fail-under=90
 
+.PHONY: docs
+docs: $(STAMP) ## Run the blocks of README.md and docs/*.md, as written, in what `make demo` left
+	@test -d data/demo || $(MAKE) demo
+	$(BIN)/pytest -n $(WORKERS) -m long tests/docs
+
 .PHONY: torture
 torture: $(STAMP) ## The long form of the store's crash, concurrency and damage tests; some minutes
 	$(BIN)/pytest -n $(WORKERS) -m long -rP tests/crash tests/hostile

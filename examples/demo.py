@@ -1,8 +1,8 @@
 """The whole way of the data on an embedded market: simulate, train, convert, pin, predict.
 
 Run it by `make demo`. Each step is a command that you can run alone; each is printed before it runs. The
-examples of the documents use what it leaves: `data/demo/` (candles.csv, macro.csv, rows.jsonl, row.json),
-`runs/demo/` and `artifacts/demo/`.
+examples of the documents use what it leaves: `data/demo/` (candles.csv, macro.csv, rows.jsonl, row.json,
+forest.onnx), `runs/demo/` and `artifacts/demo/`.
 """
 
 from __future__ import annotations
@@ -58,6 +58,18 @@ def write_rows(rows: list[dict[str, float | None]], row: dict[str, float | None]
     (folder / "row.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
 
 
+def write_stock_graph(names: tuple[str, ...]) -> None:
+    """Write the random forest of level 1 as skl2onnx converts it: the ONNX file that most people have."""
+    from skl2onnx import to_onnx
+    from skops import io
+
+    file = PROJECT / RUN / "levels" / "level1" / "random_forest.skops"
+    forest = io.load(file, trusted=io.get_untrusted_types(file=file))
+    row = np.zeros((1, len(names)), np.float32)
+    graph = to_onnx(forest, row, options={"zipmap": False})
+    (PROJECT / DATA / "forest.onnx").write_bytes(graph.SerializeToString())
+
+
 def without(row: Mapping[str, float | None], names: tuple[str, ...]) -> dict[str, float | None]:
     """Return the row without some features, as after an outage."""
     return {name: value for name, value in row.items() if name not in names}
@@ -79,6 +91,7 @@ def main() -> None:
     rows = holdout_rows()
     row = newest_call(bot, rows)
     write_rows(rows, row)
+    write_stock_graph(tuple(row))
     cases: tuple[tuple[str, dict[str, float | None]], ...] = (
         ("every feature", row),
         ("external APIs down", without(row, external)),

@@ -101,7 +101,7 @@ def test_an_older_manifest_must_be_in_its_own_canonical_form():
 def test_a_newer_format_names_what_reads_it():
     data = (HERE / "manifest-1" / "artifact" / "manifest.json").read_bytes()
     newer = data.replace(b'"format_version": 1', b'"format_version": 99')
-    with pytest.raises(ManifestError, match=r"must be 1 to \d.* pip install --upgrade gradus-runtime"):
+    with pytest.raises(ManifestError, match=r"must be 1 to \d.* install a newer gradus-runtime"):
         manifest.parse(newer)
 
 

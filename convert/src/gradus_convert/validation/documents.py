@@ -92,7 +92,7 @@ def _schema(data: bytes, place: str, contract: Contract) -> tuple[list[Check], A
             f"format_version must be at most {FORMAT_VERSION}",
             place=place,
             value=newer,
-            hint="A newer gradus-convert may know it: pip install --upgrade gradus-convert.",
+            hint="A newer gradus-convert may know it.",
         )
         return [checked, Check(place, "schema", (from_error(error, place),))], None
     text = data.decode()

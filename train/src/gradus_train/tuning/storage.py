@@ -46,7 +46,7 @@ def open_storage(place: str) -> BaseStorage:
             "the database's driver must be installed",
             place="--storage",
             cause=str(e),
-            hint="Run: pip install 'gradus-train[sql]'.",
+            hint="Run: pip install 'psycopg[binary]' pymysql.",
         ) from None
     except SQLAlchemyError as e:
         raise EnvironmentFailedError(

@@ -68,5 +68,5 @@ def upgrade(value: Any, *, place: str) -> dict[str, Any]:
         f"format_version must be 1 to {FORMAT_VERSION}",
         place=place,
         value=version,
-        hint="This format is newer: pip install --upgrade gradus-runtime." if newer else None,
+        hint="This format is newer: install a newer gradus-runtime." if newer else None,
     )
