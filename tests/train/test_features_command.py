@@ -170,4 +170,4 @@ def test_a_table_that_cannot_be_written_is_a_failure_of_the_environment(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert features("--candles", files.candles, "--out", tmp_path / "file" / "t.csv") == 3
-    assert "the table must be writable" in capsys.readouterr().err
+    assert "a file must be writable" in capsys.readouterr().err

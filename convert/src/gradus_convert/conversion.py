@@ -1,77 +1,151 @@
-"""What `gradus convert` does: run folder, spec, built artifact, published version."""
+"""From a run folder to a published version: read, compile, prove, publish, pin."""
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from gradus_convert import runs
 from gradus_convert.artifact import BuiltArtifact, build_artifact
-from gradus_convert.config import load as load_config
-from gradus_runtime.cli import options, output
+from gradus_convert.config import ArtifactConfig
+from gradus_convert.graphs.types import Encoding
+from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.contracts import names
+from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.serving.pin_check import check_servable
 from gradus_runtime.store import Store
+from gradus_runtime.store.pin_file import Pin
 
-__all__ = ["finish", "next_version", "progress", "run"]
+__all__ = ["Conversion", "convert_run", "next_version", "publish_built"]
 
 Say = Callable[[str], None]
 
 
-def run(args: argparse.Namespace) -> int:
-    """Carry out a command line of `gradus convert`."""
-    started = time.perf_counter()
-    config = load_config(args.config)
-    if not args.no_gate:
-        runs.check_gate(args.run_folder)
-    version = args.version or next_version(args.store)
-    names.parse_version(version, place="--version")
-    with progress(quiet=args.json) as say, _fewer_collections():
-        spec = runs.read(
-            args.run_folder,
-            config,
-            version=version,
-            encoding=args.encoding,
-            only=args.level,
-            third_opinion=not args.no_third_opinion,
-            progress=say,
-        )
-        finish(args, build_artifact(spec, say), started, say)
-    return 0
+def _silent(_: str) -> None:
+    return None
 
 
-def finish(args: argparse.Namespace, built: BuiltArtifact, started: float, say: Say) -> None:
-    """Publish what was built, unless it is a dry run, and report it.
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A proved artifact, and what became of it.
+
+    Attributes:
+        manifest: Its contract.
+        sizes: Bytes of each of its files, by name.
+        path: Where it is published; None if it is not.
+        pin: The pin, if it was pinned.
+        seconds: What compiling and proving took.
+        remarks: What a person should know of it, a sentence each.
+    """
+
+    manifest: Manifest
+    sizes: Mapping[str, int]
+    path: Path | None
+    pin: Pin | None
+    seconds: float
+    remarks: tuple[str, ...]
+
+
+def convert_run(
+    run: Path,
+    store: Path,
+    *,
+    config: ArtifactConfig,
+    version: str | None = None,
+    encoding: Encoding = "compact",
+    levels: Collection[str] = (),
+    third_opinion: bool = True,
+    check_gate: bool = True,
+    publish: bool = True,
+    pin: bool = False,
+    actor: str | None = None,
+    progress: Say = _silent,
+) -> Conversion:
+    """Compile the levels of a finished run, prove them, and publish them as one version.
 
     Args:
-        args: With `dry_run`, `store`, `pin`, `actor` and `json`.
-        built: The proved artifact.
-        started: `time.perf_counter()` at the beginning.
-        say: Told what begins.
+        run: The run folder.
+        store: The store's folder, `artifacts/NAME`; created if need be.
+        config: Of the artifact.
+        version: A calendar version; by default today's, in UTC, with `.postN` where it is taken.
+        encoding: Of the graphs.
+        levels: Names of the levels to take; all by default.
+        third_opinion: Whether the stock converters are asked too, for the card.
+        check_gate: Whether a run whose gate failed is refused.
+        publish: False to prove only.
+        pin: Pin the version as well, if the onnxruntime of this machine can serve it.
+        actor: Who does it, for the history; the user by default.
+        progress: Told what begins.
+
+    Raises:
+        CheckError: The run's gate failed.
+        DataError: The run is not finished, or does not fit together.
+        ConfigError: The configuration does not fit the run.
+        IntegrityError: A file is not the one that training wrote.
+        InexactModelError: A member has no exact form.
+        ParityError: A level does not answer as its libraries do.
+        StoreError: The version is there with other bytes, or the store is of another artifact.
+        EnvironmentFailedError: The disk failed.
     """
+    started = time.perf_counter()
+    if check_gate:
+        runs.check_gate(run)
+    version = version or next_version(store)
+    names.parse_version(version, place="version")
+    with _fewer_collections():
+        spec = runs.read(
+            run,
+            config,
+            version=version,
+            encoding=encoding,
+            only=levels,
+            third_opinion=third_opinion,
+            progress=progress,
+        )
+        built = build_artifact(spec, progress)
     seconds = time.perf_counter() - started
-    path = None if args.dry_run else _publish(args, built, seconds, say)
-    if path is None or not args.pin:
-        _report(args, built, path, seconds)
-        return
-    store = Store(args.store)
-    before = output.pin_before(store)
-    if not args.json:
-        _report(args, built, path, seconds)  # published, whatever becomes of the pin
-    pin = store.pin(built.manifest.version, actor=args.actor, check=options.pin_check(args))
-    if args.json:
-        _report(args, built, path, seconds)
-    if not args.json:
-        output.report_pin(store, before, pin, as_json=False)
-    elif built.manifest.provenance.simulated:
-        output.warn_of_simulation(pin.version)
+    return publish_built(
+        built, store if publish else None, pin=pin, actor=actor, seconds=seconds, progress=progress
+    )
+
+
+def publish_built(
+    built: BuiltArtifact,
+    store: Path | None,
+    *,
+    pin: bool = False,
+    actor: str | None = None,
+    seconds: float,
+    progress: Say = _silent,
+) -> Conversion:
+    """Publish what was built, and pin it if asked for.
+
+    Args:
+        built: The proved artifact.
+        store: The store's folder; None to publish nothing.
+        pin: Pin the version as well, if the onnxruntime of this machine can serve it.
+        actor: Who does it, for the history; the user by default.
+        seconds: What building took, for `build.json`.
+        progress: Told what begins.
+
+    Raises:
+        GradusError: As `publish_version` and `Store.pin`.
+    """
+    manifest = built.manifest
+    sizes = {name: len(data) for name, data in built.files.items()}
+    if store is None:
+        return Conversion(manifest, sizes, None, None, seconds, built.remarks)
+    progress("publishing")
+    facts = {"conversion_seconds": round(seconds, 3), "processors": os.cpu_count() or 1}
+    done = publish_version(store, manifest, built.files, facts, actor)
+    pinned = Store(store).pin(manifest.version, actor=actor, check=check_servable) if pin else None
+    return Conversion(manifest, sizes, done.path, pinned, seconds, built.remarks)
 
 
 def next_version(store: Path, today: date | None = None) -> str:
@@ -94,35 +168,6 @@ def next_version(store: Path, today: date | None = None) -> str:
     return candidate
 
 
-def _publish(args: argparse.Namespace, built: BuiltArtifact, seconds: float, say: Say) -> Path:
-    from gradus_convert.publishing.publish import publish_version
-
-    say("publishing")
-    facts = {"conversion_seconds": round(seconds, 3), "processors": os.cpu_count() or 1}
-    done = publish_version(args.store, built.manifest, built.files, facts, args.actor)
-    return done.path
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Say]:
-    """A moving line on a terminal, plain lines elsewhere, nothing with --json; all on stderr."""
-    if quiet:
-        yield lambda _: None
-    elif sys.stderr.isatty():
-        from rich.console import Console
-
-        console = Console(stderr=True)
-        with console.status("starting") as status:
-
-            def show(text: str) -> None:
-                console.log(text)
-                status.update(text)
-
-            yield show
-    else:
-        yield lambda text: print(text, file=sys.stderr, flush=True)
-
-
 @contextmanager
 def _fewer_collections() -> Iterator[None]:
     """Look for garbage less often: models are read into millions of objects, none of them in a cycle."""
@@ -132,41 +177,3 @@ def _fewer_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def _report(args: argparse.Namespace, built: BuiltArtifact, path: Path | None, seconds: float) -> None:
-    m = built.manifest
-    if args.json:
-        value = {
-            "version": m.version,
-            "digest": m.digest(),
-            "path": None if path is None else str(path),
-            "pinned": bool(args.pin and path),
-            "seconds": round(seconds, 3),
-            "remarks": list(built.remarks),
-            "levels": {
-                s.name: {
-                    "encoding": s.encoding,
-                    "bytes": len(built.files[s.file]),
-                    "leaf_checks": s.parity.leaf_checks,
-                    "wrong_leaves": s.parity.wrong_leaves,
-                    "boundary_rows": s.parity.boundary_rows,
-                    "max_difference": s.parity.max_difference,
-                    "label_changes": s.parity.label_changes,
-                    "ties": s.parity.ties,
-                    "bits": s.bits,
-                    "max_error": s.parity.max_error,
-                }
-                for s in m.levels
-            },
-        }
-        print(json.dumps(value))
-        return
-    for s in m.levels:
-        size = f"{s.name}: {len(built.files[s.file]):,} bytes ({s.encoding}, bits {s.bits})"
-        leaves = f"{s.parity.leaf_checks:,} leaves compared, {s.parity.wrong_leaves} wrong"
-        print(f"{size}, {leaves}, probabilities within {s.parity.max_difference:.2g}")
-    for text in built.remarks:
-        print(f"to know: {text}")
-    print(f"{m.name} {m.version}, digest {m.digest()}, in {seconds:.1f} s")
-    print("nothing was published (--dry-run)" if path is None else f"published: {path}")

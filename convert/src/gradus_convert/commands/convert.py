@@ -43,9 +43,26 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_convert.conversion import run
+    from gradus_convert import config
+    from gradus_convert.commands.converted import pin_and_report, progress
+    from gradus_convert.conversion import convert_run
 
-    return run(args)
+    with progress(quiet=args.json) as say:
+        done = convert_run(
+            args.run_folder,
+            args.store,
+            config=config.load(args.config),
+            version=args.version,
+            encoding=args.encoding,
+            levels=args.level,
+            third_opinion=not args.no_third_opinion,
+            check_gate=not args.no_gate,
+            publish=not args.dry_run,
+            actor=args.actor,
+            progress=say,
+        )
+    pin_and_report(args, done)
+    return 0
 
 
 COMMAND = Command(

@@ -82,7 +82,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     import time
 
-    from gradus_convert import conversion
+    from gradus_convert.commands.converted import pin_and_report, progress
+    from gradus_convert.conversion import publish_built
     from gradus_convert.isolation import Limits
     from gradus_convert.pickles.run import default_limits, import_pickles
 
@@ -90,9 +91,12 @@ def _run(args: argparse.Namespace) -> int:
     request = request_of(args)
     usual = default_limits([path for paths in request.files.values() for path in paths])
     limits = Limits(args.max_memory or usual.memory, args.max_seconds or usual.seconds)
-    with conversion.progress(quiet=args.json) as say:
+    with progress(quiet=args.json) as say:
         built = import_pickles(request, limits=limits, progress=say)
-        conversion.finish(args, built, started, say)
+        seconds = time.perf_counter() - started
+        store = None if args.dry_run else args.store
+        done = publish_built(built, store, actor=args.actor, seconds=seconds, progress=say)
+    pin_and_report(args, done)
     return 0
 
 
@@ -102,15 +106,15 @@ def request_of(args: argparse.Namespace) -> ImportRequest:
     Raises:
         UsageError: It does not fit together.
     """
-    from gradus_convert import conversion
     from gradus_convert.config import load as load_config
+    from gradus_convert.conversion import next_version
     from gradus_convert.pickles.files import MAX_BYTES
     from gradus_convert.pickles.request import RUNTIME, ImportRequest
     from gradus_runtime.contracts import names
     from gradus_runtime.errors import UsageError
 
     config = None if args.config is None else load_config(args.config)
-    version = args.version or conversion.next_version(args.store)
+    version = args.version or next_version(args.store)
     names.parse_version(version, place="--version")
     name = args.store.resolve().name if config is None else config.name
     if not names.is_artifact_name(name):

@@ -18,7 +18,7 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_train.data.source import add_source_arguments
+    from gradus_train.commands.inputs import add_source_arguments
 
     add_source_arguments(parser)
     parser.add_argument(
@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts import feature_order
     from gradus_train import config as configuration
-    from gradus_train.data.source import source_from_arguments
+    from gradus_train.commands.inputs import source_from_arguments
 
     order = feature_order.load(args.feature_order)
     config = configuration.load(args.config)

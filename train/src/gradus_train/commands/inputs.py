@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,14 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.errors import UsageError
-from gradus_train.data.source import DataSettings, DataSource, add_source_arguments, source_from_arguments
+from gradus_train.data.source import STAMPS, DataSettings, DataSource
 
 if TYPE_CHECKING:
     from gradus_train.data.dataset import Dataset
     from gradus_train.training.prepare import Plan
     from gradus_train.training.progress import Progress
 
-__all__ = ["add_input_arguments", "chosen_levels", "jobs_of", "read_plan"]
+__all__ = [
+    "add_input_arguments",
+    "add_source_arguments",
+    "chosen_levels",
+    "jobs_of",
+    "read_plan",
+    "source_from_arguments",
+]
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,3 +130,42 @@ def _latest(dataset: Dataset, days: int) -> Dataset:
     from gradus_train.training.prepare import latest_days
 
     return dataset.select(latest_days(dataset, days))
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `source_from_arguments` reads."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--candles", type=Path, metavar="FILE", help="candles: CSV (.gz too) or Parquet")
+    group.add_argument("--macro", type=Path, metavar="FILE", help="daily series: CSV (.gz too) or Parquet")
+    group.add_argument(
+        "--features", type=Path, metavar="FILE", help="a table of your own features, instead of candles"
+    )
+    group.add_argument(
+        "--bar",
+        type=int,
+        dest="bar_minutes",
+        metavar="MINUTES",
+        help="length of a bar; shorter ones are resampled",
+    )
+    group.add_argument(
+        "--timezone", metavar="ZONE", help="zone of stamps that carry none, such as Asia/Tokyo"
+    )
+    group.add_argument("--stamps", choices=STAMPS, help="what a stamp is: the time a bar opens, or closes")
+    group.add_argument("--minimum-rows", type=int, metavar="N", help="refuse fewer labelled rows than this")
+
+
+def source_from_arguments(args: argparse.Namespace, defaults: DataSettings | None = None) -> DataSource:
+    """Build the source that the command line names.
+
+    Args:
+        args: What a parser with `add_source_arguments` returned.
+        defaults: The settings of the configuration, for what was not given.
+
+    Raises:
+        UsageError: The options contradict each other.
+        ConfigError: A setting breaks a rule.
+    """
+    names = ("bar_minutes", "timezone", "stamps", "minimum_rows")
+    given = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+    settings = dataclasses.replace(defaults or DataSettings(), **given)
+    return DataSource(args.candles, args.macro, args.features, settings)

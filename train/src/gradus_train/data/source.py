@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gradus_runtime.errors import ConfigError, UsageError
 
-__all__ = ["STAMPS", "DataSettings", "DataSource", "add_source_arguments", "source_from_arguments"]
+__all__ = ["STAMPS", "DataSettings", "DataSource"]
 
 STAMPS = ("open", "close")
 _FOUR_HOURS = 240
@@ -101,42 +99,3 @@ def _check_zone(name: str, place: str) -> None:
             value=name,
             hint="Use one like Asia/Tokyo or UTC.",
         ) from None
-
-
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `source_from_arguments` reads."""
-    group = parser.add_argument_group("data")
-    group.add_argument("--candles", type=Path, metavar="FILE", help="candles: CSV (.gz too) or Parquet")
-    group.add_argument("--macro", type=Path, metavar="FILE", help="daily series: CSV (.gz too) or Parquet")
-    group.add_argument(
-        "--features", type=Path, metavar="FILE", help="a table of your own features, instead of candles"
-    )
-    group.add_argument(
-        "--bar",
-        type=int,
-        dest="bar_minutes",
-        metavar="MINUTES",
-        help="length of a bar; shorter ones are resampled",
-    )
-    group.add_argument(
-        "--timezone", metavar="ZONE", help="zone of stamps that carry none, such as Asia/Tokyo"
-    )
-    group.add_argument("--stamps", choices=STAMPS, help="what a stamp is: the time a bar opens, or closes")
-    group.add_argument("--minimum-rows", type=int, metavar="N", help="refuse fewer labelled rows than this")
-
-
-def source_from_arguments(args: argparse.Namespace, defaults: DataSettings | None = None) -> DataSource:
-    """Build the source that the command line names.
-
-    Args:
-        args: What a parser with `add_source_arguments` returned.
-        defaults: The settings of the configuration, for what was not given.
-
-    Raises:
-        UsageError: The options contradict each other.
-        ConfigError: A setting breaks a rule.
-    """
-    names = ("bar_minutes", "timezone", "stamps", "minimum_rows")
-    given = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
-    settings = dataclasses.replace(defaults or DataSettings(), **given)
-    return DataSource(args.candles, args.macro, args.features, settings)

@@ -30,7 +30,7 @@ from gradus_train.training.assemble import LevelResult, assemble
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
 from gradus_train.training.prepare import Plan
-from gradus_train.training.progress import Progress
+from gradus_train.training.progress import Progress, Silent
 
 __all__ = ["Outcome", "git_commit_of", "train", "working_folder"]
 
@@ -47,8 +47,8 @@ def train(
     plan: Plan,
     out: Path,
     *,
-    jobs: int,
-    progress: Progress,
+    jobs: int = 1,
+    progress: Progress | None = None,
     resume: bool = False,
     gates: Sequence[Gate] | None = None,
     pinned_store: Path | None = None,
@@ -64,7 +64,7 @@ def train(
         plan: What to train.
         out: The run folder: new, empty, or a run.
         jobs: Parts in work at the same time; the result does not depend on it.
-        progress: Told of every part.
+        progress: Told of every part; nobody is by default.
         resume: Go on with kept parts.
         gates: Rules to hold the levels against; None to look without.
         pinned_store: An artifact store whose pinned version the gates compare with.
@@ -80,7 +80,7 @@ def train(
         if not resume:
             store.clear()
         begun = time.perf_counter()
-        executed = execute(plan, store, jobs=jobs, progress=progress)
+        executed = execute(plan, store, jobs=jobs, progress=progress or Silent())
         fitted = time.perf_counter() - begun
         results = [assemble(plan, level, executed) for level in plan.levels]
         details, gate_passed = _measure(plan, results, gates, pinned_store, costs)
