@@ -36,15 +36,15 @@ def test_counts_are_those_of_a_plain_rule_for_single_rows_and_batches() -> None:
         counts = bot._active[0].counts
         assert counts is not None
         report = bot.drift()
-    assert report.rows == counts.rows == 2 * len(table)
+    assert report.rows == counts.totals.rows == 2 * len(table)
     for i, feature in enumerate(MANIFEST.features):
         assert feature.histogram is not None
         bins = [0] * (len(feature.histogram.edges) + 1)
         for value in table[:, i].tolist():
             if value == value:
                 bins[sum(value > edge for edge in feature.histogram.edges)] += 2
-        assert counts.features[i] is not None
-        assert counts.features[i].tolist() == bins  # type: ignore[union-attr]
+        assert counts.totals.features[i] is not None
+        assert counts.totals.features[i].tolist() == bins  # type: ignore[union-attr]
     level3 = np.isnan(table[:, 4])
     level2 = np.isnan(table[:, 7]) & ~level3
     n = len(table)
@@ -70,8 +70,8 @@ def test_classes_and_confidences_are_counted() -> None:
         counts = bot._active[0].counts
         assert counts is not None
         by_class = [int((predictions.actions == name).sum()) for name in predictions.classes]
-        assert counts.classes[0].tolist() == by_class
-        assert counts.classes[1:].sum() == 0
+        assert counts.totals.classes[0].tolist() == by_class
+        assert counts.totals.classes[1:].sum() == 0
     assert report.confidence_mean == pytest.approx(float(predictions.confidences.mean()), abs=1e-6)
     expected = np.histogram(predictions.confidences, bins=20, range=(0, 1))[0]
     assert report.confidence_histogram == tuple(expected.tolist())
@@ -100,7 +100,7 @@ def test_what_the_caller_declares_unavailable_is_missing_and_no_value() -> None:
         report = bot.drift()
         counts = bot._active[0].counts
         assert counts is not None
-        assert [int(c.sum()) for c in counts.features if c is not None] == [2] * 6 + [0] * 3
+        assert [int(c.sum()) for c in counts.totals.features if c is not None] == [2] * 6 + [0] * 3
     assert [(s.level, s.reason, s.rows) for s in report.step_downs] == [("level1", "missing external_api", 2)]
 
 
@@ -180,9 +180,9 @@ def test_memory_of_the_counts_does_not_grow() -> None:
         for _ in range(3 * BUFFER_ROWS):
             bot.decide(full_row())
             assert len(counts.held) < BUFFER_ROWS
-        sizes = [c.nbytes for c in counts.features if c is not None]
+        sizes = [c.nbytes for c in counts.totals.features if c is not None]
         bot.predict([full_row()] * 5000)
-        assert [c.nbytes for c in counts.features if c is not None] == sizes
+        assert [c.nbytes for c in counts.totals.features if c is not None] == sizes
 
 
 def test_threads_lose_no_count() -> None:

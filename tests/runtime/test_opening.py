@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from tests.support.golden import (
     OLDER_TRIO,
     TRIO,
@@ -220,12 +221,12 @@ def test_a_session_that_fails_while_serving_is_out_from_then_on(monkeypatch: pyt
         assert session is not None
 
         def fail(*args: object) -> None:
-            raise RuntimeError("out of\nmemory")
+            raise RuntimeException("out of\nmemory")
 
         monkeypatch.setattr(session, "score", fail)
         table = [full_row(0), full_row(1)]
         assert bot.predict(table).levels.tolist() == ["level2", "level2"]
-        assert bot.predict(table).reasons[0] == ("level1: out of service: RuntimeError: out of memory",)
+        assert bot.predict(table).reasons[0] == ("level1: out of service: RuntimeException: out of memory",)
         assert bot.decide(full_row()).level == "level2"
         assert bot.health().status == "degraded"
 
@@ -239,13 +240,13 @@ def test_a_single_row_survives_a_failing_session(monkeypatch: pytest.MonkeyPatch
 
         def run(self: RowBuffer) -> tuple[float, ...]:
             if len(self.features) == width:
-                raise RuntimeError("lost")
+                raise RuntimeException("lost")
             return real(self)
 
         monkeypatch.setattr(RowBuffer, "run", run)
         decision = bot.decide(full_row())
         assert decision.level == "level2"
-        assert decision.reasons == ("level1: out of service: RuntimeError: lost",)
+        assert decision.reasons == ("level1: out of service: RuntimeException: lost",)
 
 
 @pytest.mark.parametrize("answer", [[np.nan, 0.5, 0.5], [2.0, -0.5, -0.5], [0.5, 0.5, 0.5]])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, variant
 
 from gradus_runtime import Predictor
@@ -103,11 +104,11 @@ def test_a_thread_that_fails_takes_the_level_out(tmp_path: Path, monkeypatch: py
 
         class Failing:
             def run(self, names: list[str], feeds: dict[str, Any]) -> Any:
-                raise RuntimeError("lost")
+                raise RuntimeException("lost")
 
         monkeypatch.setattr(session, "for_tables", lambda: OnnxSession(Failing(), []))
         assert set(bot.predict(table, names=list(TRIO_NAMES)).levels.tolist()) == {"level2"}
-        assert bot.health().levels[0].problem == "RuntimeError: lost"
+        assert bot.health().levels[0].problem == "RuntimeException: lost"
 
 
 def test_one_row_buffers_are_used_again_and_never_shared() -> None:

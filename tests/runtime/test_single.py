@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from tests.support.golden import variant
 
 from gradus_runtime import Predictor
@@ -223,7 +224,7 @@ def test_an_onnxruntime_that_refuses_the_form_serves_by_the_whole_and_the_log_sa
 
     def refuse(model: bytes, options: Any) -> Any:
         if b"then_branch" not in model:
-            raise RuntimeError("too short")
+            raise RuntimeException("too short")
         return real(model, options)
 
     monkeypatch.setattr(onnx_session, "_open", refuse)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from tests.support.golden import TRIO, full_row, golden_rows, variant
 
 from gradus_runtime import Predictor
@@ -95,7 +96,7 @@ def test_an_onnxruntime_that_refuses_skeletons_gets_the_whole_graph_and_the_log_
 
     def refuse_skeletons(model: bytes, options: Any) -> Any:
         if b"__init__.py" in model:
-            raise RuntimeError("external data is out of fashion")
+            raise RuntimeException("external data is out of fashion")
         return real(model, options)
 
     monkeypatch.setattr(onnx_session, "_open", refuse_skeletons)

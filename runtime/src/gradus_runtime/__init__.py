@@ -11,7 +11,10 @@ Example:
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
+
+from gradus_runtime import telemetry as telemetry
 
 if TYPE_CHECKING:
     from gradus_runtime.decision import Decision, Predictions
@@ -83,6 +86,11 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import what serves when it is first asked for: the contracts and the commands do without."""
     if name in _HOMES:
+        if os.name != "posix":
+            raise ImportError(
+                f"gradus_runtime.{name} needs a POSIX system (Linux, macOS, or Windows with WSL), "
+                f"but this is {os.name!r}"
+            )
         from importlib import import_module
 
         value = getattr(import_module(_HOMES[name]), name)

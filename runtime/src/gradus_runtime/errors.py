@@ -6,6 +6,7 @@ They are named for what the caller must do. `exit_code` is what the command line
 from __future__ import annotations
 
 from enum import IntEnum
+from types import FrameType
 from typing import Any, ClassVar
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ManifestError",
     "StoreError",
     "UsageError",
+    "from_signal_handler",
 ]
 
 
@@ -165,3 +167,35 @@ class StoreError(GradusError):
 
 class EnvironmentFailedError(GradusError):
     """The machine failed: disk, memory, permission, a missing library."""
+
+
+def from_signal_handler(error: BaseException) -> bool:
+    """Whether a signal handler raised an exception: an alarm, or the time limit of a task queue.
+
+    Such an exception can come out of any line, and says nothing about what that line does. Python calls a
+    handler with the frame that it interrupted, and the exception leaves through both frames.
+
+    Args:
+        error: An exception that was caught.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        if _was_given(trace.tb_next.tb_frame, trace.tb_frame):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _was_given(called: FrameType, caller: FrameType) -> bool:
+    """Whether the frame `caller` is an argument of the frame `called`."""
+    code = called.f_code
+    values = called.f_locals
+    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _HAS_VARARGS)
+    for name in code.co_varnames[:count]:
+        value = values.get(name)
+        if value is caller or (type(value) is tuple and any(each is caller for each in value)):
+            return True
+    return False
+
+
+_HAS_VARARGS = 0x04  # inspect.CO_VARARGS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.decision import Decision, Predictions
-from gradus_runtime.errors import UsageError
+from gradus_runtime.errors import UsageError, from_signal_handler
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift import DriftReport, report
 from gradus_runtime.monitoring.health import Health, Info
@@ -28,7 +29,9 @@ from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.serving.status import examine
+from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
+from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.sessions.memory import trim
 
 if TYPE_CHECKING:  # what a bot without a journal does not load
@@ -59,10 +62,11 @@ class Predictor:
         self._changes = changes
         self._recorder = recorder
         self._serve(serving)
+        forking.tell_after_fork(self)
 
     def _serve(self, serving: ServedVersion) -> None:
         self._active = (serving, Decider(serving))
-        self._troubles = 0
+        self._seen = 0
 
     @classmethod
     def open(
@@ -83,6 +87,7 @@ class Predictor:
         health_file: str | Path | None = None,
         metrics: bool | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] | None = None,
     ) -> Predictor:
         """Open an artifact for serving.
 
@@ -106,9 +111,10 @@ class Predictor:
             health_file: A file that is written anew at each decision and reload, for `gradus health --file`.
             metrics: Count what `metrics()` reports; by default where there is a journal or a health file.
             clock: Seconds since 1970 UTC; for tests.
+            monotonic: Seconds that never go back, `time.monotonic` by default; for tests.
 
         Raises:
-            UsageError: An argument is out of range.
+            UsageError: An argument is out of range, or of another type.
             StoreError: There is no such artifact or version.
             IntegrityError: Its manifest is not what the pin says.
             ManifestError: Its manifest breaks the contract.
@@ -125,7 +131,7 @@ class Predictor:
                 journal, rows=journal_rows, sync=sync, health_file=health_file, metrics=metrics, clock=clock
             )
         changes = Changes()
-        origin = PinnedSource(source, version, settings, clock, changes)
+        origin = PinnedSource(source, version, settings, clock, monotonic, changes)
         serving = origin.open()
         predictor = cls(origin, serving, changes, recorder)
         if preload:
@@ -183,7 +189,7 @@ class Predictor:
                 decision = dataclasses.replace(decider.decide(row, request), bar_time=bar)
             else:
                 decision = self._recorded(recorder, serving, decider, row, request, bar)
-        if len(serving.troubles) != self._troubles:
+        if serving.events.count != self._seen:
             self._look(serving)
         return decision
 
@@ -232,7 +238,7 @@ class Predictor:
         predictions = batch.predict(serving, rows, request)
         if recorder is not None:
             recorder.batch(serving, predictions, rows, request, bars, time.perf_counter() - began)
-        if len(serving.troubles) != self._troubles:
+        if serving.events.count != self._seen:
             self._look(serving)
         return predictions
 
@@ -281,29 +287,47 @@ class Predictor:
         A new version is opened and every level of it proved beside the old one, which serves meanwhile; then
         they are exchanged. A call that is under way ends with the version it began with. If the new version
         fails, the old one keeps serving, `health()` says why, and it is tried again after a minute. While
-        another thread reloads, this returns at once.
+        another thread reloads, this returns at once. A level that is out of service is tried again at once,
+        without waiting for its pause.
 
         Returns:
             Whether another version serves now.
         """
-        source = self._source
-        if not source.changed() or not source.lock.acquire(blocking=False):
+        source, turn = self._source, object()
+        if not source.changed():
+            if any(slot.problem is not None for slot in self._active[0].slots):
+                self._try_again()
             return False
         try:
-            old, _ = self._active
-            new = source.next(old.digest, old.loaded())
-            if new is not None:
-                self._serve(new)
-                self._changes.version(old.manifest.version, new.manifest.version)
-                self._began("version")
-                del old, _
-                trim()
-            return new is not None
-        except Exception:  # the old version serves on: `health()` says what went wrong
-            return False
+            if not source.lock.take(turn):
+                return False
+            return self._reload()
         finally:
-            source.lock.release()
-            self._look(self._active[0])
+            source.lock.end(turn)
+
+    def _reload(self) -> bool:
+        old, _ = self._active
+        try:
+            new = self._source.next(old.digest, old.loaded())
+        except FAULTS as e:
+            if from_signal_handler(e):
+                raise
+            self._look(old)  # the old version serves on: `health()` says what went wrong
+            return False
+        if new is None:
+            self._try_again()
+            return False
+        self._serve(new)
+        self._changes.version(old.manifest.version, new.manifest.version)
+        self._began("version")
+        del old, _
+        trim()
+        return True
+
+    def _try_again(self) -> None:
+        serving, _ = self._active
+        serving.try_again()
+        self._look(serving)
 
     def get_model_info(self, level: str | None = None) -> ModelInfo:
         """Summarise the model, as ensemble objects do; by default its best level.
@@ -369,6 +393,17 @@ class Predictor:
         if self._recorder is not None:
             self._recorder.close()
 
+    def after_fork(self) -> None:
+        """In a forked child: forget the threads that are not there. Python calls it; nobody else need."""
+        self._source.after_fork()
+        self._active[0].after_fork()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy: opens the source anew with the same settings, and follows its pin."""
+        source = self._source
+        clocks = (source.clock, source.monotonic)
+        return _open_again, (source.source, source.version, source.settings, *clocks)
+
     def __enter__(self) -> Self:
         return self
 
@@ -389,11 +424,12 @@ class Predictor:
             reload_problem=self._source.problem,
             expires=serving.expires,
             journal=None if self._recorder is None else self._recorder.health,
+            now=serving.clock(),
         )
 
     def _look(self, serving: ServedVersion) -> None:
         """Say in the log what changed in health."""
-        self._troubles = len(serving.troubles)
+        self._seen = serving.events.count
         health = self._health(serving)
         self._changes.health(health)
         if self._recorder is not None:
@@ -431,6 +467,17 @@ class Predictor:
         known = set(serving.schema.names)
         others = [name for name in row if name not in known]
         self._changes.ignored(others, len(others))
+
+
+def _open_again(
+    source: str,
+    version: str | None,
+    settings: Settings,
+    clock: Callable[[], float],
+    monotonic: Callable[[], float] | None,
+) -> Predictor:
+    """Open a predictor as another one was opened."""
+    return Predictor.open(source, version, clock=clock, monotonic=monotonic, **asdict(settings))
 
 
 def _request(

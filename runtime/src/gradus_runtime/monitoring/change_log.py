@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gradus_runtime.log import say
 from gradus_runtime.monitoring.health import Health
 
 __all__ = ["LEVEL_LINES_SECONDS", "Changes"]
 
 LEVEL_LINES_SECONDS = 60.0
 """Changes of level are said at most so often; those between are counted in the next line."""
-
-_logger = logging.getLogger("gradus_runtime")
 
 
 class Changes:
@@ -45,7 +44,7 @@ class Changes:
         between = f" ({self._unsaid} changes between)" if self._unsaid else ""
         self._next_line, self._unsaid = now + LEVEL_LINES_SECONDS, 0
         why = f": {'; '.join(reasons)}" if reasons else ""
-        _say(
+        say(
             logging.WARNING if reasons else logging.INFO,
             f"level changed from {before or 'none'} to {level}{between}{why}",
             event="level",
@@ -55,7 +54,7 @@ class Changes:
 
     def version(self, before: str, now: str) -> None:
         """Say that another version serves now."""
-        _say(logging.INFO, f"version changed from {before} to {now}", event="version", before=before, now=now)
+        say(logging.INFO, f"version changed from {before} to {now}", event="version", before=before, now=now)
 
     def health(self, health: Health) -> None:
         """Say that health is another than before, or for other reasons."""
@@ -73,7 +72,7 @@ class Changes:
             return
         before, self._health, self._problems = self._health, health.status, problems
         why = f": {'; '.join(problems)}" if problems else ""
-        _say(
+        say(
             logging.INFO if health.status == "ok" else logging.WARNING,
             f"health changed from {before} to {health.status}{why}",
             event="health",
@@ -85,8 +84,8 @@ class Changes:
         """Say once that rows hold columns that are no feature."""
         if count and not self._ignored_said:
             self._ignored_said = True
-            some = ", ".join(str(name) for name in names[:5])
-            _say(
+            some = ", ".join(shown(name) for name in names[:5])
+            say(
                 logging.INFO,
                 f"{count} columns are no feature of the artifact and are ignored: {some}"
                 f"{' ...' if count > 5 else ''}",
@@ -95,7 +94,12 @@ class Changes:
             )
 
 
-def _say(level: int, text: str, *, event: str, **fields: object) -> None:
-    _logger.log(
-        level, "%s", text, extra={"gradus_event": event} | {f"gradus_{k}": v for k, v in fields.items()}
-    )
+_class_name = type.__dict__["__name__"].__get__
+
+
+def shown(name: Any) -> str:
+    """Return a column's name for people; of what is neither text nor a number, its class alone."""
+    kind = type(name)
+    if issubclass(kind, str):
+        return str.__str__(name)
+    return repr(name) if kind is int or kind is float else f"<{_class_name(kind)}>"

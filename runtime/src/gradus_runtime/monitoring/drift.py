@@ -18,7 +18,7 @@ from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring import chi_square
-from gradus_runtime.monitoring.drift_counts import DriftCounts
+from gradus_runtime.monitoring.drift_counts import DriftCounts, Totals
 from gradus_runtime.routing.schema import Schema
 
 __all__ = ["DriftReport", "Shift", "StepDown", "report", "shift_of"]
@@ -99,33 +99,33 @@ def report(
         raise UsageError("alpha must lie between 0 and 1", value=alpha)
     if not rows_per_observation >= 1.0:
         raise UsageError("rows_per_observation must be at least 1", value=rows_per_observation)
-    counts.settle()
+    totals = counts.settle()
     known = [
         (feature.name, feature.histogram.counts, served)
-        for feature, served in zip(manifest.features, counts.features, strict=True)
+        for feature, served in zip(manifest.features, totals.features, strict=True)
         if feature.histogram is not None and served is not None
     ]
     features = _shifts(known, alpha, rows_per_observation)
     holdout = {level.name: level.class_counts for level in manifest.levels}
     known = [
-        (name, holdout[name], counts.classes[i]) for i, name in enumerate(schema.level_names) if holdout[name]
+        (name, holdout[name], totals.classes[i]) for i, name in enumerate(schema.level_names) if holdout[name]
     ]
-    served = int(counts.levels[:-1].sum())
-    total = max(1, counts.rows)
+    served = int(totals.levels[:-1].sum())
+    total = max(1, totals.rows)
     return DriftReport(
         version=manifest.version,
-        rows=counts.rows,
+        rows=totals.rows,
         alpha=alpha,
         drifted=tuple(shift.name for shift in features if shift.drifted),
         features=features,
         classes=_shifts(known, alpha, rows_per_observation),
         levels={
             name: int(n) / total
-            for name, n in zip((*schema.level_names, FALLBACK), counts.levels, strict=True)
+            for name, n in zip((*schema.level_names, FALLBACK), totals.levels, strict=True)
         },
-        step_downs=_step_downs(schema, counts, total),
-        confidence_mean=counts.confidence_sum / served if served else None,
-        confidence_histogram=tuple(counts.confidences.tolist()),
+        step_downs=_step_downs(schema, totals, total),
+        confidence_mean=totals.confidence_sum / served if served else None,
+        confidence_histogram=tuple(totals.confidences.tolist()),
     )
 
 
@@ -193,10 +193,10 @@ def _join(
     return np.array(before), np.array(after)
 
 
-def _step_downs(schema: Schema, counts: DriftCounts, total: int) -> tuple[StepDown, ...]:
+def _step_downs(schema: Schema, totals: Totals, total: int) -> tuple[StepDown, ...]:
     found = []
     for i, level in enumerate(schema.level_names):
-        reasons = [(f"missing {group}", int(counts.missing[i, g])) for g, group in enumerate(schema.groups)]
-        reasons.append(("out of service", int(counts.out[i])))
+        reasons = [(f"missing {group}", int(totals.missing[i, g])) for g, group in enumerate(schema.groups)]
+        reasons.append(("out of service", int(totals.out[i])))
         found += [StepDown(level, reason, n, n / total) for reason, n in reasons if n]
     return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.routing.schema import Schema
 
-__all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts"]
+__all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts", "Totals"]
 
 CONFIDENCE_BINS = 20
 """Bins of equal width over [0, 1]."""
@@ -21,8 +21,9 @@ BUFFER_ROWS = 256
 """Single rows are kept so long and counted together: one by one would cost more than scoring them."""
 
 
-class DriftCounts:
-    """Counts of what was served by one version. Safe for any number of threads.
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of rows. A value: counting more rows gives another one.
 
     Attributes:
         rows: Number of rows counted.
@@ -33,6 +34,23 @@ class DriftCounts:
         out: int64 [L], rows that a level could have served but did not: out of service, or refused.
         confidences: int64 [CONFIDENCE_BINS], of rows that a level served.
         confidence_sum: Their sum.
+    """
+
+    rows: int
+    features: tuple[NDArray[np.int64] | None, ...]
+    classes: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    out: NDArray[np.int64]
+    confidences: NDArray[np.int64]
+    confidence_sum: float
+
+
+class DriftCounts:
+    """Counts of what was served by one version. Safe for any number of threads, signal handlers and forks.
+
+    Attributes:
+        totals: What was counted.
         held: Rows that are not counted yet, as `row` takes them. Who appends, as `row` does, calls `settle`
             when they are `BUFFER_ROWS`.
     """
@@ -47,16 +65,19 @@ class DriftCounts:
         self._level_groups = np.array(
             [[bool(mask & plan.mask) for mask in schema.groups.values()] for plan in schema.levels]
         )
-        self.rows = 0
-        self.features = [None if e is None else np.zeros(len(e) + 1, np.int64) for e in self._edges]
-        self.classes = np.zeros((count, classes), np.int64)
-        self.levels = np.zeros(count + 1, np.int64)
-        self.missing = np.zeros((count, len(self._groups)), np.int64)
-        self.out = np.zeros(count, np.int64)
-        self.confidences = np.zeros(CONFIDENCE_BINS, np.int64)
-        self.confidence_sum = 0.0
-        self._lock = threading.Lock()
-        self.held: deque[tuple[bytes, int, int, float]] = deque()  # whose ends need no lock
+        self.totals = Totals(
+            rows=0,
+            features=tuple(None if e is None else np.zeros(len(e) + 1, np.int64) for e in self._edges),
+            classes=np.zeros((count, classes), np.int64),
+            levels=np.zeros(count + 1, np.int64),
+            missing=np.zeros((count, len(self._groups)), np.int64),
+            out=np.zeros(count, np.int64),
+            confidences=np.zeros(CONFIDENCE_BINS, np.int64),
+            confidence_sum=0.0,
+        )
+        self.held: list[tuple[bytes, int, int, float]] = []
+        self._lock = threading.RLock()
+        self._counting = False
 
     def row(self, values: bytes, code: int, label: int, confidence: float) -> None:
         """Count one row.
@@ -79,55 +100,96 @@ class DriftCounts:
         confidences: NDArray[np.float32],
     ) -> None:
         """Count rows [n, F]; arguments as for `row`, [n]."""
-        with self._lock:
-            self._count(values, codes, labels, confidences)
-
-    def settle(self) -> None:
-        """Count what is still held back, so that the counts are complete."""
-        with self._lock:
-            held = [self.held.popleft() for _ in range(len(self.held))]  # only here, so no fewer than that
-            if not held:
+        with self._lock, np.errstate(all="ignore"):
+            if self._counting:  # a signal handler interrupted this thread while it counts
+                facts = zip(codes.tolist(), labels.tolist(), confidences.tolist(), strict=True)
+                self.held += [(row.tobytes(), *fact) for row, fact in zip(values, facts, strict=True)]
                 return
-            values, codes, labels, confidences = zip(*held, strict=True)
-            self._count(
-                np.frombuffer(b"".join(values), np.float32).reshape(len(values), -1),
-                np.array(codes, np.intp),
-                np.array(labels, np.intp),
-                np.array(confidences, np.float32),
-            )
+            self._counting = True
+            try:
+                self.totals = self._with(values, codes, labels, confidences)
+            finally:
+                self._counting = False
 
-    def _count(
+    def settle(self) -> Totals:
+        """Count what is still held back; return the counts, which are complete then.
+
+        Within a signal handler that interrupted this thread while it counts, they are those before.
+        """
+        with self._lock, np.errstate(all="ignore"):
+            count = len(self.held)
+            if self._counting or not count:
+                return self.totals
+            self._counting = True
+            try:
+                values, codes, labels, confidences = zip(*self.held[:count], strict=True)
+                totals = self._with(
+                    np.frombuffer(b"".join(values), np.float32).reshape(count, -1),
+                    np.array(codes, np.intp),
+                    np.array(labels, np.intp),
+                    np.array(confidences, np.float32),
+                )
+                held = self.held
+                self.totals = totals  # no call stands between these two: no signal handler gets in
+                del held[:count]
+            except MemoryError:
+                del self.held[:count]  # they are not counted: an answer needs no counts
+            finally:
+                self._counting = False
+            return self.totals
+
+    def after_fork(self) -> None:
+        """In a forked child: make a new lock."""
+        self._lock = threading.RLock()
+        self._counting = False
+
+    def _with(
         self,
         values: NDArray[np.float32],
         codes: NDArray[Any],
         labels: NDArray[np.intp],
         confidences: NDArray[np.float32],
-    ) -> None:
-        self.rows += len(values)
+    ) -> Totals:
+        """Return the totals with these rows counted."""
+        before = self.totals
         usable = np.isfinite(values)
         full = bool(usable.all())
-        for i, edges in enumerate(self._edges):
-            counts = self.features[i]
+        features: list[NDArray[np.int64] | None] = []
+        for i, (edges, counts) in enumerate(zip(self._edges, before.features, strict=True)):
             if edges is None or counts is None:
+                features.append(None)
                 continue
             column = values[:, i] if full else values[usable[:, i], i]
-            counts += np.bincount(np.searchsorted(edges, column, side="left"), minlength=len(counts))
-        bottom = len(self.out)
-        self.levels += np.bincount(codes, minlength=bottom + 1)
+            bins = np.searchsorted(edges, column, side="left")
+            features.append(counts + np.bincount(bins, minlength=len(counts)))
+        bottom = len(before.out)
         served = codes < bottom
-        flat = codes[served].astype(np.intp) * self.classes.shape[1] + labels[served]
-        self.classes += np.bincount(flat, minlength=self.classes.size).reshape(self.classes.shape)
+        flat = codes[served].astype(np.intp) * before.classes.shape[1] + labels[served]
+        by_class = np.bincount(flat, minlength=before.classes.size).reshape(before.classes.shape)
         bins = np.minimum((confidences[served] * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
-        self.confidences += np.bincount(bins, minlength=CONFIDENCE_BINS)
-        self.confidence_sum += float(confidences[served].sum(dtype=np.float64))
         below = codes > 0
-        if below.any():
-            self._count_steps(usable[below], codes[below])
+        missing, out = self._steps(usable[below], codes[below])
+        return Totals(
+            rows=before.rows + len(values),
+            features=tuple(features),
+            classes=before.classes + by_class,
+            levels=before.levels + np.bincount(codes, minlength=bottom + 1),
+            missing=before.missing + missing,
+            out=before.out + out,
+            confidences=before.confidences + np.bincount(bins, minlength=CONFIDENCE_BINS),
+            confidence_sum=before.confidence_sum + float(confidences[served].sum(dtype=np.float64)),
+        )
 
-    def _count_steps(self, usable: NDArray[np.bool_], codes: NDArray[Any]) -> None:
-        lacks = np.stack([~usable[:, columns].all(axis=1) for columns in self._groups], axis=1)
-        for level, groups in enumerate(self._level_groups):
-            passed = codes > level
-            why = lacks[passed] & groups
-            self.missing[level] += why.sum(axis=0)
-            self.out[level] += int((~why.any(axis=1)).sum())
+    def _steps(
+        self, usable: NDArray[np.bool_], codes: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Count why rows were not served by the levels above: `missing` and `out` of these rows."""
+        missing, out = np.zeros_like(self.totals.missing), np.zeros_like(self.totals.out)
+        if len(codes):
+            lacks = np.stack([~usable[:, columns].all(axis=1) for columns in self._groups], axis=1)
+            for level, groups in enumerate(self._level_groups):
+                passed = codes > level
+                why = lacks[passed] & groups
+                missing[level] = why.sum(axis=0)
+                out[level] = int((~why.any(axis=1)).sum())
+        return missing, out

@@ -10,11 +10,21 @@ __all__ = ["Health", "Info", "JournalHealth", "LevelHealth", "LevelInfo"]
 
 @dataclass(frozen=True, slots=True)
 class LevelHealth:
-    """A level: `state` is "ready", "not loaded" or "out of service"; `problem` says why it is out."""
+    """A level.
+
+    Attributes:
+        name: Of the level.
+        state: "ready", "not loaded" or "out of service".
+        problem: Why it is out of service; None if it is not.
+        tries: How often it failed in a row; 0 if it is not out of service.
+        next_try: When it is tried again, ISO 8601 in UTC; None if it is not out of service.
+    """
 
     name: str
     state: str
     problem: str | None
+    tries: int = 0
+    next_try: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,9 @@ class Health:
         expires: When the artifact will be too old, ISO 8601 in UTC; None for never.
         simulated: The models were trained on simulated data: they know nothing of a real market.
         journal: How the journal is; None where there is none.
+        log_problem: What a handler of the program's log raised at the last line; None if nothing.
+        telemetry: That onnxruntime's telemetry may be on, and how to switch it off; None if it is off, or the
+            user's choice.
     """
 
     status: str
@@ -51,6 +64,8 @@ class Health:
     expires: str | None
     simulated: bool
     journal: JournalHealth | None = None
+    log_problem: str | None = None
+    telemetry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

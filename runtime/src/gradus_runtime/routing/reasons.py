@@ -59,8 +59,10 @@ def explain(
             reasons.append(schema.explain_missing(i, short & plan.mask, request.unavailable))
         elif refused >> i & 1:
             reasons.append(f"{plan.name}: gave no valid probabilities for this row")
+        elif i in context.blocked:
+            reasons.append(f"{plan.name}: out of service: {context.blocked[i]}")
         else:
-            reasons.append(f"{plan.name}: out of service: {context.blocked.get(i, 'it failed')}")
+            reasons.append(f"{plan.name}: was being loaded or tried again")
     if code < len(schema.levels):
         filled = wanting & request.fillable & schema.levels[code].mask
         if filled:

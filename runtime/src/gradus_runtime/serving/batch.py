@@ -15,6 +15,7 @@ from gradus_runtime.routing.request import Request
 from gradus_runtime.rows.base import CHUNK_ROWS, Float32, Rows
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
+from gradus_runtime.sessions.library import FAULTS
 
 __all__ = ["predict"]
 
@@ -23,13 +24,14 @@ Mask = NDArray[np.bool_]
 
 def predict(serving: ServedVersion, rows: Rows, request: Request) -> Predictions:
     """Answer every row of a table; never raises for what the rows hold."""
-    job = _Job(serving, rows.count, request)
-    halted = serving.begin()
-    if halted is None:
-        for start in range(0, rows.count, CHUNK_ROWS):
-            stop = min(start + CHUNK_ROWS, rows.count)
-            job.chunk(rows.block(start, stop), start)
-    predictions = job.result(rows, halted)
+    with np.errstate(all="ignore"):  # whatever the program set: rows may hold anything
+        job = _Job(serving, rows.count, request)
+        halted = serving.begin()
+        if halted is None:
+            for start in range(0, rows.count, CHUNK_ROWS):
+                stop = min(start + CHUNK_ROWS, rows.count)
+                job.chunk(rows.block(start, stop), start)
+        predictions = job.result(rows, halted)
     if rows.count:
         _say_level(serving, predictions)
     return predictions
@@ -40,10 +42,10 @@ def _say_level(serving: ServedVersion, predictions: Predictions) -> None:
     codes = predictions._trace.codes
     code = int(np.bincount(codes).argmax())
     if code != serving.last:
-        serving.last = code
         names = (*serving.schema.level_names, FALLBACK)
         row = int((codes == code).argmax())
         serving.changes.level(names[code], predictions.reasons[row] if code else ())
+        serving.last = code
 
 
 class _Job:
@@ -105,13 +107,12 @@ class _Job:
         out = np.empty((len(features), self._probabilities.shape[1]), np.float32)
         try:
             session.score(features, out)
-        except Exception as e:  # whatever fails in there, the next level serves
-            slot.fail(e)
+        except FAULTS as e:
+            slot.fail(e, session)
             return np.zeros_like(able)
         slot.used = True
         places = np.arange(len(block)) if chosen is None else chosen
-        with np.errstate(invalid="ignore", over="ignore"):
-            valid = (np.abs(out.sum(axis=1) - 1.0) <= SUM_TOLERANCE) & (out.min(axis=1) >= -SUM_TOLERANCE)
+        valid = (np.abs(out.sum(axis=1) - 1.0) <= SUM_TOLERANCE) & (out.min(axis=1) >= -SUM_TOLERANCE)
         if not valid.all():
             self._refuse(slot, i, start + places[~valid])
             places, out = places[valid], out[valid]

@@ -27,7 +27,7 @@ def restore(serving: ServedVersion, journal: Journal) -> None:
 
     A journal that cannot be read is passed over: then the counts begin at nothing, as without one.
     """
-    if serving.counts is None or journal.folder is None or serving.counts.rows:
+    if serving.counts is None or journal.folder is None or serving.counts.totals.rows:
         return
     try:
         lines = decisions_of(journal.folder, serving.digest)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
 
 from gradus_runtime.contracts import graph, npz_file
 from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
-from gradus_runtime.errors import EnvironmentFailedError, IntegrityError
+from gradus_runtime.errors import EnvironmentFailedError, IntegrityError, from_signal_handler
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.level_session import RowBuffer
+from gradus_runtime.sessions.library import ort, release_of
 from gradus_runtime.sessions.onnx_session import OnnxSession
 
 __all__ = ["GoldenRows", "check_onnxruntime", "read_golden", "replay_golden_rows"]
@@ -40,26 +39,20 @@ def check_onnxruntime(manifest: Manifest, installed: str = ort.__version__) -> N
     """
     need = manifest.runtime
     place = f"artifact {manifest.name} {manifest.version}"
-    if _release(installed) < _release(need.minimum):
+    if release_of(installed) < release_of(need.minimum):
         raise EnvironmentFailedError(
             f"onnxruntime must be at least {need.minimum}",
             place=place,
             value=installed,
             hint="pip install --upgrade onnxruntime.",
         )
-    if _release(installed) in [_release(bad) for bad in need.known_bad]:
+    if release_of(installed) in [release_of(bad) for bad in need.known_bad]:
         raise EnvironmentFailedError(
             f"onnxruntime must be none of {', '.join(need.known_bad)}, which compute wrongly",
             place=place,
             value=installed,
             hint="Install another version of onnxruntime.",
         )
-
-
-def _release(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(\.\d+)*", version)
-    numbers = [int(part) for part in found[0].split(".")] if found else [0]
-    return tuple((*numbers, 0, 0, 0)[:4])
 
 
 def read_golden(data: bytes, place: str) -> GoldenRows:
@@ -72,6 +65,8 @@ def read_golden(data: bytes, place: str) -> GoldenRows:
     try:
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in found.items()}
     except ValueError as e:
+        if from_signal_handler(e):
+            raise
         raise IntegrityError("golden rows must be numbers", place=place, cause=str(e)) from None
     if "features" not in arrays:
         raise IntegrityError("golden rows must hold `features`", place=place)

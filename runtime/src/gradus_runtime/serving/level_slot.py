@@ -1,33 +1,52 @@
-"""A level in service: loaded when first needed, proved before it serves, out of service when it fails."""
+"""A level in service: loaded when first needed, proved before it serves, tried again after it failed."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from gradus_runtime.contracts.manifest import Level, Manifest
-from gradus_runtime.serving.golden_replay import GoldenRows, replay_golden_rows
+from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.log import say
+from gradus_runtime.serving.golden_replay import replay_golden_rows
+from gradus_runtime.serving.retry import Retry
+from gradus_runtime.serving.version_files import VersionFiles
+from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.level_session import LevelSession, block_rows
+from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.sessions.memory import trim
 
-__all__ = ["LevelSlot"]
+__all__ = ["Events", "LevelSlot"]
+
+
+class Events:
+    """How often health changed: who has seen as many has nothing to look at."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 class LevelSlot:
-    """A level of one artifact version.
+    """A level of one artifact version. Safe for any number of threads, signal handlers and forks.
 
     Args:
         manifest: Of the version.
         level: Which level.
-        read: Gives the verified bytes of a file.
-        golden: Gives the golden rows.
+        files: Of the version.
         threads: As `Predictor.open` takes them.
         memory_budget: As `Predictor.open` takes it.
-        troubles: Gets a line when the level goes out of service.
+        events: Counts what changes: the level goes out of service, or returns.
+        monotonic: As `Predictor.open` takes it.
 
     Attributes:
         session: What serves; None until it is loaded, after it is released, and when it is out of service.
         problem: Why it is out of service; None if it is not.
+        retry: How often it failed, and when it is tried again.
         used: Whether a row was served since the last look; see `release_if_idle`.
     """
 
@@ -36,51 +55,82 @@ class LevelSlot:
         manifest: Manifest,
         level: Level,
         *,
-        read: Callable[[str], bytes],
-        golden: Callable[[], GoldenRows],
+        files: VersionFiles,
         threads: int,
         memory_budget: int,
-        troubles: list[str],
+        events: Events,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self.manifest = manifest
         self.level = level
         self.session: LevelSession | None = None
         self.problem: str | None = None
+        self.retry = Retry(monotonic)
         self.used = False
-        self._read = read
-        self._golden = golden
+        self._files = files
         self._settings = (threads, memory_budget)
-        self._troubles = troubles
-        self._lock = threading.Lock()
+        self._events = events
+        self._lock = threading.RLock()
+        self._loading = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it is out of service and not to be tried now."""
+        return self.problem is not None and (self._loading or not self.retry.due)
 
     def load(self) -> LevelSession | None:
-        """Return the session, loading and proving it if need be; None if the level is out of service."""
+        """Return the session, loading and proving it if need be; None if the level cannot serve now.
+
+        A level that failed before is tried again when its pause is over; other threads go on without it.
+        What is neither a fault of the level nor of the machine, as the exception of a signal handler, is
+        raised and changes nothing.
+        """
+        if self.session is None and self.blocked:
+            return None
         with self._lock:
-            if self.session is not None or self.problem is not None:
+            if self._loading:  # a signal handler asks, which interrupted this thread's own load
+                return None
+            if self.session is not None or self.blocked:
                 return self.session
+            self._loading = True
             try:
                 session = self._open()
-            except Exception as e:  # whatever fails, the next level serves; `problem` says what it was
+                self._serve(session)
+            except FAULTS as e:
+                if from_signal_handler(e):
+                    raise
                 self._fail(e)
                 return None
-            self.used = True
-            self.session = session
-            trim()  # loading took several times what stays
-            return session
+            finally:
+                self._loading = False
+        _say(session.remarks)  # no lock of ours is held while handlers of the log run
+        trim()  # loading took several times what stays
+        return session
+
+    def _serve(self, session: LevelSession) -> None:
+        self.used = True
+        self.retry.worked()
+        if self._files.closed:
+            return  # by a signal handler: the call that loads ends well, and nothing stays
+        self.session = session
+        if self.problem is not None:
+            self.problem = None
+            self._events.count += 1
 
     def _open(self) -> LevelSession:
-        manifest, level, golden = self.manifest, self.level, self._golden
+        manifest, level, golden = self.manifest, self.level, self._files.golden
         threads, budget = self._settings
         width = len(manifest.level_features(level))
-        return LevelSession(
-            self._read(level.file),
-            level,
-            width=width,
-            classes=len(manifest.classes),
-            threads=threads,
-            block=block_rows(level, width, budget // threads),
-            prove=lambda session: replay_golden_rows(session, manifest, level, golden()),
-        )
+        with forking.opening(), np.errstate(all="ignore"):
+            return LevelSession(
+                self._files.read(level.file),
+                level,
+                width=width,
+                classes=len(manifest.classes),
+                threads=threads,
+                block=block_rows(level, width, budget // threads),
+                prove=lambda session: replay_golden_rows(session, manifest, level, golden()),
+            )
 
     def prepare(self, *, tables: bool) -> bool:
         """Load the level and prove it for single rows and for tables; whether it can serve.
@@ -93,36 +143,58 @@ class LevelSlot:
             return False
         try:
             session.for_tables()
-        except Exception as e:  # `problem` says what it was
-            self.fail(e)
+        except FAULTS as e:
+            self.fail(e, session)
             return False
         if not tables:
             session.release_tables()
         return True
 
-    def fail(self, error: Exception) -> None:
-        """Take the level out of service."""
+    def fail(self, error: Exception, session: LevelSession) -> None:
+        """Take the level out of service, until it is tried again.
+
+        Args:
+            error: One of `library.FAULTS`.
+            session: Which failed; nothing happens if another one serves by now.
+
+        Raises:
+            Exception: `error` itself, if a signal handler raised it.
+        """
+        if from_signal_handler(error):
+            raise error
         with self._lock:
-            if self.problem is None:
+            if self.session is session:
                 self._fail(error)
 
     def _fail(self, error: Exception) -> None:
+        self._files.forget()
+        self.retry.failed()
         self.session = None
         self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        self._troubles.append(f"{self.level.name}: {self.problem}")
+        self._events.count += 1
 
     def release(self) -> None:
         """Give back the session's memory; it is loaded again when needed."""
-        with self._lock:
-            self.session = None
+        self.session = None
         trim()
 
     def release_if_idle(self) -> bool:
         """Release the session if no row was served since the last call; whether it was."""
-        with self._lock:
-            idle = self.session is not None and not self.used
-            self.used = False
-            if idle:
-                self.session = None
-                trim()
-            return idle
+        idle = self.session is not None and not self.used
+        self.used = False
+        if idle:
+            self.release()
+        return idle
+
+    def after_fork(self) -> None:
+        """In a forked child: forget the threads that are not there, and the session that one of them used."""
+        self._lock = threading.RLock()
+        self._loading = False
+        session = self.session
+        if session is not None and not session.after_fork():
+            self.session = None
+
+
+def _say(remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        say(logging.WARNING, remark, event="onnxruntime")

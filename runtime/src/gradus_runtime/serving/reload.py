@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gradus_runtime.errors import GradusError
+from gradus_runtime.errors import GradusError, from_signal_handler
 from gradus_runtime.monitoring.change_log import Changes
+from gradus_runtime.serving.retry import FIRST_PAUSE, Retry
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
-from gradus_runtime.store import Artifact, Store, open_artifact
+from gradus_runtime.serving.turn import Turn
+from gradus_runtime.sessions.library import FAULTS
+from gradus_runtime.store import Artifact, Store, disk, installed, open_artifact
 from gradus_runtime.store.layout import OVERRIDE, VERSIONS
 
 __all__ = ["RETRY_SECONDS", "PinnedSource"]
 
-RETRY_SECONDS = 60.0
+RETRY_SECONDS = FIRST_PAUSE
 """A version that failed is tried again after so long, without a new pin: the failure may have passed."""
 
 
@@ -29,11 +30,14 @@ class PinnedSource:
         version: As `Predictor.open` takes it.
         settings: How to serve.
         clock: Seconds since 1970 UTC.
+        monotonic: Seconds that never go back; those of the process by default.
         changes: Where to say what changes.
 
     Attributes:
+        source: As given; a relative path is absolute, so that it means the same after a change of directory.
+        version: As given.
         problem: Why the version that is pinned now does not serve; None if it does.
-        lock: Held while a version is brought into service.
+        lock: Held by a token while a version is brought into service.
     """
 
     def __init__(
@@ -42,18 +46,20 @@ class PinnedSource:
         version: str | None,
         settings: Settings,
         clock: Callable[[], float],
+        monotonic: Callable[[], float] | None,
         changes: Changes,
     ) -> None:
-        self.source = str(source)
+        self.source = _absolute(source)
+        self.version = version
+        self.settings = settings
+        self.clock = clock
+        self.monotonic = monotonic
         self.problem: str | None = None
-        self.lock = threading.Lock()
-        self._version = version
-        self._settings = settings
-        self._clock = clock
+        self.lock = Turn()
         self._changes = changes
-        self._store = None if version is not None else _store_of(Path(source))
+        self._store = None if version is not None else _store_of(Path(self.source))
         self._token: object = None
-        self._retry_at = 0.0
+        self._retry = Retry(monotonic)
 
     def open(self) -> ServedVersion:
         """Open the version to serve now.
@@ -62,12 +68,14 @@ class PinnedSource:
             GradusError: It cannot be served; as `Predictor.open`.
         """
         self._token = self.token()
-        return self._serve(open_artifact(self.source, self._version))
+        return self._serve(open_artifact(self.source, self.version))
 
     def _serve(self, artifact: Artifact) -> ServedVersion:
         try:
-            return ServedVersion(artifact, self._settings, clock=self._clock, changes=self._changes)
-        except Exception:
+            return ServedVersion(
+                artifact, self.settings, clock=self.clock, monotonic=self.monotonic, changes=self._changes
+            )
+        except BaseException:
             artifact.close()
             raise
 
@@ -91,33 +99,54 @@ class PinnedSource:
         """Whether the pin may have changed since the last look, or a failure is due for another try."""
         if self.token() != self._token:
             return True
-        return self.problem is not None and time.monotonic() >= self._retry_at
+        return self.problem is not None and self._retry.due
 
     def next(self, digest: str, keep: Mapping[str, bool]) -> ServedVersion | None:
         """Open the pinned version and prove all its levels; None if it is the one of this digest.
+
+        Where a signal handler raises meanwhile, nothing has changed: the next look tries again.
 
         Args:
             digest: Of the version that serves.
             keep: Levels to keep loaded, and whether for tables as well.
 
         Raises:
-            GradusError: It cannot be served; or whatever else went wrong. `problem` says so until it is over.
+            Exception: One of `library.FAULTS`: it cannot be served. `problem` says so until it is over.
         """
-        self._token = self.token()
+        token = self.token()
         try:
-            artifact = open_artifact(self.source, self._version)
+            artifact = open_artifact(self.source, self.version)
             if artifact.digest == digest:
                 artifact.close()
-                self.problem = None
-                return None
-            serving = self._serve(artifact)
-            serving.prove(keep)
-        except Exception as e:
+                serving = None
+            else:
+                serving = self._serve(artifact)
+                serving.prove(keep)
+        except FAULTS as e:
+            if from_signal_handler(e):
+                raise
             self.problem = f"{type(e).__name__}: {e}"
-            self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._token = token
+            self._retry = Retry(self.monotonic)  # the same pause every time: a new pin may come at any time
+            self._retry.failed()
             raise
         self.problem = None
+        self._token = token
         return serving
+
+    def after_fork(self) -> None:
+        """In a forked child: no other thread brings a version into service."""
+        self.lock = Turn()
+
+
+def _absolute(source: str | Path) -> str:
+    """Return a source that means the same after a change of directory; a distribution's name stays."""
+    path = Path(source)
+    name = str(source).lower().startswith(installed.PREFIX) and path.name == str(source)
+    if name and not path.exists():
+        return str(source)
+    with disk.failing("an artifact must be readable", str(source)):
+        return str(path.absolute())
 
 
 def _store_of(path: Path) -> Store | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -18,10 +17,11 @@ from gradus_runtime.monitoring.health import Info
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
 from gradus_runtime.routing.schema import Schema
-from gradus_runtime.serving.golden_replay import GoldenRows, check_onnxruntime, read_golden
-from gradus_runtime.serving.level_slot import LevelSlot
+from gradus_runtime.serving.golden_replay import check_onnxruntime
+from gradus_runtime.serving.level_slot import Events, LevelSlot
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.status import describe
+from gradus_runtime.serving.version_files import VersionFiles
 from gradus_runtime.store import Artifact
 
 __all__ = ["SUM_TOLERANCE", "ServedVersion"]
@@ -41,6 +41,7 @@ class ServedVersion:
         artifact: Opened; it goes when this object goes.
         settings: How to serve.
         clock: Seconds since 1970 UTC.
+        monotonic: Seconds that never go back; those of the process by default.
         changes: Where to say what changes.
 
     Attributes:
@@ -54,7 +55,7 @@ class ServedVersion:
         counts: For `drift()`; None if switched off.
         changes: As given.
         expires: When it is too old to serve, in seconds since 1970 UTC; infinity for never.
-        troubles: Grows by a line when a level goes out of service, and when the artifact expires.
+        events: Counts when a level goes out of service or returns, and when the artifact expires.
         last: Index of the level that served last.
 
     Raises:
@@ -67,26 +68,27 @@ class ServedVersion:
         settings: Settings,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] | None = None,
         changes: Changes | None = None,
     ) -> None:
-        self._artifact = artifact
+        self._files = VersionFiles(artifact)
         self.manifest = manifest = artifact.manifest
         self.digest = artifact.digest
         check_onnxruntime(manifest)
         self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
-        self.troubles: list[str] = []
-        golden = _GoldenFile(artifact)
+        self.events = Events()
+        self._halt_said: str | None = None
         self.slots = tuple(
             LevelSlot(
                 manifest,
                 level,
-                read=artifact.read,
-                golden=golden.rows,
+                files=self._files,
                 threads=settings.threads,
                 memory_budget=settings.memory_budget,
-                troubles=self.troubles,
+                events=self.events,
+                monotonic=monotonic,
             )
             for level in manifest.levels
             if level.name in schema.level_names
@@ -118,6 +120,15 @@ class ServedVersion:
                 )
             if slot.level.name not in keep:
                 slot.release()
+
+    def try_again(self) -> bool:
+        """Try the levels that are out of service at once, whatever their pauses; whether one serves again."""
+        back = False
+        for slot in self.slots:
+            if slot.problem is not None:
+                slot.retry.now()
+                back = slot.load() is not None or back
+        return back
 
     def loaded(self) -> dict[str, bool]:
         """Names of the levels that are loaded, and whether tables have a session of their own there."""
@@ -151,8 +162,9 @@ class ServedVersion:
             for slot in self.slots:
                 slot.release_if_idle()
             self.deadline = self._next_deadline()
-        elif halted not in self.troubles:
-            self.troubles.append(halted)
+        elif halted != self._halt_said:
+            self._halt_said = halted
+            self.events.count += 1
         return halted
 
     def _next_deadline(self) -> float:
@@ -162,6 +174,8 @@ class ServedVersion:
 
     def halted(self) -> str | None:
         """Say why no level may serve at all; None if they may."""
+        if self._files.closed:
+            return "the predictor is closed: open another one"
         if self.clock() < self.expires:
             return None
         return (
@@ -177,30 +191,22 @@ class ServedVersion:
     def info(self) -> Info:
         """Describe the artifact."""
         return describe(
-            self.manifest, digest=self.digest, origin=self._artifact.origin, threshold=self._threshold
+            self.manifest, digest=self.digest, origin=self._files.origin, threshold=self._threshold
         )
 
     def close(self) -> None:
-        """Release sessions and files; calls that are under way end well."""
+        """Release sessions and files; calls that are under way end well, later ones get the fallback."""
+        self._files.close()
+        self.deadline = -math.inf
         for slot in self.slots:
             slot.release()
-        self._artifact.close()
 
-
-class _GoldenFile:
-    """The golden rows, read when the first level is proved."""
-
-    def __init__(self, artifact: Artifact) -> None:
-        self._artifact = artifact
-        self._lock = threading.Lock()
-        self._rows: GoldenRows | None = None
-
-    def rows(self) -> GoldenRows:
-        with self._lock:
-            if self._rows is None:
-                file = self._artifact.manifest.golden.file
-                self._rows = read_golden(self._artifact.read(file), f"{self._artifact.origin}/{file}")
-            return self._rows
+    def after_fork(self) -> None:
+        """In a forked child: forget the threads that are not there."""
+        for slot in self.slots:
+            slot.after_fork()
+        if self.counts is not None:
+            self.counts.after_fork()
 
 
 def _expiry(manifest: Manifest, days: float | None) -> float:

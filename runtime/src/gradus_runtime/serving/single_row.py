@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Decision, new_decision
+from gradus_runtime.errors import from_signal_handler
 from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
 from gradus_runtime.routing.reasons import explain
 from gradus_runtime.routing.request import Request
@@ -18,7 +19,8 @@ from gradus_runtime.rows import read_mapping
 from gradus_runtime.rows.values import PLAIN_NUMBERS, read_value
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
-from gradus_runtime.sessions.level_session import RowBuffer
+from gradus_runtime.sessions.level_session import LevelSession
+from gradus_runtime.sessions.library import FAILURES
 
 __all__ = ["Decider"]
 
@@ -73,10 +75,7 @@ class Decider:
             session = slot.session or slot.load()
             if session is None:
                 continue
-            cell = session.borrow()
-            self._packers[i](cell.bytes, 0, *plan.pick(values))
-            probabilities = _run(slot, cell)
-            session.give_back(cell)
+            probabilities = _run(slot, session, self._packers[i], plan.pick(values))
             if probabilities is not None:
                 vector = self._pack_all(*given)
                 return self._decision(request, i, probabilities, lacking, refused, vector)
@@ -108,8 +107,8 @@ class Decider:
         if code or lacking or weak or request.unavailable:
             reasons = self._reasons(request, code, lacking, refused, weak)
         if code != serving.last:
-            serving.last = code
             serving.changes.level(schema.level_names[code], reasons if code else ())
+            serving.last = code
         if serving.counts is not None:
             serving.counts.row(given, code, label, confidence)
         return Decision(
@@ -127,8 +126,8 @@ class Decider:
         code = len(self._slots)
         reasons = explain(serving.context(request, halted), code, lacking, refused, None)
         if serving.last != code:
-            serving.last = code
             serving.changes.level(FALLBACK, reasons)
+            serving.last = code
         return Decision(
             decision.fallback_action,
             decision.fallback_confidence,
@@ -151,7 +150,7 @@ class _Reasons:
     ) -> tuple[str, ...]:
         serving = self._serving
         usual = request is serving.default and not refused and weak is None
-        key = (code, lacking, len(serving.troubles))
+        key = (code, lacking, serving.events.count)
         remembered, reasons = self._remembered
         if usual and remembered == key:
             return reasons
@@ -190,8 +189,10 @@ def _quick_way(
         idle = session.idle
         try:
             cell = idle.pop()
-        except IndexError:
-            cell = session.borrow()
+        except IndexError as e:
+            if from_signal_handler(e):
+                raise
+            return None  # more threads than before: the careful way makes another buffer
         try:
             try:
                 values = pick(row)
@@ -200,18 +201,20 @@ def _quick_way(
                 if not usual and not (are_plain(map(type, values)) and isfinite(hypot(*values))):
                     return None
                 pack(cell.bytes, 0, *values)
-            except Exception:  # absent, too large, or of a class that raises anything
+            except Exception as e:  # absent, too large, or of a class that raises anything
+                if from_signal_handler(e):
+                    raise
                 return None
             lacking, others = 0, b""
             if others_of is not None:
                 lacking, others = others_of(row)
                 for mask, other in better:
-                    if not lacking & mask and other.problem is None:
+                    if not lacking & mask and not other.blocked:
                         return None
             try:
                 probabilities = cell.run()
-            except Exception as e:  # whatever fails in there, the next level serves
-                slot.fail(e)
+            except FAILURES as e:
+                slot.fail(e, session)
                 return None
             given = cell.bytes.tobytes()
         finally:
@@ -235,8 +238,8 @@ def _quick_way(
         elif lacking or code:
             why = reasons(serving.default, code, lacking, 0, None)
         if serving.last != code:
-            serving.last = code
             serving.changes.level(name, why if code else ())
+            serving.last = code
         if counts is not None:
             held = counts.held
             held.append((given + others, code, label, confidence))
@@ -264,13 +267,18 @@ def _others(schema: Schema, width: int) -> Callable[[dict[Any, Any]], tuple[int,
     return read
 
 
-def _run(slot: LevelSlot, cell: RowBuffer) -> tuple[float, ...] | None:
-    """Score what the cell holds. None if the session fails (then the level is out) or the row."""
+def _run(
+    slot: LevelSlot, session: LevelSession, pack: Callable[..., None], values: Sequence[float]
+) -> tuple[float, ...] | None:
+    """Score a row. None if the session fails (then the level is out of service), or for this row alone."""
     try:
+        cell = session.borrow()
+        pack(cell.bytes, 0, *values)
         probabilities = cell.run()
-    except Exception as e:  # whatever fails in there, the next level serves
-        slot.fail(e)
+    except FAILURES as e:
+        slot.fail(e, session)
         return None
+    session.give_back(cell)
     slot.used = True
     low = min(probabilities)
     if not (abs(sum(probabilities) - 1.0) <= SUM_TOLERANCE and low >= -SUM_TOLERANCE):

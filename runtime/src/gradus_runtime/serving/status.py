@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from math import isinf
 
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.log import log_problem
 from gradus_runtime.monitoring.health import Health, Info, JournalHealth, LevelHealth, LevelInfo
 from gradus_runtime.serving.level_slot import LevelSlot
+from gradus_runtime.sessions.library import release_of
+from gradus_runtime.telemetry import telemetry_problem
 
 __all__ = ["describe", "examine"]
 
@@ -20,31 +23,41 @@ def examine(
     halted: str | None,
     reload_problem: str | None,
     expires: float,
+    now: float,
     journal: JournalHealth | None = None,
 ) -> Health:
-    """Put together what `health()` returns."""
+    """Put together what `health()` returns; `now` and `expires` are seconds since 1970 UTC."""
     levels = []
     for slot in slots:
         problem = slot.problem
-        state = "ready" if slot.session is not None else "not loaded"
-        levels.append(LevelHealth(slot.level.name, "out of service" if problem else state, problem))
+        if problem is None:
+            state = "ready" if slot.session is not None else "not loaded"
+            levels.append(LevelHealth(slot.level.name, state, None))
+        else:
+            when = _iso(now + slot.retry.seconds_left)
+            levels.append(LevelHealth(slot.level.name, "out of service", problem, slot.retry.tries, when))
     out = [level for level in levels if level.problem is not None]
     status = "ok"
     if out or reload_problem is not None or (journal is not None and journal.problem is not None):
         status = "degraded"
     if halted is not None or len(out) == len(levels):
         status = "failed"
-    moment = None if isinf(expires) else datetime.fromtimestamp(expires, UTC).isoformat()
     return Health(
         status,
         manifest.version,
         tuple(levels),
         halted,
         reload_problem,
-        moment,
+        None if isinf(expires) else _iso(expires),
         manifest.provenance.simulated,
         journal,
+        log_problem(),
+        telemetry_problem(release_of()),
     )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) -> Info:

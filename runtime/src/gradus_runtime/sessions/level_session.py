@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
+from gradus_runtime.errors import from_signal_handler
 from gradus_runtime.rows.base import Float32
+from gradus_runtime.sessions import forking
+from gradus_runtime.sessions.library import ort
 from gradus_runtime.sessions.memory import trim
 from gradus_runtime.sessions.onnx_session import OnnxSession, open_session
 
@@ -53,6 +56,9 @@ class LevelSession:
         threads: For a batch: they share its blocks (compact encoding), or the work of an operator (others).
         block: Rows scored at once.
         prove: Called with each session before it serves; raises if it must not.
+
+    Attributes:
+        remarks: What is to be logged of opening it.
     """
 
     def __init__(
@@ -67,11 +73,16 @@ class LevelSession:
         prove: Callable[[OnnxSession], None],
     ) -> None:
         self._single = open_session(model, level.encoding, threads, one_row=True)
+        self.remarks = self._single.remarks
         prove(self._single)
         self._open = partial(open_session, model, level.encoding, threads) if self._single.one_row else None
         self._many: OnnxSession | None = None
         self._prove = prove
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._opening = False
+        self._made = 0
+        self._running = 0
+        self._has_threads = threads > 1 and level.encoding != "compact"
         self._width = width
         self._classes = classes
         self.block = block
@@ -86,46 +97,78 @@ class LevelSession:
     def for_tables(self) -> OnnxSession:
         """Return the session for tables, opening and proving it if need be.
 
+        A signal handler that interrupts this thread while it opens that session gets the one for single rows.
+
         Raises:
-            Exception: onnxruntime refuses the graph, or it must not serve.
+            Exception: One of `library.FAULTS`: onnxruntime refuses the graph, or it must not serve.
         """
         with self._lock:
-            if self._open is None:
+            if self._open is None or self._opening:
                 return self._single
             if self._many is None:
-                many = self._open()
-                self._prove(many)
-                self._many = many
+                self._opening = True
+                try:
+                    with forking.opening(), np.errstate(all="ignore"):
+                        many = self._open()
+                        self._prove(many)
+                    self._many = many
+                finally:
+                    self._opening = False
                 trim()  # opening took several times what stays
             return self._many
 
     def release_tables(self) -> None:
         """Close the session for tables alone; it is opened again when needed."""
-        with self._lock:
-            self._many = None
+        self._many = None
+
+    def after_fork(self) -> bool:
+        """In a forked child: make new locks; whether the session can be used here.
+
+        It cannot if it has threads, or if another thread was using it.
+        """
+        self._lock = threading.RLock()
+        self._opening = False
+        if self._has_threads or self._running or self._made != len(self.idle):
+            forking.put_aside(self)
+            return False
+        return True
 
     def borrow(self) -> RowBuffer:
         """Return buffers for one row, nobody else's until `give_back`."""
         try:
             return self.idle.pop()
-        except IndexError:
-            return RowBuffer(self._single.session, self._width, self._classes)
+        except IndexError as e:
+            if from_signal_handler(e):
+                raise
+        self._made += 1
+        return RowBuffer(self._single.session, self._width, self._classes)
 
     def give_back(self, cell: RowBuffer) -> None:
         """Return what was borrowed."""
         self.idle.append(cell)
 
     def score(self, features: Float32, out: Float32) -> None:
-        """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time."""
+        """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time.
+
+        Raises:
+            Exception: One of `library.FAULTS`.
+        """
         if len(features) == 1:
             cell = self.borrow()
-            cell.features[:] = features[0]
-            out[0] = cell.run()
-            self.give_back(cell)
-        elif self._workers == 1 or len(features) <= self.block:
-            self._score_blocks(features, out, self.block)
-        else:
-            self._score_together(features, out)
+            try:
+                cell.features[:] = features[0]
+                out[0] = cell.run()
+            finally:
+                self.give_back(cell)
+            return
+        self._running += 1
+        try:
+            if self._workers == 1 or len(features) <= self.block:
+                self._score_blocks(features, out, iter(range(0, len(features), self.block)))
+            else:
+                self._score_together(features, out)
+        finally:
+            self._running -= 1
 
     def _score_together(self, features: Float32, out: Float32) -> None:
         starts = iter(range(0, len(features), self.block))
@@ -133,27 +176,43 @@ class LevelSession:
 
         def work() -> None:
             try:
-                self._score_blocks(features, out, self.block, starts)
+                self._score_blocks(features, out, starts)
             except Exception as e:  # raised in the caller's thread, below
                 failures.append(e)
+                _exhaust(starts)
 
-        helpers = [threading.Thread(target=work, daemon=True) for _ in range(self._workers - 1)]
-        for helper in helpers:
-            helper.start()
-        work()
-        for helper in helpers:
-            helper.join()
+        started: list[threading.Thread] = []
+        try:
+            for _ in range(self._workers - 1):
+                helper = threading.Thread(target=work, daemon=True)
+                try:
+                    helper.start()
+                except RuntimeError as e:
+                    if from_signal_handler(e):
+                        raise
+                    break  # the machine has no thread to give: those that run do the work
+                started.append(helper)
+            self._score_blocks(features, out, starts)
+        finally:
+            _exhaust(starts)  # where this thread was interrupted, the others stop
+            for helper in started:
+                helper.join()
         if failures:
             raise failures[0]
 
-    def _score_blocks(
-        self, features: Float32, out: Float32, block: int, starts: Iterator[int] | None = None
-    ) -> None:
+    def _score_blocks(self, features: Float32, out: Float32, starts: Iterator[int]) -> None:
         opened = self.for_tables()  # which holds what the session uses
         run = opened.session.run
-        for start in starts or range(0, len(features), block):
-            stop = min(start + block, len(features))
-            (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})
+        step = 1 if opened.one_row else self.block
+        for first in starts:
+            last = min(first + self.block, len(features))
+            for start in range(first, last, step):
+                stop = min(start + step, last)
+                (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})
+
+
+def _exhaust(starts: Iterator[int]) -> None:
+    deque(starts, maxlen=0)
 
 
 class RowBuffer:
@@ -173,10 +232,11 @@ class RowBuffer:
         binding.bind_ortvalue_input(graph.INPUT, ort.OrtValue.ortvalue_from_numpy(features))
         binding.bind_ortvalue_output(graph.PROBABILITIES, ort.OrtValue.ortvalue_from_numpy(probabilities))
         self._keep = (session, binding)
-        try:  # what `run_with_iobinding` calls, 3 us sooner
-            self._score, self._bound = session._sess.run_with_iobinding, binding._iobinding
-        except AttributeError:
+        inner, bound = getattr(session, "_sess", None), getattr(binding, "_iobinding", None)
+        if inner is None or bound is None:
             self._score, self._bound = session.run_with_iobinding, binding
+        else:  # what `run_with_iobinding` calls, 3 us sooner
+            self._score, self._bound = inner.run_with_iobinding, bound
         self._answer = probabilities.data.cast("B")
         self._unpack = struct.Struct(f"{classes}f").unpack_from
         self.features = features[0]

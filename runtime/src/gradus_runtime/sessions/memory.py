@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
+from typing import Any
 
 __all__ = ["trim"]
+
+
+def _found() -> Any:
+    with suppress(AttributeError, OSError, TypeError):
+        return ctypes.CDLL(None).malloc_trim
+    return None
+
+
+_malloc_trim = _found()
 
 
 def trim() -> None:
@@ -13,5 +23,5 @@ def trim() -> None:
 
     Source: malloc_trim(3) of the Linux manual pages. It takes about a millisecond: for changes, not for rows.
     """
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if _malloc_trim is not None:
+        _malloc_trim(0)

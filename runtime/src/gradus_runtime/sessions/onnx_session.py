@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
+from gradus_runtime.errors import EnvironmentFailedError, from_signal_handler
 from gradus_runtime.rows.base import Float32
+from gradus_runtime.sessions.library import REFUSALS, ort
 from gradus_runtime.sessions.one_row_graph import for_one_row
 from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
 
@@ -25,8 +25,6 @@ _ANY_FILE = Path(ort.__file__)
 
 _REPLAY_ROWS = 16
 
-_logger = logging.getLogger("gradus_runtime")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxSession:
@@ -36,11 +34,13 @@ class OnnxSession:
         session: The onnxruntime.InferenceSession.
         tables: What it uses and must live as long.
         one_row: Whether it takes one row at a time and never more, and gives no label.
+        remarks: What did not go as it should, for the log; nothing is logged while locks are held.
     """
 
     session: Any
     tables: list[Any]
     one_row: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -91,20 +91,21 @@ def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = F
         one_row: Prefer a session that takes single rows alone, where the graph has a part for them.
 
     Raises:
-        Exception: onnxruntime refuses the graph.
+        Exception: One of onnxruntime's own classes: it refuses the graph.
+        EnvironmentFailedError: The machine has no thread or memory for it.
+        MemoryError: The same.
     """
-    refusals = []
+    remarks: list[str] = []
     for form, alone, otherwise in _forms(model, encoding, one_row=one_row):
         try:
-            opened = _open_form(form, threads, one_row=alone)
-            break
-        except Exception as e:
-            refusals.append((otherwise, e))
-    else:
-        opened = OnnxSession(_open(model, session_options(encoding, threads)), [])
-    for otherwise, reason in refusals:
-        _logger.warning("onnxruntime %s %s: %s", ort.__version__, otherwise, reason)
-    return opened
+            session, tables = _open_form(form, threads, one_row=alone)
+        except REFUSALS as e:
+            if from_signal_handler(e):
+                raise
+            remarks.append(f"onnxruntime {ort.__version__} {otherwise}: {e}")
+        else:
+            return OnnxSession(session, tables, alone, tuple(remarks))
+    return OnnxSession(_open(model, session_options(encoding, threads)), [], remarks=tuple(remarks))
 
 
 def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[SplitModel, bool, str]]:
@@ -120,11 +121,11 @@ def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[SplitMod
     return forms
 
 
-def _open_form(form: SplitModel, threads: int, *, one_row: bool) -> OnnxSession:
+def _open_form(form: SplitModel, threads: int, *, one_row: bool) -> tuple[Any, list[Any]]:
     options = session_options("compact", threads, one_row=one_row)
     options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, str(_ANY_FILE.parent))
     tables = _hand_over(form.tables, options)
-    return OnnxSession(_open(form.model, options), tables, one_row=one_row)
+    return _open(form.model, options), tables
 
 
 def _hand_over(tables: Mapping[str, NDArray[Any]], options: Any) -> list[Any]:
@@ -136,7 +137,16 @@ def _hand_over(tables: Mapping[str, NDArray[Any]], options: Any) -> list[Any]:
 
 
 def _open(model: bytes, options: Any) -> Any:
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:  # without the fallback, which prints to standard output and tries the same again
+        session = ort.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+    except RuntimeError as e:
+        if from_signal_handler(e) or type(e) is not RuntimeError:
+            raise
+        raise EnvironmentFailedError(  # onnxruntime's words for a thread that cannot be started
+            "onnxruntime must be able to open the graph", value=" ".join(str(e).split())[-200:]
+        ) from e
     session.disable_fallback()
     if hasattr(session, "_model_bytes"):
         session._model_bytes = None  # onnxruntime keeps them for a fallback that is switched off

@@ -138,6 +138,19 @@ class Artifact:
             )
         return data
 
+    def opened_again(self) -> Artifact:
+        """Open the same version anew, by its path, and hold it to the same digest. This one stays as it is.
+
+        Raises:
+            IntegrityError: It is not what it was, byte for byte.
+            EnvironmentFailedError: It cannot be read.
+        """
+        with disk.failing("a version must be readable", self.origin):
+            carrier = self._carrier.opened_again()
+        again = Artifact(carrier, self.origin, expected=self.digest)
+        again.first_level = self.first_level
+        return again
+
     def verify(self) -> None:
         """Read and prove every file.
 

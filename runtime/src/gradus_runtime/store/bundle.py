@@ -78,6 +78,7 @@ class ZipCarrier:
 
     def __init__(self, path: Path) -> None:
         self._place = str(path)
+        self._path = path.absolute()
         self._entries: dict[str, tuple[int, int]] = {}
         self._descriptor = -1
         folder = disk.open_folder(path.parent)
@@ -87,6 +88,7 @@ class ZipCarrier:
             )
         finally:
             os.close(folder)
+        self._identity = disk.identity(self._descriptor)
         try:
             self._scan()
         except BaseException:
@@ -132,13 +134,23 @@ class ZipCarrier:
     def read(self, name: str, size: int) -> bytes:
         """Return up to `size` bytes of an entry."""
         offset, length = self._entries[name]
+        disk.check_identity(self._descriptor, self._identity)
         return disk.read_exactly(self._descriptor, min(size, length), offset)
+
+    def opened_again(self) -> ZipCarrier:
+        """Open the same zip anew, by its path.
+
+        Raises:
+            IntegrityError: As for a new one.
+            OSError: It cannot be opened.
+        """
+        return ZipCarrier(self._path)
 
     def close(self) -> None:
         """Close the zip."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            disk.close_own(descriptor, self._identity)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if not finalizing():  # then the system closes them, and `os` may be gone

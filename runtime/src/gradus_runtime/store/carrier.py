@@ -6,10 +6,12 @@ uninstalled, the files it was opened on stay readable until it is closed.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import IntegrityError
@@ -31,9 +33,21 @@ class Carrier(Protocol):
         """Return up to `size` bytes of a file."""
         ...
 
+    def opened_again(self) -> Self:
+        """Open the same files anew, by their path."""
+        ...
+
     def close(self) -> None:
         """Let the files go."""
         ...
+
+
+class _File(NamedTuple):
+    """An open file: descriptor, size in bytes, and what tells it from another that got its descriptor."""
+
+    descriptor: int
+    size: int
+    identity: tuple[int, int]
 
 
 class FolderCarrier:
@@ -51,7 +65,10 @@ class FolderCarrier:
     """
 
     def __init__(self, folder: int, place: str, *, single_link: bool = True) -> None:
-        self._files: dict[str, tuple[int, int]] = {}
+        self._files: dict[str, _File] = {}
+        self._place = place
+        self._path = Path(place).absolute()  # wherever the program goes
+        self._single_link = single_link
         try:
             entries = disk.folder_names(folder)
             if len(entries) > MAX_ENTRIES:
@@ -61,7 +78,8 @@ class FolderCarrier:
             for entry in entries:
                 if entry == names.BUILD:
                     continue
-                self._files[entry] = disk.open_file(folder, entry, place=place, single_link=single_link)
+                descriptor, size = disk.open_file(folder, entry, place=place, single_link=single_link)
+                self._files[entry] = _File(descriptor, size, disk.identity(descriptor))
         except BaseException:
             self.close()
             raise
@@ -70,17 +88,34 @@ class FolderCarrier:
 
     def sizes(self) -> dict[str, int]:
         """Size in bytes of each file, `build.json` aside."""
-        return {name: size for name, (_, size) in self._files.items()}
+        return {name: file.size for name, file in self._files.items()}
 
     def read(self, name: str, size: int) -> bytes:
-        """Return up to `size` bytes of a file."""
-        return disk.read_exactly(self._files[name][0], size)
+        """Return up to `size` bytes of a file.
+
+        Raises:
+            OSError: It cannot be read, as when somebody closed its descriptor.
+        """
+        file = self._files.get(name)
+        if file is None:
+            raise OSError(errno.EBADF, "the files of this version were closed")
+        disk.check_identity(file.descriptor, file.identity)
+        return disk.read_exactly(file.descriptor, size)
+
+    def opened_again(self) -> FolderCarrier:
+        """Open the same folder anew, by its path.
+
+        Raises:
+            IntegrityError: As for a new one.
+            OSError: It cannot be opened.
+        """
+        return FolderCarrier(disk.open_folder(self._path), self._place, single_link=self._single_link)
 
     def close(self) -> None:
         """Close every file."""
         files, self._files = self._files, {}
-        for descriptor, _ in files.values():
-            os.close(descriptor)
+        for file in files.values():
+            disk.close_own(file.descriptor, file.identity)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if not finalizing():  # then the system closes them, and `os` may be gone

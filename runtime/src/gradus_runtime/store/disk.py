@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError
+from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, from_signal_handler
 
 __all__ = [
     "append",
+    "check_identity",
+    "close_own",
     "cut",
     "failing",
     "folder_names",
@@ -52,7 +54,9 @@ def failing(what: str, place: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        hint = _WAY_OUT.get(e.errno or 0)
+        if e.errno is None or from_signal_handler(e):
+            raise  # it is no system call's: an alarm's `TimeoutError` is an `OSError` too
+        hint = _WAY_OUT.get(e.errno)
         raise EnvironmentFailedError(what, place=place, cause=e.strerror or str(e), hint=hint) from e
 
 
@@ -72,6 +76,29 @@ def identity(descriptor: int) -> tuple[int, int]:
     """What tells an open file or folder from every other: device and inode."""
     status = os.fstat(descriptor)
     return status.st_dev, status.st_ino
+
+
+def check_identity(descriptor: int, expected: tuple[int, int]) -> None:
+    """Hold a descriptor against the file it was opened for.
+
+    A program that closes descriptors which it did not open, as daemons do, gives the numbers to other files.
+
+    Raises:
+        OSError: It is closed, or another file's.
+    """
+    if identity(descriptor) != expected:
+        raise OSError(errno.EBADF, "Bad file descriptor: it was closed, and belongs to another file now")
+
+
+def close_own(descriptor: int, expected: tuple[int, int]) -> None:
+    """Close a descriptor, unless it is closed or another file's."""
+    try:
+        check_identity(descriptor, expected)
+    except OSError as e:
+        if e.errno != errno.EBADF:
+            raise
+        return
+    os.close(descriptor)
 
 
 def identity_of(name: str, folder: int) -> tuple[int, int] | None:

@@ -1,0 +1,71 @@
+"""Forks: a child has one thread, and locks that the others held stay locked for ever.
+
+So a fork waits for the sessions that other threads are opening (onnxruntime and the C library take locks of
+their own meanwhile), and in the child every object of this package that has locks makes new ones. A session
+that another thread was using is put aside in the child and opened anew: its locks cannot be made anew, and
+to destroy it may join threads that are not there (https://github.com/microsoft/onnxruntime/pull/31961).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from weakref import WeakSet
+
+__all__ = ["opening", "put_aside", "tell_after_fork"]
+
+WAIT_SECONDS = 10.0
+"""A fork waits no longer than this for the sessions that other threads are opening."""
+
+
+class AfterFork(Protocol):
+    """What wants to know, in a child, that it was forked."""
+
+    def after_fork(self) -> None:
+        """Make new locks; called before anything else runs in the child."""
+        ...
+
+
+_told: WeakSet[AfterFork] = WeakSet()
+_opening: dict[object, int] = {}
+_put_aside: list[Any] = []
+
+
+def tell_after_fork(thing: AfterFork) -> None:
+    """Call `after_fork` of an object in every child that is forked while it lives."""
+    _told.add(thing)
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """While a session is opened: forks by other threads wait."""
+    token = object()
+    try:
+        _opening[token] = threading.get_ident()
+        yield
+    finally:
+        _opening.pop(token, None)
+
+
+def put_aside(session: Any) -> None:
+    """Keep a session to the end of the process, so that it is never destroyed."""
+    _put_aside.append(session)
+
+
+def _before() -> None:
+    me, until = threading.get_ident(), time.monotonic() + WAIT_SECONDS
+    while any(thread != me for thread in list(_opening.values())) and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _in_child() -> None:
+    _opening.clear()
+    for thing in list(_told):
+        thing.after_fork()
+
+
+os.register_at_fork(before=_before, after_in_child=_in_child)
