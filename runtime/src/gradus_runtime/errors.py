@@ -20,7 +20,7 @@ __all__ = [
     "ManifestError",
     "StoreError",
     "UsageError",
-    "from_signal_handler",
+    "let_signals_through",
 ]
 
 
@@ -169,14 +169,46 @@ class EnvironmentFailedError(GradusError):
     """The machine failed: disk, memory, permission, a missing library."""
 
 
-def from_signal_handler(error: BaseException) -> bool:
-    """Whether a signal handler raised an exception: an alarm, or the time limit of a task queue.
+def let_signals_through(error: BaseException) -> None:
+    """Raise again what a signal handler raised: an alarm, or the time limit of a task queue.
 
-    Such an exception can come out of any line, and says nothing about what that line does. Python calls a
-    handler with the frame that it interrupted, and the exception leaves through both frames.
+    Such an exception can come out of any line, and says nothing about what that line does; whoever catches
+    errors of that line calls this first. Codecs and the like wrap what passes through them: then the
+    exception inside is raised.
 
     Args:
         error: An exception that was caught.
+
+    Raises:
+        BaseException: `error`, or what it was made of, if a signal handler raised it.
+    """
+    outside = _frames_outside(error)
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        trace = inner.__traceback__
+        if trace is not None and trace.tb_frame in outside:
+            return  # the caller caught it long ago, and calls us while it handles it
+        if _from_signal_handler(inner):
+            raise inner
+        inner = inner.__cause__ or inner.__context__
+
+
+def _frames_outside(error: BaseException) -> list[FrameType]:
+    """Return the frames that called the one where an exception was caught."""
+    frames = []
+    frame = None if error.__traceback__ is None else error.__traceback__.tb_frame.f_back
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames
+
+
+def _from_signal_handler(error: BaseException) -> bool:
+    """Whether a signal handler raised an exception.
+
+    Python calls a handler with the frame that it interrupted, and the exception leaves through both frames.
     """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

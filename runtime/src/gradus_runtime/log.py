@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.errors import let_signals_through
 
 __all__ = ["log_problem", "say"]
 
@@ -22,8 +22,7 @@ def say(level: int, text: str, *, event: str, **fields: object) -> None:
     try:
         _logger.log(level, "%s", text, extra=extra)
     except Exception as e:  # the program's own code, called for nothing that an answer needs
-        if from_signal_handler(e):
-            raise
+        let_signals_through(e)
         _problems[:] = [f"{type(e).__name__} in a log handler"]
     else:
         _problems.clear()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.decision import Decision, Predictions
-from gradus_runtime.errors import UsageError, from_signal_handler
+from gradus_runtime.errors import UsageError, let_signals_through
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift import DriftReport, report
 from gradus_runtime.monitoring.health import Health, Info
@@ -310,8 +310,7 @@ class Predictor:
         try:
             new = self._source.next(old.digest, old.loaded())
         except FAULTS as e:
-            if from_signal_handler(e):
-                raise
+            let_signals_through(e)
             self._look(old)  # the old version serves on: `health()` says what went wrong
             return False
         if new is None:

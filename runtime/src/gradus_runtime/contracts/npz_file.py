@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from gradus_runtime.errors import DataError, GradusError, from_signal_handler
+from gradus_runtime.errors import DataError, GradusError, let_signals_through
 
 __all__ = ["read"]
 
@@ -54,8 +54,7 @@ def read(
                     found[name] = _array(file, entry.file_size, f"{place}: {name}", error)
             return found
     except _DAMAGE as e:
-        if from_signal_handler(e):
-            raise
+        let_signals_through(e)
         raise error("an npz file must be readable", place=place, cause=str(e)) from None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus_runtime.contracts import graph, npz_file
 from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
-from gradus_runtime.errors import EnvironmentFailedError, IntegrityError, from_signal_handler
+from gradus_runtime.errors import EnvironmentFailedError, IntegrityError, let_signals_through
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.level_session import RowBuffer
 from gradus_runtime.sessions.library import ort, release_of
@@ -65,8 +65,7 @@ def read_golden(data: bytes, place: str) -> GoldenRows:
     try:
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in found.items()}
     except ValueError as e:
-        if from_signal_handler(e):
-            raise
+        let_signals_through(e)
         raise IntegrityError("golden rows must be numbers", place=place, cause=str(e)) from None
     if "features" not in arrays:
         raise IntegrityError("golden rows must hold `features`", place=place)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gradus_runtime.contracts.manifest import Level, Manifest
-from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.errors import let_signals_through
 from gradus_runtime.log import say
 from gradus_runtime.serving.golden_replay import replay_golden_rows
 from gradus_runtime.serving.retry import Retry
@@ -97,8 +97,7 @@ class LevelSlot:
                 session = self._open()
                 self._serve(session)
             except FAULTS as e:
-                if from_signal_handler(e):
-                    raise
+                let_signals_through(e)
                 self._fail(e)
                 return None
             finally:
@@ -160,8 +159,7 @@ class LevelSlot:
         Raises:
             Exception: `error` itself, if a signal handler raised it.
         """
-        if from_signal_handler(error):
-            raise error
+        let_signals_through(error)
         with self._lock:
             if self.session is session:
                 self._fail(error)

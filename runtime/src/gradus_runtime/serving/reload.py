@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gradus_runtime.errors import GradusError, from_signal_handler
+from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.serving.retry import FIRST_PAUSE, Retry
 from gradus_runtime.serving.served_version import ServedVersion
@@ -123,8 +123,7 @@ class PinnedSource:
                 serving = self._serve(artifact)
                 serving.prove(keep)
         except FAULTS as e:
-            if from_signal_handler(e):
-                raise
+            let_signals_through(e)
             self.problem = f"{type(e).__name__}: {e}"
             self._token = token
             self._retry = Retry(self.monotonic)  # the same pause every time: a new pin may come at any time

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Decision, new_decision
-from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.errors import let_signals_through
 from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
 from gradus_runtime.routing.reasons import explain
 from gradus_runtime.routing.request import Request
@@ -190,8 +190,7 @@ def _quick_way(
         try:
             cell = idle.pop()
         except IndexError as e:
-            if from_signal_handler(e):
-                raise
+            let_signals_through(e)
             return None  # more threads than before: the careful way makes another buffer
         try:
             try:
@@ -202,8 +201,7 @@ def _quick_way(
                     return None
                 pack(cell.bytes, 0, *values)
             except Exception as e:  # absent, too large, or of a class that raises anything
-                if from_signal_handler(e):
-                    raise
+                let_signals_through(e)
                 return None
             lacking, others = 0, b""
             if others_of is not None:

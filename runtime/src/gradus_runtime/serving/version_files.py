@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, from_signal_handler
+from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, let_signals_through
 from gradus_runtime.serving.golden_replay import GoldenRows, read_golden
 from gradus_runtime.store import Artifact
 
@@ -39,7 +39,8 @@ class VersionFiles:
         try:
             return self._artifact.read(name)
         except (IntegrityError, EnvironmentFailedError) as e:
-            if from_signal_handler(e) or self.closed or not self._open_again():
+            let_signals_through(e)
+            if self.closed or not self._open_again():
                 raise
         return self._artifact.read(name)
 
@@ -47,8 +48,7 @@ class VersionFiles:
         try:
             self._artifact = self._artifact.opened_again()
         except GradusError as e:
-            if from_signal_handler(e):
-                raise
+            let_signals_through(e)
             return False  # the error of the files that were open says more
         return True
 

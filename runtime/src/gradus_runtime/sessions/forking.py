@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
-from weakref import WeakSet
+from weakref import ref
 
 __all__ = ["opening", "put_aside", "tell_after_fork"]
 
@@ -30,14 +30,17 @@ class AfterFork(Protocol):
         ...
 
 
-_told: WeakSet[AfterFork] = WeakSet()
+_told: dict[int, ref[AfterFork]] = {}
 _opening: dict[object, int] = {}
 _put_aside: list[Any] = []
 
 
 def tell_after_fork(thing: AfterFork) -> None:
     """Call `after_fork` of an object in every child that is forked while it lives."""
-    _told.add(thing)
+    for key, told in list(_told.items()):
+        if told() is None:
+            _told.pop(key, None)
+    _told[id(thing)] = ref(thing)  # without a callback, which would swallow the exception of a signal handler
 
 
 @contextmanager
@@ -64,8 +67,10 @@ def _before() -> None:
 
 def _in_child() -> None:
     _opening.clear()
-    for thing in list(_told):
-        thing.after_fork()
+    for told in list(_told.values()):
+        thing = told()
+        if thing is not None:
+            thing.after_fork()
 
 
 os.register_at_fork(before=_before, after_in_child=_in_child)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
-from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.errors import let_signals_through
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.library import ort
@@ -137,9 +137,8 @@ class LevelSession:
         """Return buffers for one row, nobody else's until `give_back`."""
         try:
             return self.idle.pop()
-        except IndexError as e:
-            if from_signal_handler(e):
-                raise
+        except IndexError as e:  # all are lent
+            let_signals_through(e)
         self._made += 1
         return RowBuffer(self._single.session, self._width, self._classes)
 
@@ -188,8 +187,7 @@ class LevelSession:
                 try:
                     helper.start()
                 except RuntimeError as e:
-                    if from_signal_handler(e):
-                        raise
+                    let_signals_through(e)
                     break  # the machine has no thread to give: those that run do the work
                 started.append(helper)
             self._score_blocks(features, out, starts)

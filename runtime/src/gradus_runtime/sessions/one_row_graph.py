@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradus_runtime.contracts.graph import ONE_ROW, PROBABILITIES
-from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.errors import let_signals_through
 from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
 from gradus_runtime.sessions.shared_constants import SplitModel
 
@@ -58,8 +58,7 @@ def for_one_row(skeleton: SplitModel) -> SplitModel | None:
     try:
         return _spliced(skeleton)
     except (ValueError, IndexError, OverflowError) as e:
-        if from_signal_handler(e):
-            raise
+        let_signals_through(e)
         return None  # it is no graph: onnxruntime will say so
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
-from gradus_runtime.errors import EnvironmentFailedError, from_signal_handler
+from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.library import REFUSALS, ort
 from gradus_runtime.sessions.one_row_graph import for_one_row
@@ -100,8 +100,7 @@ def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = F
         try:
             session, tables = _open_form(form, threads, one_row=alone)
         except REFUSALS as e:
-            if from_signal_handler(e):
-                raise
+            let_signals_through(e)
             remarks.append(f"onnxruntime {ort.__version__} {otherwise}: {e}")
         else:
             return OnnxSession(session, tables, alone, tuple(remarks))
@@ -142,7 +141,8 @@ def _open(model: bytes, options: Any) -> Any:
             model, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except RuntimeError as e:
-        if from_signal_handler(e) or type(e) is not RuntimeError:
+        let_signals_through(e)
+        if type(e) is not RuntimeError:
             raise
         raise EnvironmentFailedError(  # onnxruntime's words for a thread that cannot be started
             "onnxruntime must be able to open the graph", value=" ".join(str(e).split())[-200:]

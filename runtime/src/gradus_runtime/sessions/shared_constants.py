@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.graph import LARGE_CONSTANT
-from gradus_runtime.errors import from_signal_handler
+from gradus_runtime.errors import let_signals_through
 from gradus_runtime.sessions.protobuf import BYTES, VARINT, Field, field_bytes, fields, numbers, varint
 
 __all__ = ["SplitModel", "take_apart"]
@@ -75,8 +75,7 @@ def take_apart(model: bytes, location: str) -> SplitModel:
             pieces += [model[done : field.start], field_bytes(_INITIALIZER, rest)]
             done = field.stop
     except (ValueError, IndexError, OverflowError) as e:
-        if from_signal_handler(e):
-            raise
+        let_signals_through(e)
         return whole
     if not tables:
         return whole

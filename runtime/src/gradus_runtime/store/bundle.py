@@ -134,7 +134,8 @@ class ZipCarrier:
     def read(self, name: str, size: int) -> bytes:
         """Return up to `size` bytes of an entry."""
         offset, length = self._entries[name]
-        disk.check_identity(self._descriptor, self._identity)
+        if not disk.is_still(self._descriptor, self._identity):
+            raise disk.lost()
         return disk.read_exactly(self._descriptor, min(size, length), offset)
 
     def opened_again(self) -> ZipCarrier:
@@ -144,13 +145,15 @@ class ZipCarrier:
             IntegrityError: As for a new one.
             OSError: It cannot be opened.
         """
+        if not disk.is_still(self._descriptor, self._identity):
+            self._descriptor = -1  # somebody closed it: its number may soon be that of the same zip, anew
         return ZipCarrier(self._path)
 
     def close(self) -> None:
         """Close the zip."""
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            disk.close_own(descriptor, self._identity)
+        if descriptor >= 0 and disk.is_still(descriptor, self._identity):
+            os.close(descriptor)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if not finalizing():  # then the system closes them, and `os` may be gone

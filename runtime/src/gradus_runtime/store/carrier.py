@@ -6,7 +6,6 @@ uninstalled, the files it was opened on stay readable until it is closed.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -97,9 +96,8 @@ class FolderCarrier:
             OSError: It cannot be read, as when somebody closed its descriptor.
         """
         file = self._files.get(name)
-        if file is None:
-            raise OSError(errno.EBADF, "the files of this version were closed")
-        disk.check_identity(file.descriptor, file.identity)
+        if file is None or not disk.is_still(file.descriptor, file.identity):
+            raise disk.lost()
         return disk.read_exactly(file.descriptor, size)
 
     def opened_again(self) -> FolderCarrier:
@@ -109,13 +107,20 @@ class FolderCarrier:
             IntegrityError: As for a new one.
             OSError: It cannot be opened.
         """
+        self._disown()
         return FolderCarrier(disk.open_folder(self._path), self._place, single_link=self._single_link)
 
     def close(self) -> None:
         """Close every file."""
         files, self._files = self._files, {}
         for file in files.values():
-            disk.close_own(file.descriptor, file.identity)
+            if disk.is_still(file.descriptor, file.identity):
+                os.close(file.descriptor)
+
+    def _disown(self) -> None:
+        """Forget descriptors that somebody closed: the same files may get their numbers again."""
+        kept = {n: f for n, f in self._files.items() if disk.is_still(f.descriptor, f.identity)}
+        self._files = kept
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if not finalizing():  # then the system closes them, and `os` may be gone

@@ -13,17 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, from_signal_handler
+from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, let_signals_through
 
 __all__ = [
     "append",
-    "check_identity",
-    "close_own",
     "cut",
     "failing",
     "folder_names",
     "identity",
     "identity_of",
+    "is_still",
+    "lost",
     "make_folder",
     "open_file",
     "open_folder",
@@ -54,7 +54,8 @@ def failing(what: str, place: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        if e.errno is None or from_signal_handler(e):
+        let_signals_through(e)
+        if e.errno is None:
             raise  # it is no system call's: an alarm's `TimeoutError` is an `OSError` too
         hint = _WAY_OUT.get(e.errno)
         raise EnvironmentFailedError(what, place=place, cause=e.strerror or str(e), hint=hint) from e
@@ -78,27 +79,23 @@ def identity(descriptor: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def check_identity(descriptor: int, expected: tuple[int, int]) -> None:
-    """Hold a descriptor against the file it was opened for.
+def is_still(descriptor: int, expected: tuple[int, int]) -> bool:
+    """Whether a descriptor is still open on the file it was opened for.
 
     A program that closes descriptors which it did not open, as daemons do, gives the numbers to other files.
-
-    Raises:
-        OSError: It is closed, or another file's.
     """
-    if identity(descriptor) != expected:
-        raise OSError(errno.EBADF, "Bad file descriptor: it was closed, and belongs to another file now")
-
-
-def close_own(descriptor: int, expected: tuple[int, int]) -> None:
-    """Close a descriptor, unless it is closed or another file's."""
     try:
-        check_identity(descriptor, expected)
+        return identity(descriptor) == expected
     except OSError as e:
+        let_signals_through(e)
         if e.errno != errno.EBADF:
             raise
-        return
-    os.close(descriptor)
+        return False
+
+
+def lost() -> OSError:
+    """The error for a descriptor that is not what it was opened as."""
+    return OSError(errno.EBADF, "Bad file descriptor: somebody closed it")
 
 
 def identity_of(name: str, folder: int) -> tuple[int, int] | None:
