@@ -19,7 +19,7 @@ from pathlib import Path
 from gradus_runtime.contracts.manifest.rules import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from gradus_runtime.errors import IntegrityError
 from gradus_runtime.store import disk
-from gradus_runtime.store.carrier import MAX_ENTRIES
+from gradus_runtime.store.carrier import MAX_ENTRIES, is_still, lost
 
 __all__ = ["ZipCarrier", "zip_bytes"]
 
@@ -134,8 +134,8 @@ class ZipCarrier:
     def read(self, name: str, size: int) -> bytes:
         """Return up to `size` bytes of an entry."""
         offset, length = self._entries[name]
-        if not disk.is_still(self._descriptor, self._identity):
-            raise disk.lost()
+        if not is_still(self._descriptor, self._identity):
+            raise lost()
         return disk.read_exactly(self._descriptor, min(size, length), offset)
 
     def opened_again(self) -> ZipCarrier:
@@ -145,14 +145,14 @@ class ZipCarrier:
             IntegrityError: As for a new one.
             OSError: It cannot be opened.
         """
-        if not disk.is_still(self._descriptor, self._identity):
+        if not is_still(self._descriptor, self._identity):
             self._descriptor = -1  # somebody closed it: its number may soon be that of the same zip, anew
         return ZipCarrier(self._path)
 
     def close(self) -> None:
         """Close the zip."""
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0 and disk.is_still(descriptor, self._identity):
+        if descriptor >= 0 and is_still(descriptor, self._identity):
             os.close(descriptor)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:

@@ -6,6 +6,7 @@ uninstalled, the files it was opened on stay readable until it is closed.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from gradus_runtime.contracts import names
-from gradus_runtime.errors import IntegrityError
+from gradus_runtime.errors import IntegrityError, let_signals_through
 from gradus_runtime.store import disk
 
-__all__ = ["Carrier", "FolderCarrier"]
+__all__ = ["Carrier", "FolderCarrier", "is_still", "lost"]
 
 MAX_ENTRIES = 64
 
@@ -39,6 +40,24 @@ class Carrier(Protocol):
     def close(self) -> None:
         """Let the files go."""
         ...
+
+
+def is_still(descriptor: int, expected: tuple[int, int]) -> bool:
+    """Whether a descriptor is still open on the file it was opened for.
+
+    A program that closes descriptors which it did not open, as daemons do, gives the numbers to other files.
+    """
+    try:
+        status = os.fstat(descriptor)
+    except OSError as e:
+        let_signals_through(e)
+        return False
+    return (status.st_dev, status.st_ino) == expected
+
+
+def lost() -> OSError:
+    """The error for a descriptor that is not what it was opened as."""
+    return OSError(errno.EBADF, "Bad file descriptor: somebody closed it")
 
 
 class _File(NamedTuple):
@@ -96,8 +115,8 @@ class FolderCarrier:
             OSError: It cannot be read, as when somebody closed its descriptor.
         """
         file = self._files.get(name)
-        if file is None or not disk.is_still(file.descriptor, file.identity):
-            raise disk.lost()
+        if file is None or not is_still(file.descriptor, file.identity):
+            raise lost()
         return disk.read_exactly(file.descriptor, size)
 
     def opened_again(self) -> FolderCarrier:
@@ -114,12 +133,12 @@ class FolderCarrier:
         """Close every file."""
         files, self._files = self._files, {}
         for file in files.values():
-            if disk.is_still(file.descriptor, file.identity):
+            if is_still(file.descriptor, file.identity):
                 os.close(file.descriptor)
 
     def _disown(self) -> None:
         """Forget descriptors that somebody closed: the same files may get their numbers again."""
-        kept = {n: f for n, f in self._files.items() if disk.is_still(f.descriptor, f.identity)}
+        kept = {n: f for n, f in self._files.items() if is_still(f.descriptor, f.identity)}
         self._files = kept
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:

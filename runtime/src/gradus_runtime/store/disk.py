@@ -22,8 +22,6 @@ __all__ = [
     "folder_names",
     "identity",
     "identity_of",
-    "is_still",
-    "lost",
     "make_folder",
     "open_file",
     "open_folder",
@@ -77,25 +75,6 @@ def identity(descriptor: int) -> tuple[int, int]:
     """What tells an open file or folder from every other: device and inode."""
     status = os.fstat(descriptor)
     return status.st_dev, status.st_ino
-
-
-def is_still(descriptor: int, expected: tuple[int, int]) -> bool:
-    """Whether a descriptor is still open on the file it was opened for.
-
-    A program that closes descriptors which it did not open, as daemons do, gives the numbers to other files.
-    """
-    try:
-        return identity(descriptor) == expected
-    except OSError as e:
-        let_signals_through(e)
-        if e.errno != errno.EBADF:
-            raise
-        return False
-
-
-def lost() -> OSError:
-    """The error for a descriptor that is not what it was opened as."""
-    return OSError(errno.EBADF, "Bad file descriptor: somebody closed it")
 
 
 def identity_of(name: str, folder: int) -> tuple[int, int] | None:
