@@ -57,8 +57,10 @@ class Predictor:
         serving: ServedVersion,
         changes: Changes,
         recorder: Recorder | None = None,
+        records: Mapping[str, Any] | None = None,
     ) -> None:
         self._source = source
+        self._records = dict(records or {})
         self._changes = changes
         self._recorder = recorder
         self._serve(serving)
@@ -123,17 +125,23 @@ class Predictor:
         settings = Settings(
             preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift
         )
-        recorder = None
+        recorder, records = None, {}
         if journal is not None or health_file is not None or metrics:
-            from gradus_runtime.serving.recorder import open_recorder
+            from gradus_runtime.serving.recorder import open_recorder, records_of
 
+            records = records_of(journal, journal_rows, sync, health_file, metrics)
             recorder = open_recorder(
-                journal, rows=journal_rows, sync=sync, health_file=health_file, metrics=metrics, clock=clock
+                records["journal"],
+                rows=journal_rows,
+                sync=sync,
+                health_file=records["health_file"],
+                metrics=metrics,
+                clock=clock,
             )
         changes = Changes()
         origin = PinnedSource(source, version, settings, clock, monotonic, changes)
         serving = origin.open()
-        predictor = cls(origin, serving, changes, recorder)
+        predictor = cls(origin, serving, changes, recorder, records)
         if preload:
             for slot in serving.slots:
                 slot.load()
@@ -396,12 +404,14 @@ class Predictor:
         """In a forked child: forget the threads that are not there. Python calls it; nobody else need."""
         self._source.after_fork()
         self._active[0].after_fork()
+        if self._recorder is not None:
+            self._recorder.after_fork()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy: opens the source anew with the same settings, and follows its pin."""
         source = self._source
-        clocks = (source.clock, source.monotonic)
-        return _open_again, (source.source, source.version, source.settings, *clocks)
+        options = asdict(source.settings) | self._records
+        return _open_again, (source.source, source.version, options, source.clock, source.monotonic)
 
     def __enter__(self) -> Self:
         return self
@@ -471,12 +481,12 @@ class Predictor:
 def _open_again(
     source: str,
     version: str | None,
-    settings: Settings,
+    options: Mapping[str, Any],
     clock: Callable[[], float],
     monotonic: Callable[[], float] | None,
 ) -> Predictor:
     """Open a predictor as another one was opened."""
-    return Predictor.open(source, version, clock=clock, monotonic=monotonic, **asdict(settings))
+    return Predictor.open(source, version, clock=clock, monotonic=monotonic, **options)
 
 
 def _request(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradus_runtime.errors import UsageError
+from gradus_runtime.errors import UsageError, let_signals_through
 from gradus_runtime.journal.folder import FolderSink
 from gradus_runtime.journal.line import DECISION, EVENT, encode, iso
 from gradus_runtime.journal.stream import Stream, StreamSink
@@ -111,6 +111,7 @@ class Journal:
             elif self._sync == "second":
                 self._sync_soon()
         except Exception as e:  # a stream may raise anything; the decision stands, and `health()` says why
+            let_signals_through(e)
             self.problem = f"{self.place}: {type(e).__name__}: {e}"
             return False
         self._unsaid -= said
@@ -127,6 +128,7 @@ class Journal:
             try:
                 self._sink.sync()
             except OSError as e:
+                let_signals_through(e)
                 self.problem = f"{self.place}: {type(e).__name__}: {e}"
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
-from gradus_runtime.errors import CheckError, UsageError
+from gradus_runtime.errors import CheckError, UsageError, let_signals_through
 from gradus_runtime.monitoring.health import Health
 
 __all__ = ["FORMAT", "HealthFile", "HealthReport", "judge", "read_health_file"]
@@ -86,6 +86,7 @@ class HealthFile:
             try:
                 write_whole(self._path, text)
             except OSError as e:
+                let_signals_through(e)
                 self.problem = f"{self._path}: {e.strerror or e}"
             else:
                 self.problem = None

@@ -149,19 +149,19 @@ class LevelSlot:
             session.release_tables()
         return True
 
-    def fail(self, error: Exception, session: LevelSession) -> None:
+    def fail(self, error: Exception, session: LevelSession | None = None) -> None:
         """Take the level out of service, until it is tried again.
 
         Args:
             error: One of `library.FAULTS`.
-            session: Which failed; nothing happens if another one serves by now.
+            session: Which failed; nothing happens if another one serves by now. None for whichever serves.
 
         Raises:
             Exception: `error` itself, if a signal handler raised it.
         """
         let_signals_through(error)
         with self._lock:
-            if self.session is session:
+            if self.problem is None and session in (None, self.session):
                 self._fail(error)
 
     def _fail(self, error: Exception) -> None:

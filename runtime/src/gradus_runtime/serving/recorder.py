@@ -34,7 +34,7 @@ from gradus_runtime.serving.drift_history import restore
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
 
-__all__ = ["Recorder", "open_recorder"]
+__all__ = ["Recorder", "open_recorder", "records_of"]
 
 
 class Recorder:
@@ -208,6 +208,13 @@ class Recorder:
         """Whether there is a health file."""
         return self._health_file is not None
 
+    def after_fork(self) -> None:
+        """In a forked child: locks of its own; the journal sees to itself."""
+        if self._health_file is not None:
+            self._health_file.after_fork()
+        if self.counts is not None:
+            self.counts.after_fork()
+
     def close(self) -> None:
         """Say so in the journal, and let it go."""
         if self.journal is not None:
@@ -235,6 +242,25 @@ def open_recorder(
         health_file=None if health_file is None else HealthFile(Path(health_file), clock()),
         counts=DecisionCounts() if metrics is not False else None,
     )
+
+
+def records_of(
+    journal: str | Path | Stream | None,
+    journal_rows: bool,
+    sync: str,
+    health_file: str | Path | None,
+    metrics: bool | None,
+) -> dict[str, Any]:
+    """Return these arguments of `Predictor.open` by name; paths mean the same after a change of directory."""
+    if isinstance(journal, Path) or (isinstance(journal, str) and journal != "-"):
+        journal = str(Path(journal).absolute())
+    return {
+        "journal": journal,
+        "journal_rows": journal_rows,
+        "sync": sync,
+        "health_file": None if health_file is None else str(Path(health_file).absolute()),
+        "metrics": metrics,
+    }
 
 
 def bins_of(serving: ServedVersion, values: Sequence[float]) -> bytes:

@@ -85,7 +85,8 @@ class PinnedSource:
             return None
         try:
             pin = self._store.pin_state()
-        except GradusError:
+        except GradusError as e:
+            let_signals_through(e)
             return None
         return None if pin is None else pin.generation
 
