@@ -68,12 +68,14 @@ PUBLIC = {
 
 FOR_OUR_PACKAGES = {
     "gradus_runtime": "the public surface",
-    "gradus_runtime.candles": "training prepares bars as serving does",
     "gradus_runtime.cli.command": "a command of any package is a `Command`",
     "gradus_runtime.cli.options": "options that commands share",
     "gradus_runtime.cli.output": "what commands print alike",
     "gradus_runtime.contracts": "the formats that the packages share, with all modules in it",
     "gradus_runtime.errors": "the errors, with all modules in it",
+    "gradus_runtime.journal": "a record of a running bot is made from its journal",
+    "gradus_runtime.monitoring.metrics": "a journal is shown to Prometheus under the same names",
+    "gradus_runtime.serving.drift_history": "drift is counted from a journal as the runtime counts it",
     "gradus_runtime.rows": "row files and values are read by one reader, with all modules in it",
     "gradus_runtime.serving.golden_replay": "`validate` proves a version as the runtime does",
     "gradus_runtime.serving.pin_check": "whoever pins replays the golden rows first",

@@ -21,6 +21,7 @@ __all__ = ["MAX_LINE", "JournalContent", "decisions_of", "read_journal"]
 
 MAX_LINE = 1 << 20
 _MARK = b"gradus"
+_KINDS = ("decision/", "event/")
 _PAYLOADS = ("jsonPayload", "textPayload", "log", "message")
 
 
@@ -182,12 +183,17 @@ def _ours(line: bytes, place: str) -> dict[str, Any] | None:
             return None
         if not isinstance(value, dict):
             return None
-        if isinstance(value.get("gradus"), str):
+        if _is_ours(value):
             return value
         inner = next((value[key] for key in _PAYLOADS if value.get(key)), None)
         if isinstance(inner, dict):
-            return inner if isinstance(inner.get("gradus"), str) else None
+            return inner if _is_ours(inner) else None
         if not isinstance(inner, str):
             return None
         line = inner.encode("utf-8", "surrogatepass")
     return None
+
+
+def _is_ours(value: dict[str, Any]) -> bool:
+    kind = value.get("gradus")
+    return isinstance(kind, str) and kind.startswith(_KINDS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus_runtime.errors import UsageError
+from gradus_runtime.errors import GradusError, UsageError
 
 __all__ = ["read_moment"]
 
@@ -16,16 +16,17 @@ _SECONDS_AT_MOST = 10**11
 _HINT = "Give milliseconds since 1970 UTC, an aware datetime, or ISO 8601 text with its offset."
 
 
-def read_moment(value: Any, *, place: str = "at") -> datetime:
+def read_moment(value: Any, *, place: str = "at", error: type[GradusError] = UsageError) -> datetime:
     """Return a moment in UTC.
 
     Args:
         value: Milliseconds since 1970 UTC, an aware datetime, a numpy datetime64 (UTC), or ISO 8601 text with
             its offset from UTC.
         place: How errors name it.
+        error: The type of error to raise.
 
     Raises:
-        UsageError: It is none of these.
+        GradusError: Of type `error`: it is none of these.
 
     >>> read_moment(1_767_225_600_000).isoformat()
     '2026-01-01T00:00:00+00:00'
@@ -36,15 +37,13 @@ def read_moment(value: Any, *, place: str = "at") -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise UsageError("a moment must be ISO 8601", place=place, value=value, hint=_HINT) from None
+            raise error("a moment must be ISO 8601", place=place, value=value, hint=_HINT) from None
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise UsageError("a moment must say its offset from UTC", place=place, value=value, hint=_HINT)
+            raise error("a moment must say its offset from UTC", place=place, value=value, hint=_HINT)
         return value.astimezone(UTC)
     if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         if not _SECONDS_AT_MOST < value < 10**14:
-            raise UsageError(
-                "a moment must be in milliseconds since 1970", place=place, value=value, hint=_HINT
-            )
+            raise error("a moment must be in milliseconds since 1970", place=place, value=value, hint=_HINT)
         return datetime.fromtimestamp(float(value) / 1000, UTC)
-    raise UsageError("a moment must be a number, a datetime or text", place=place, value=value, hint=_HINT)
+    raise error("a moment must be a number, a datetime or text", place=place, value=value, hint=_HINT)

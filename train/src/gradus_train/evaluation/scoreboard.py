@@ -76,6 +76,23 @@ def flat_metrics(details: LevelDetails) -> dict[str, float]:
     for prefix, scores in boards.items():
         for name in ("accuracy", "f1_macro", "f1_weighted", "log_loss", "brier", "ece"):
             result[prefix + name] = float(getattr(scores, name))
+    return result | _promise(details)
+
+
+def _promise(details: LevelDetails) -> dict[str, float]:
+    """What a running bot's record is held against: label shares, and the spread of the folds' Brier skill."""
+    counts = details.holdout.ensemble.confusion
+    total = sum(map(sum, counts))
+    result = {f"label_share_{c}": sum(row) / total for c, row in enumerate(counts)} if total else {}
+    boards = [fold.scores for fold in details.folds if fold.scores is not None]
+    skills = [float(b.baselines["priors"].brier - b.ensemble.brier) for b in boards]
+    if skills:
+        result |= {
+            "folds": float(len(skills)),
+            "fold_skill_low": min(skills),
+            "fold_skill_mean": sum(skills) / len(skills),
+            "fold_skill_high": max(skills),
+        }
     return result
 
 

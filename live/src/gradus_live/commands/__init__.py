@@ -1,0 +1,1 @@
+"""The commands that gradus-live adds to `gradus`, one a module."""

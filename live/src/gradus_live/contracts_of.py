@@ -1,0 +1,93 @@
+"""What the record needs of the versions that decided, from their store."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from gradus_live.labels import LabelRule, parse_label
+from gradus_live.outcomes.join import Contract
+from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.errors import ConfigError, GradusError, UsageError
+from gradus_runtime.store import Artifact, Store, open_artifact
+from gradus_runtime.store.layout import VERSIONS
+
+__all__ = ["contracts_of", "label_from", "manifests_of"]
+
+
+def manifests_of(source: str | Path) -> dict[str, Manifest]:
+    """Return the manifests of all versions of a store, or of one artifact, by digest.
+
+    A damaged version is passed over: its decisions count as those of an unknown version.
+
+    Raises:
+        GradusError: As `open_artifact`.
+    """
+    found: dict[str, Manifest] = {}
+    for artifact in _artifacts(source):
+        with artifact:
+            found[artifact.digest] = artifact.manifest
+    return found
+
+
+def _artifacts(source: str | Path) -> Iterable[Artifact]:
+    if not (Path(source) / VERSIONS).is_dir():
+        yield open_artifact(source)
+        return
+    store = Store(Path(source))
+    for version in store.versions():
+        try:
+            yield store.open(version)
+        except GradusError:
+            continue
+
+
+def label_from(path: Path) -> LabelRule:
+    """Read the label of a training configuration: its table `[labels]`, or the keys of format 1 in it.
+
+    Raises:
+        ConfigError: The file cannot be read, or has no valid label.
+    """
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError("labels must be readable", place=str(path), cause=e.strerror) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError("labels must be TOML", place=str(path), cause=str(e)) from None
+    table = value.get("labels", value)
+    if isinstance(table, dict) and "kind" not in table:
+        table = {"kind": "fixed_horizon", **table}
+    return parse_label(table, place=f"{path}: labels")
+
+
+def contracts_of(manifests: Mapping[str, Manifest], label: LabelRule | None) -> dict[str, Contract]:
+    """Return the contracts of versions, by digest.
+
+    Args:
+        manifests: By digest.
+        label: In place of those of the manifests.
+
+    Raises:
+        UsageError: A manifest has no label, and none was given.
+    """
+    found = {}
+    for digest, manifest in manifests.items():
+        rule = label or label_of(manifest)
+        if rule is None:
+            raise UsageError(
+                "the label that a version was trained on must be known",
+                place=f"{manifest.name} {manifest.version}",
+                hint="The manifest does not hold it. Give the configuration of training: --labels FILE.",
+            )
+        found[digest] = Contract(manifest.classes, manifest.feature_names, rule)
+    return found
+
+
+def label_of(manifest: Manifest) -> LabelRule | None:
+    """Return the label that a manifest holds; None where it holds none."""
+    value = getattr(manifest, "label", None)
+    if value is None:
+        return None
+    parameters = dict(value) if isinstance(value, Mapping) else dict(value.parameters, kind=value.kind)
+    return parse_label(parameters, place=f"{manifest.name} {manifest.version}: label")

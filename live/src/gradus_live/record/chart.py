@@ -1,0 +1,138 @@
+"""Lines over days as inline SVG that follows the page's colours, light or dark. No library is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+__all__ = ["Band", "Line", "draw"]
+
+_WIDTH, _HEIGHT = 720, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 10, 30
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: its values (None leaves a gap), its CSS colour, whether it is drawn as points."""
+
+    values: Values
+    colour: str
+    points: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """An area between two lines."""
+
+    low: Values
+    high: Values
+    colour: str
+    opacity: float
+
+
+def draw(days: Sequence[str], lines: Sequence[Line], bands: Sequence[Band], unit: str, label: str) -> str:
+    """Return a chart.
+
+    Args:
+        days: ISO 8601, one for each value.
+        lines: Drawn over the bands.
+        bands: Areas.
+        unit: How a value of the axis is written: a format such as "+.3f".
+        label: What is seen, for who does not see it.
+    """
+    shown = [*(v for line in lines for v in line.values), *(v for b in bands for v in (*b.low, *b.high))]
+    low, high = _range([v for v in shown if v is not None])
+    scale = _Scale(len(days), low, high)
+    parts = [_grid(scale, unit), _dates(scale, days)]
+    parts += [_area(scale, band) for band in bands]
+    parts += [_points(scale, line) if line.points else _path(scale, line) for line in lines]
+    head = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
+    return head + "".join(parts) + "</svg>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    count: int
+    low: float
+    high: float
+
+    def x(self, i: int) -> float:
+        width = _WIDTH - _LEFT - _RIGHT
+        return round(_LEFT + width * (i + 0.5) / max(1, self.count), 1)
+
+    def y(self, value: float) -> float:
+        inside = min(self.high, max(self.low, value))
+        height = _HEIGHT - _TOP - _BOTTOM
+        return round(_TOP + height * (self.high - inside) / (self.high - self.low), 1)
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The range of the axis, with 0 in it; a few extreme values do not set it."""
+    ordered = sorted(values) or [0.0]
+    cut = len(ordered) // 50
+    low, high = min(0.0, ordered[cut]), max(0.0, ordered[-1 - cut])
+    room = 0.05 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _grid(scale: _Scale, unit: str) -> str:
+    step = 10 ** math.floor(math.log10(scale.high - scale.low))
+    while (scale.high - scale.low) / step < 3:
+        step /= 2
+    parts = []
+    for k in range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1):
+        value, y = k * step, scale.y(k * step)
+        kind = "axis" if k == 0 else "grid"
+        parts.append(f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{format(value, unit)}</text>')
+    return "".join(parts)
+
+
+def _dates(scale: _Scale, days: Sequence[str]) -> str:
+    every = max(1, math.ceil(len(days) / 6))
+    y = _HEIGHT - 8
+    return "".join(
+        f'<text x="{scale.x(i)}" y="{y}" text-anchor="middle">{days[i]}</text>'
+        for i in range(every // 2, len(days), every)
+    )
+
+
+def _runs(values: Values) -> list[list[int]]:
+    """Stretches of places whose values are known."""
+    runs: list[list[int]] = [[]]
+    for i, value in enumerate(values):
+        if value is not None:
+            runs[-1].append(i)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+def _path(scale: _Scale, line: Line) -> str:
+    parts = []
+    for run in _runs(line.values):
+        points = " ".join(f"{scale.x(i)},{scale.y(line.values[i] or 0.0)}" for i in run)
+        parts.append(f'<polyline points="{points}" style="stroke:{line.colour}"/>')
+    return "".join(parts)
+
+
+def _points(scale: _Scale, line: Line) -> str:
+    return "".join(
+        f'<circle cx="{scale.x(i)}" cy="{scale.y(value)}" r="2.2" style="fill:{line.colour}"/>'
+        for i, value in enumerate(line.values)
+        if value is not None
+    )
+
+
+def _area(scale: _Scale, band: Band) -> str:
+    parts = []
+    both = [None if a is None or b is None else a for a, b in zip(band.low, band.high, strict=True)]
+    for run in _runs(both):
+        there = [f"{scale.x(i)},{scale.y(band.high[i] or 0.0)}" for i in run]
+        back = [f"{scale.x(i)},{scale.y(band.low[i] or 0.0)}" for i in reversed(run)]
+        style = f"fill:{band.colour};opacity:{band.opacity}"
+        parts.append(f'<polygon points="{" ".join(there + back)}" style="{style}"/>')
+    return "".join(parts)

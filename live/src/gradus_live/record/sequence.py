@@ -1,0 +1,175 @@
+"""Means that may be looked at every day: a confidence sequence and an e-value for blocks of days.
+
+A p-value that is looked at daily says "worse" sooner or later, whatever is true. These two do not: the chance
+that they are ever wrong, at any look, is at most alpha. Blocks are taken as independent and normal with an
+unknown variance; the factor of the Bayesian t-test with a normal prior on the effect and the right Haar prior
+on the variance is then a martingale (H. Wang and A. Ramdas, "Anytime-valid t-tests and confidence sequences
+for Gaussian means with unknown variance", 2023; the closed form is that of M. Goenen et al., "The Bayesian
+two-sample t test", The American Statistician 59, 2005).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradus_live.bars import Floats, Integers
+
+__all__ = [
+    "ALPHA",
+    "Blocks",
+    "MeanSequence",
+    "blocks_needed",
+    "blocks_of_days",
+    "evidence_below",
+    "mean_sequence",
+]
+
+ALPHA = 0.05
+PRIOR = 0.1
+"""Variance of the prior on the effect: means of about a third of a block's standard deviation."""
+FEWEST = 5
+"""With fewer blocks nothing is said: the variance is hardly known."""
+WEEK = 7
+_DAY_MS = 86_400_000
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Means over blocks of whole days, in time order.
+
+    Attributes:
+        days: int64 [K], the last day of each block, in days since 1970 UTC.
+        means: float64 [K].
+        counts: int64 [K], values in each block.
+    """
+
+    days: Integers
+    means: Floats
+    counts: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class MeanSequence:
+    """A mean of blocks and its confidence sequence: the true mean is in [low, high], at every look."""
+
+    blocks: int
+    mean: float
+    low: float
+    high: float
+
+
+def blocks_of_days(stamps: Integers, values: Floats, bar_ms: int, fewest: int) -> Blocks:
+    """Put values into blocks of whole days in UTC.
+
+    Args:
+        stamps: int64 [N], ms, rising.
+        values: float64 [N].
+        bar_ms: Length of a bar, ms: a day is whole when its last bar is there, or a later day has begun.
+        fewest: A block ends with the day on which it holds so many values.
+    """
+    if not len(stamps):
+        return Blocks(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+    days = stamps // _DAY_MS
+    last = int(days[-1])
+    if (int(stamps[-1]) + bar_ms) // _DAY_MS == last:
+        last -= 1
+    ends, means, counts = [], [], []
+    total, count = 0.0, 0
+    for day in np.unique(days).tolist():
+        if day > last:
+            break
+        part = values[days == day]
+        total, count = total + float(part.sum()), count + len(part)
+        if count >= fewest:
+            ends.append(day)
+            means.append(total / count)
+            counts.append(count)
+            total, count = 0.0, 0
+    return Blocks(np.array(ends, np.int64), np.array(means), np.array(counts, np.int64))
+
+
+def mean_sequence(means: Floats, alpha: float = ALPHA) -> MeanSequence:
+    """Return the mean of blocks with its confidence sequence; infinite where nothing can be said yet.
+
+    Args:
+        means: float64 [K].
+        alpha: The chance that the true mean is ever outside.
+    """
+    n = len(means)
+    mean = float(means.mean()) if n else 0.0
+    spread = float(means.std(ddof=1)) if n > 1 else 0.0
+    width = _half_width(n, alpha)
+    if n < FEWEST or math.isinf(width) or spread <= _TINY:
+        return MeanSequence(n, mean, -math.inf, math.inf)
+    return MeanSequence(n, mean, mean - width * spread, mean + width * spread)
+
+
+def _half_width(n: int, alpha: float) -> float:
+    """Half the width of the sequence, in standard deviations of a block; infinite for too few blocks."""
+    if n < 2:
+        return math.inf
+    freedom, grown = n - 1, 1 + n * PRIOR
+    c = (math.sqrt(grown) / alpha) ** (2 / n)
+    if c >= grown:
+        return math.inf
+    return math.sqrt(freedom * (c - 1) / (1 - c / grown) / n)
+
+
+def blocks_needed(distance: float, spread: float, alpha: float = ALPHA, most: int = 10_000) -> int:
+    """Return after how many blocks the sequence is no wider than a distance to either side.
+
+    Args:
+        distance: Above 0.
+        spread: Standard deviation of a block.
+        alpha: As in `mean_sequence`.
+        most: Returned where it takes more.
+    """
+    low, high = 2, most
+    while low < high:
+        middle = (low + high) // 2
+        if _half_width(middle, alpha) * spread <= distance:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def evidence_below(means: Floats) -> float:
+    """Return an e-value against "the blocks' mean is 0 or above, all the time".
+
+    The chance that it is ever above 1 / alpha is at most alpha if that is true. It weighs a fall of the mean
+    at the beginning of any week: half of the weight stands on the first, 1 / (j (j + 1)) on week j.
+
+    Args:
+        means: float64 [K], in time order.
+    """
+    total = 0.0
+    for j, start in enumerate(range(0, max(1, len(means)), WEEK), start=1):
+        part = means[start:]
+        weight = 1 / (j * (j + 1))
+        if len(part) >= FEWEST and part.mean() < 0:
+            total += weight * _factor(part)
+    return total
+
+
+def _factor(means: Floats) -> float:
+    """The Bayes factor of "the mean is not 0" against "it is 0"."""
+    n = len(means)
+    spread = float(means.std(ddof=1))
+    if spread <= _TINY:
+        return 1.0
+    freedom, grown = n - 1, 1 + n * PRIOR
+    t = float(means.mean()) / spread * math.sqrt(n)
+    exponent = n / 2 * (math.log1p(t * t / freedom) - math.log1p(t * t / (grown * freedom)))
+    return math.exp(min(700.0, exponent - 0.5 * math.log(grown)))
+
+
+def running(means: Sequence[float]) -> list[MeanSequence]:
+    """Return the sequence as it stood after each block."""
+    values = np.asarray(means)
+    return [mean_sequence(values[: i + 1]) for i in range(len(values))]
