@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,31 @@ def test_every_link_inside_the_project_leads_to_a_file(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     broken = [t for t in targets if "://" not in t and not (document.parent / t).exists()]
     assert not broken
+
+
+FOLDERS = "runtime|convert|train|live|tests|docs|config|examples|requirements"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names(DOCUMENTS))
+def test_every_file_of_the_project_that_a_document_names_is_there(document: Path) -> None:
+    text = BLOCK.sub("", document.read_text("utf-8"))
+    assert [path for path in PATH.findall(text) if not (PROJECT / path).exists()] == []
+
+
+def test_the_layers_that_the_architecture_shows_are_those_that_are_held() -> None:
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    shown = {part.split("**", 1)[0]: part.split("\n## ")[0] for part in text.split("\n**")[1:]}
+    held = [c for c in contracts if c["type"] == "layers" and len(c["containers"]) == 1]
+    assert len(held) >= 3
+    for contract in held:
+        part = shown[contract["containers"][0].removeprefix("gradus_")]
+        layers = [name.strip() for layer in contract["layers"] for name in re.split(r"[|:]", layer)]
+        found = [name for name in re.findall(r"`(\w+)`", part) if name in layers]
+        assert found == layers
 
 
 def test_the_two_readmes_have_the_same_sections_commands_and_figures() -> None:

@@ -15,7 +15,12 @@ from pathlib import Path
 __all__ = ["DOCUMENTS", "PROJECT", "Block", "blocks"]
 
 PROJECT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PACKAGES = ("runtime", "convert", "train", "live")
+DOCUMENTS = [
+    PROJECT / "README.md",
+    *(PROJECT / name / "README.md" for name in PACKAGES),
+    *sorted((PROJECT / "docs").glob("*.md")),
+]
 SHELL = ("sh", "bash", "console")
 PYTHON = ("python", "py")
 _BLOCK = re.compile(

@@ -87,6 +87,7 @@ def test_info_describes_what_serves() -> None:
     with Predictor.open(TRIO) as bot:
         info = bot.info()
         assert (info.name, info.version, info.features) == ("trio", "2026.11.21", 9)
+        assert {level.bits for level in info.levels} == {"2e-6"}
         assert [(level.name, level.features) for level in info.levels] == [
             ("level1", 9),
             ("level2", 6),

@@ -51,12 +51,13 @@ def _print(info: Info) -> None:
             f"{level.vote} vote of {', '.join(f'{n} {w:g}' for n, w in level.members.items())}",
             str(level.trees),
             level.encoding,
+            level.bits,
             f"{level.size / 1e3:,.0f} kB",
             output.headline(level.metrics),
         )
         for level in info.levels
     ]
-    output.print_table(("LEVEL", "FEATURES", "MEMBERS", "TREES", "ENCODING", "SIZE", "METRICS"), rows)
+    output.print_table(("LEVEL", "FEATURES", "MEMBERS", "TREES", "ENCODING", "BITS", "SIZE", "METRICS"), rows)
 
 
 COMMAND = Command("info", "describe an artifact", "gradus info --store artifacts/btc-jpy", _configure, _run)

@@ -70,12 +70,13 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class LevelInfo:
-    """A level of the artifact that serves."""
+    """A level of the artifact that serves; `bits` is "exact" or "2e-6", `size` is in bytes."""
 
     name: str
     features: int
     groups: tuple[str, ...]
     encoding: str
+    bits: str
     vote: str
     members: Mapping[str, float]
     trees: int

@@ -69,6 +69,7 @@ def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) 
             len(manifest.level_features(level)),
             level.groups,
             level.encoding,
+            level.bits,
             level.vote,
             {member.name: member.weight for member in level.members},
             sum(member.trees for member in level.members),
