@@ -14,7 +14,7 @@ WORKERS ?= 2
 
 # What a training run is made of: override on the command line.
 CANDLES ?= data/candles.csv
-MACRO ?= $(wildcard data/macro.csv)
+DAILY ?= $(or $(MACRO),$(firstword $(wildcard data/daily.csv data/macro.csv)))  # MACRO: its name before
 CONFIG ?= config/training.toml
 LEVEL ?= all
 DAYS ?=
@@ -29,7 +29,7 @@ CONVERT_FLAGS ?=
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
-	@echo 'Variables: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS= (train)  VERSION= (convert)  RUN= STORE= PYTHON='
+	@echo 'Variables: CANDLES= DAILY= CONFIG= LEVEL= DAYS= TRIALS= (train)  VERSION= (convert)  RUN= STORE= PYTHON='
 
 # ---------------------------------------------------------------- set-up
 
@@ -74,18 +74,18 @@ SETTINGS := $(RUN).settings
 .PHONY: force
 $(SETTINGS): force
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(CANDLES) $(MACRO) $(CONFIG) $(LEVEL) $(DAYS) $(TRIALS) $(TRAIN_FLAGS)' > $@.new
+	@printf '%s\n' '$(CANDLES) $(DAILY) $(CONFIG) $(LEVEL) $(DAYS) $(TRIALS) $(TRAIN_FLAGS)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(CANDLES):
 	@echo 'There are no candles at $@.' >&2
-	@echo 'Name yours:  make train CANDLES=my_candles.csv MACRO=my_daily_series.csv' >&2
+	@echo 'Name yours:  make train CANDLES=my_candles.csv DAILY=my_daily_series.csv' >&2
 	@echo 'or try the embedded market:  make demo' >&2
 	@exit 2
 
 # Touched when the gates have passed too; the run folder stays for a look when they have not.
-$(RUN).trained: $(BASE) $(SETTINGS) $(CANDLES) $(MACRO) $(CONFIG) config/feature_order.json config/gates.toml
-	$(BIN)/gradus train --candles '$(CANDLES)' $(if $(MACRO),--macro '$(MACRO)') --config '$(CONFIG)' \
+$(RUN).trained: $(BASE) $(SETTINGS) $(CANDLES) $(DAILY) $(CONFIG) config/feature_order.json config/gates.toml
+	$(BIN)/gradus train --candles '$(CANDLES)' $(if $(DAILY),--daily '$(DAILY)') --config '$(CONFIG)' \
 	  --level $(LEVEL) $(if $(DAYS),--days $(DAYS)) $(if $(TRIALS),--optimize --n-trials $(TRIALS)) \
 	  --out $(RUN) --store $(STORE) --resume $(TRAIN_FLAGS)
 	@touch $@
@@ -96,7 +96,7 @@ $(RUN).converted: $(BASE) $(wildcard $(METADATA)) config/artifact.toml
 	@touch $@
 
 .PHONY: train convert validate demo
-train: $(RUN).trained ## Train the levels: CANDLES= MACRO= CONFIG= LEVEL= DAYS= TRIALS=
+train: $(RUN).trained ## Train the levels: CANDLES= DAILY= CONFIG= LEVEL= DAYS= TRIALS=
 convert: $(RUN).converted ## Compile the last run, prove it, publish it, pin it: VERSION=
 validate: $(BASE) ## Check the configuration and the store as CI does
 	$(BIN)/gradus validate config/feature_order.json $(if $(wildcard $(STORE)/versions),$(STORE))

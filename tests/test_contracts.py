@@ -28,7 +28,10 @@ def test_a_feature_order_reads_back_what_it_writes() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other"}, "format must be 'gradus-feature-order/1', but got 'other'"),
+        (
+            {"format": "other"},
+            "format must be 'gradus-feature-order/2' or 'gradus-feature-order/1', but got 'other'",
+        ),
         ({"extra": 1}, "a key must be known, but got 'extra'"),
         ({"levels": [{"name": "a", "groups": ["nope"]}]}, "a level's groups must be defined, but got 'nope'"),
         ({"levels": [{"name": "a", "groups": ["y", "x"]}]}, "must keep the order of groups"),
@@ -78,7 +81,7 @@ def test_a_duplicate_feature_is_refused() -> None:
         "groups": [{"name": "x", "features": [feature, feature]}],
         "levels": [{"name": "a", "groups": ["x"]}],
     }
-    with pytest.raises(ConfigError, match="features: a name must occur once, but got 'f'"):
+    with pytest.raises(ConfigError, match="features and terms: a name must occur once, but got 'f'"):
         feature_order.parse(value, place="order.json")
 
 

@@ -68,6 +68,7 @@ PUBLIC = {
 
 FOR_OUR_PACKAGES = {
     "gradus_runtime": "the public surface",
+    "gradus_runtime.candles": "training prepares bars as serving does",
     "gradus_runtime.cli.command": "a command of any package is a `Command`",
     "gradus_runtime.cli.options": "options that commands share",
     "gradus_runtime.cli.output": "what commands print alike",

@@ -23,7 +23,7 @@ from gradus_train.run.run import train
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
 
-__all__ = ["embedded_verdict", "small_verdict"]
+__all__ = ["embedded_verdict", "small_market", "small_verdict"]
 
 BAR_MS = 900_000
 ROWS = 5_000
@@ -41,7 +41,7 @@ MEMBERS = {
 
 def small_verdict(seed: int, *, peek: bool = False) -> str:
     """Train on a market without edge, and return the verdict; with `peek` a feature knows the next bar."""
-    data = _market(seed, peek=peek)
+    data = small_market(seed, peek=peek)
     table = config_table(tuple(MEMBERS), split={"folds": 4}, early_stopping={"rounds": 10})
     for member in table["members"]:
         member["parameters"] = MEMBERS[member["kind"]]
@@ -62,7 +62,7 @@ def embedded_verdict(seed: int, signal: float, folder: Path) -> str:
     return train(plan, folder / "run", jobs=2, progress=Silent(), costs=FREE).details.verdict.name
 
 
-def _market(seed: int, *, peek: bool) -> Dataset:
+def small_market(seed: int, *, peek: bool = False) -> Dataset:
     """Prices with clusters of volatility and heavy tails; signs are drawn at random."""
     rng = np.random.default_rng([seed, 99])
     swing, last = np.empty(ROWS), 0.0

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.gates.series import constant, series
-from tests.gates.small_markets import embedded_verdict, small_verdict
+from tests.gates.small_markets import embedded_verdict, small_market, small_verdict
 
 from gradus_live.costs import Costs
+from gradus_train.evaluation.suspicion import suspicions
 from gradus_train.evaluation.verdict import judge
 
 FREE = Costs("none", "2026-01-01", 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -124,6 +125,22 @@ def test_at_most_four_of_200_small_markets_without_edge_are_accepted() -> None:
     print(f"200 trained small markets without edge: {counts}")
     assert counts["direction"] + counts["tradable"] <= 4
     assert counts["tradable"] <= 4
+
+
+def suspects(seed: int, *, peek: bool = False) -> list[str]:
+    found = suspicions(small_market(seed, peek=peek))
+    assert found is not None
+    return [s.feature for s in found]
+
+
+def test_a_planted_look_at_the_future_is_named() -> None:
+    assert suspects(1) == []
+    assert suspects(1, peek=True) == ["r1"]
+
+
+@pytest.mark.long
+def test_no_feature_of_200_small_markets_without_edge_is_suspected() -> None:
+    assert [seed for seed in range(200) if suspects(seed)] == []
 
 
 @pytest.mark.long

@@ -107,7 +107,7 @@ def test_where_pin_and_history_agree_on_the_lower_generation_it_is_followed_and_
     assert bot.reload_if_changed()
     assert bot.info().version == OLD
     assert bot.health().status == "ok"
-    assert "generation went back from 2 to 1; pin and history agree" in caplog.text
+    assert "generation went back from 2 to 1; pin and history agree: followed" in caplog.text
     assert main(["verify", "--store", str(store.path)]) == 0
     with Predictor.open(store.path) as fresh:
         assert (fresh.info().version, fresh.health().status) == (OLD, "ok")
@@ -136,6 +136,22 @@ def test_a_history_that_says_nothing_stops_no_bot(history: bytes | None, store: 
     with Predictor.open(store.path) as bot:
         assert bot.info().version == NEW
         assert bot.health().status == "ok"
+
+
+def test_a_pin_that_is_gone_is_told_by_the_history(bot: Predictor, store: Store) -> None:
+    (store.path / "pin.json").unlink()
+    assert not bot.reload_if_changed()
+    assert (bot.info().version, bot.health().status) == (NEW, "degraded")
+    with Predictor.open(store.path) as fresh:
+        assert fresh.info().version == NEW
+        assert "pin.json is missing, but the history has generation 2" in str(fresh.health().reload_problem)
+    assert main(["verify", "--store", str(store.path)]) == 1
+
+
+def test_a_text_of_an_actor_is_no_generation(store: Store) -> None:
+    store.pin(OLD, actor='x", "generation": 99, "y": "')
+    with Predictor.open(store.path) as bot:
+        assert (bot.info().version, bot.health().status) == (OLD, "ok")
 
 
 def test_a_pin_whose_record_is_still_to_come_is_followed(store: Store) -> None:

@@ -1,4 +1,9 @@
-"""The features of candles by their definitions, in plain Python: lists in and out, None where unavailable."""
+"""The features of candles by their definitions, in plain Python: lists in and out, None where unavailable.
+
+Smoothing comes in two kinds. `RECURSIVE` is that of the books and of TA-Lib: it never forgets. `WINDOWED` is
+that of the expressions: a mean over a finite window with weights that sum to 1 over the bars that there are.
+Both agree once the window is full, up to rounding.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +27,67 @@ class Bars:
     low: list[float]
     close: list[float]
     volume: list[float]
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """A kind of smoothing: `ema(x, n, window)`, `rsi(close, n)`, `atr(bars, n)`, `directional(bars, n)`."""
+
+    ema: Callable[[Sequence[float | None], int, int], Values]
+    rsi: Callable[[list[float], int], Values]
+    atr: Callable[[Bars, int], Values]
+    directional: Callable[[Bars, int], tuple[Values, Values, Values]]
+
+
+def windowed(x: Sequence[float | None], decay: float, n: int, window: int) -> Values:
+    """Mean of the last `window` values, each before weighing `decay` times as much; from n values on."""
+    result: Values = []
+    seen: list[float] = []
+    for value in x:
+        if value is not None:
+            seen.append(value)
+        last = seen[: -window - 1 : -1]
+        weights = [decay**i for i in range(len(last))]
+        mean = math.fsum(w * v for w, v in zip(weights, last, strict=True))
+        result.append(mean / math.fsum(weights) if value is not None and len(seen) >= n else None)
+    return result
+
+
+def windowed_ema(x: Sequence[float | None], n: int, window: int) -> Values:
+    """The mean of the expression ema(x, n, window)."""
+    return windowed(x, 1 - 2 / (n + 1), n, window)
+
+
+def _wilder(x: Sequence[float | None], n: int) -> Values:
+    return windowed(x, 1 - 1 / n, n, WILDER_WINDOW)
+
+
+def windowed_rsi(close: list[float], n: int) -> Values:
+    """From windowed means of gains and losses."""
+    change = [b - a for a, b in pairwise(close)]
+    gain = _wilder([None, *(max(c, 0.0) for c in change)], n)
+    loss = _wilder([None, *(max(-c, 0.0) for c in change)], n)
+    return each(lambda g, d: 100 * g / (g + d) if g + d else 0.0, gain, loss)
+
+
+def windowed_atr(b: Bars, n: int) -> Values:
+    """Windowed mean of true ranges."""
+    return _wilder([None, *true_ranges(b)], n)
+
+
+def windowed_directional(b: Bars, n: int) -> tuple[Values, Values, Values]:
+    """+DI, -DI and ADX from windowed means."""
+    up = [None, *(b.high[i] - b.high[i - 1] for i in range(1, len(b.high)))]
+    down = [None, *(b.low[i - 1] - b.low[i] for i in range(1, len(b.low)))]
+    plus = each(lambda u, d: u if u > d and u > 0 else 0.0, up, down)
+    minus = each(lambda u, d: d if d > u and d > 0 else 0.0, up, down)
+    ranges = windowed_atr(b, n)
+    p, m = (each(lambda x, r: 100 * x / r if r else 0.0, _wilder(x, n), ranges) for x in (plus, minus))
+    dx = each(lambda a, c: 100 * abs(a - c) / (a + c) if a + c else 0.0, p, m)
+    return p, m, _wilder(dx, n)
+
+
+WILDER_WINDOW = 544
 
 
 def ema(x: Sequence[float | None], n: int) -> Values:
@@ -130,14 +196,15 @@ def spearman_with_time(x: list[float]) -> float:
     return together / math.sqrt(own * math.fsum((i - late) ** 2 for i in range(len(x))))
 
 
-def candle_features(b: Bars) -> dict[str, Values]:
-    """Everything but time, signals and external features."""
+def candle_features(b: Bars, kind: Smoothing | None = None) -> dict[str, Values]:
+    """Everything but time, signals and external features; smoothed as the expressions do, by default."""
+    kind = kind or WINDOWED
     c, v = b.close, b.volume
     f: dict[str, Values] = {"close": list(c), "volume": list(v)}
-    f["rsi_14"] = rsi(c, 14)
-    f["macd"] = each(lambda a, z: a - z, ema(c, 12), ema(c, 26))
-    f["atr_14"] = atr(b, 14)
-    f["ema_20"], f["ema_50"] = ema(c, 20), ema(c, 50)
+    f["rsi_14"] = kind.rsi(c, 14)
+    f["macd"] = each(lambda a, z: a - z, kind.ema(c, 12, 640), kind.ema(c, 26, 640))
+    f["atr_14"] = kind.atr(b, 14)
+    f["ema_20"], f["ema_50"] = kind.ema(c, 20, 640), kind.ema(c, 50, 1024)
     f["bb_position"] = window(c, 20, _band_position)
     f["volume_ratio"] = window(v, 20, lambda w: w[-1] / (sum(w) / 20) if sum(w) else 1.0)
     f["donchian_high_20"], f["donchian_low_20"] = window(b.high, 20, max), window(b.low, 20, min)
@@ -147,7 +214,7 @@ def candle_features(b: Bars) -> dict[str, Values]:
         f["donchian_high_20"],
         f["donchian_low_20"],
     )
-    f["plus_di_14"], f["minus_di_14"], f["adx_14"] = directional(b, 14)
+    f["plus_di_14"], f["minus_di_14"], f["adx_14"] = kind.directional(b, 14)
     f |= {f"close_lag_{n}": lag(c, n) for n in (1, 2, 3, 5, 10)}
     f |= {f"volume_lag_{n}": lag(v, n) for n in (1, 2, 3)}
     f["rsi_lag_1"], f["macd_lag_1"] = lag(f["rsi_14"], 1), lag(f["macd"], 1)
@@ -176,13 +243,14 @@ def _band_position(w: list[float]) -> float:
     return (w[-1] - low) / (high - low) if high > low else 0.5
 
 
-def signal_features(b: Bars, bar_minutes: int) -> dict[str, Values]:
+def signal_features(b: Bars, bar_minutes: int, kind: Smoothing | None = None) -> dict[str, Values]:
     """The five signals."""
+    kind = kind or WINDOWED
     c = b.close
-    f = candle_features(b)
-    macd_signal = ema(f["macd"], 9)
+    f = candle_features(b, kind)
+    macd_signal = kind.ema(f["macd"], 9, 128)
     rci = window(c, 9, spearman_with_time)
-    four_hour, four_hour_ema = _four_hour(b, bar_minutes)
+    four_hour, four_hour_ema = _four_hour(b, bar_minutes, kind)
     return {
         "strategy_signal_ATRBased": each(_atr_based, c, f["ema_20"], f["atr_14"], f["rsi_14"]),
         "strategy_signal_MochipoyAlert": each(
@@ -235,7 +303,7 @@ def _adx(adx_14: float, plus: float, minus: float) -> float:
     return confidence if plus > minus else -confidence
 
 
-def _four_hour(b: Bars, bar_minutes: int) -> tuple[Values, Values]:
+def _four_hour(b: Bars, bar_minutes: int, kind: Smoothing) -> tuple[Values, Values]:
     """The last complete 4-hour close as of each bar, and its EMA20."""
     four_hours, bar = 4 * 3_600_000, bar_minutes * 60_000
     blocks: dict[int, list[int]] = {}
@@ -243,7 +311,7 @@ def _four_hour(b: Bars, bar_minutes: int) -> tuple[Values, Values]:
         blocks.setdefault(t // four_hours, []).append(i)
     whole = [members for members in blocks.values() if len(members) * bar == four_hours]
     closes = [b.close[members[-1]] for members in whole]
-    averages = ema(closes, 20)
+    averages = kind.ema(closes, 20, 256)
     close_4h: Values = []
     ema_4h: Values = []
     ends = [b.time[members[-1]] for members in whole]
@@ -277,3 +345,7 @@ def time_features(ms: int, zone: str) -> dict[str, float]:
         "day_cos": math.cos(2 * math.pi * d / 7),
     }
     return {name: float(value) for name, value in values.items()}
+
+
+RECURSIVE = Smoothing(lambda x, n, window: ema(x, n), rsi, atr, directional)
+WINDOWED = Smoothing(windowed_ema, windowed_rsi, windowed_atr, windowed_directional)

@@ -8,19 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.candles import daily_values, random_bars, without_bars
+from tests.support.features import features
 
-from gradus_train.features import FeatureSettings, compute_features, known_features
-
-NAMES = known_features()
 Features = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-def leaks(features: Features, bars: pl.DataFrame, cuts: list[int]) -> list[str]:
+def leaks(made: Features, bars: pl.DataFrame, cuts: list[int]) -> list[str]:
     """Columns whose first n rows differ, in any bit, from the features of the first n bars alone."""
-    whole = features(bars)
+    whole = made(bars)
     found: set[str] = set()
     for n in cuts:
-        part = features(bars[:n])
+        part = made(bars[:n])
         for name in whole.columns:
             a, b = whole[name][:n], part[name]
             same_bits = a.fill_null(0).to_numpy().tobytes() == b.fill_null(0).to_numpy().tobytes()
@@ -46,8 +44,7 @@ def cuts_of(bars: pl.DataFrame, seed: int) -> list[int]:
 def test_features_of_the_first_bars_are_the_first_rows_of_all_features(
     bars: pl.DataFrame, daily: pl.DataFrame
 ) -> None:
-    settings = FeatureSettings()
-    assert leaks(lambda b: compute_features(b, daily, NAMES, settings), bars, cuts_of(bars, 1)) == []
+    assert leaks(lambda b: features(b, daily), bars, cuts_of(bars, 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +60,7 @@ def test_features_of_the_first_bars_are_the_first_rows_of_all_features(
 )
 def test_a_planted_leak_is_caught_and_nothing_else(bars: pl.DataFrame, leak: pl.Expr) -> None:
     def planted(b: pl.DataFrame) -> pl.DataFrame:
-        clean = compute_features(b, None, ["rsi_14", "strategy_signal_MultiTimeframe"], FeatureSettings())
+        clean = features(b, None, ["rsi_14", "strategy_signal_MultiTimeframe"])
         return clean.hstack(b.select(leak.cast(pl.Float64).alias("planted")))
 
     assert leaks(planted, bars, cuts_of(bars, 2)) == ["planted"]
@@ -72,5 +69,5 @@ def test_a_planted_leak_is_caught_and_nothing_else(bars: pl.DataFrame, leak: pl.
 def test_later_bars_may_change_without_any_effect(bars: pl.DataFrame, daily: pl.DataFrame) -> None:
     later = pl.int_range(pl.len()) >= 3000
     prices = [pl.when(later).then(pl.col(n) * 3).otherwise(pl.col(n)).alias(n) for n in bars.columns[1:]]
-    changed = compute_features(bars.with_columns(prices), daily, NAMES, FeatureSettings())
-    assert changed[:3000].equals(compute_features(bars, daily, NAMES, FeatureSettings())[:3000])
+    changed = features(bars.with_columns(prices), daily)
+    assert changed[:3000].equals(features(bars, daily)[:3000])

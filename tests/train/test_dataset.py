@@ -70,10 +70,10 @@ def test_an_unknown_feature_is_refused_by_name(tmp_path: Path) -> None:
     own = feature_order.parse(
         {"format": feature_order.FORMAT, "groups": [group], "levels": levels}, place="own"
     )
-    with pytest.raises(ConfigError, match=r"must be built in.*'my_secret'.*--features FILE"):
+    with pytest.raises(ConfigError, match=r"must have an expression.*'my_secret'.*--features FILE"):
         load_dataset(DataSource(simulate(tmp_path, bars=200).candles), own, FixedHorizon())
 
 
 def test_a_source_needs_candles_or_a_table() -> None:
-    with pytest.raises(UsageError, match=r"either candles or a feature table.*'neither'"):
+    with pytest.raises(UsageError, match=r"candles or a feature table.*'neither'"):
         DataSource()

@@ -8,8 +8,8 @@ import sys
 
 CODE = """
 import json, resource, sys
-from gradus_train.features import FeatureSettings, compute_features, known_features
 from tests.support.candles import daily_values, random_bars
+from tests.support.features import features
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -17,7 +17,7 @@ def peak():
 daily = daily_values(1200)
 peaks = []
 for count in (1_000, 20_000, 80_000):
-    compute_features(random_bars(count), daily, known_features(), FeatureSettings())
+    features(random_bars(count), daily)
     peaks.append(peak())
 print(json.dumps(peaks))
 """
@@ -27,5 +27,5 @@ def test_memory_grows_linearly_with_bars() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     small, middle, large = json.loads(done.stdout)
     per_bar = (large - middle) / 60_000
-    assert per_bar < 8_000, "bytes a bar: 70 features are 560, their working columns a few times that"
+    assert per_bar < 2_000, "bytes a bar: 70 features are 280, and their frame as much again"
     assert large - small < 6 * max(middle - small, 30 << 20)

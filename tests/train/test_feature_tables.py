@@ -24,7 +24,7 @@ TWO = FixedHorizon(horizon=2, threshold=0.0, classes=("DOWN", "UP"))
 
 def own_order(groups: Mapping[str, tuple[str, ...]], levels: Mapping[str, tuple[str, ...]]) -> FeatureOrder:
     value = {
-        "format": feature_order.FORMAT,
+        "format": feature_order.FORMAT_1,
         "groups": [
             {"name": g, "features": [{"name": n, "definition": "own"} for n in names]}
             for g, names in groups.items()

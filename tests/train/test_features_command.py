@@ -37,7 +37,8 @@ def test_the_report_counts_what_is_there(tmp_path: Path) -> None:
     bars = without_bars(random_bars(600, 3), [100, 101, 400])
     path = tmp_path / "c.csv"
     path.write_text(csv_text(bars))
-    data = load_dataset(DataSource(path, settings=DataSettings(minimum_rows=10)), ORDER, FixedHorizon())
+    settings = DataSettings(minimum_rows=10, bridge_bars=0)
+    data = load_dataset(DataSource(path, settings=settings), ORDER, FixedHorizon())
     report = make_report(data, ORDER)
     assert report.rows == 597
     assert report.gaps == (Gap("2023-11-16T00:45:00Z", 2), Gap("2023-11-19T03:45:00Z", 1))
@@ -88,12 +89,12 @@ def test_equal_columns_are_reported() -> None:
 
 
 def test_the_report_is_text_or_json(files: MarketFiles, capsys: pytest.CaptureFixture[str]) -> None:
-    assert features("--candles", files.candles, "--macro", files.macro) == 0
+    assert features("--candles", files.candles, "--daily", files.macro) == 0
     text = capsys.readouterr().out
     assert "(simulated)" in text
     assert "level1" in text
-    assert "bars missing; none is filled" in text
-    assert features("--candles", files.candles, "--macro", files.macro, "--report", "--json") == 0
+    assert "bars missing; none of them bridged" in text
+    assert features("--candles", files.candles, "--daily", files.macro, "--report", "--json") == 0
     value = json.loads(capsys.readouterr().out)
     assert value["simulated"] is True
     assert [g["name"] for g in value["groups"]] == [g.name for g in ORDER.groups]
@@ -134,7 +135,7 @@ def test_the_table_is_written(files: MarketFiles, tmp_path: Path, capsys: pytest
 
 
 def test_the_newest_bar_is_one_line_of_json(files: MarketFiles, capsys: pytest.CaptureFixture[str]) -> None:
-    assert features("--candles", files.candles, "--macro", files.macro, "--latest") == 0
+    assert features("--candles", files.candles, "--daily", files.macro, "--latest") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     row = json.loads(lines[0])
@@ -146,9 +147,8 @@ def test_options_that_contradict_each_other_are_wrong_use(
     files: MarketFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, message in (
-        ((), "either candles or a feature table must be given"),
-        (("--candles", files.candles, "--features", files.candles), "but got 'both'"),
-        (("--features", files.candles, "--macro", files.macro), "daily series need candles"),
+        ((), "candles or a feature table must be given, but got 'neither'"),
+        (("--features", files.candles, "--daily", files.macro), "daily series need candles"),
         (("--features", files.candles, "--latest"), "--latest computes features, so it needs candles"),
         (
             ("--candles", files.candles, "--latest", "--report"),

@@ -13,6 +13,8 @@ from tests.support.candles import BAR_MS, START_MS, csv_text, random_bars, stamp
 from gradus_runtime.errors import DataError
 from gradus_train.ingest import Candles, load_candles, load_daily
 
+SERIES = ("usd_jpy", "nikkei_225", "us_10y_yield", "fear_greed_index")
+
 
 @pytest.fixture(scope="module")
 def bars() -> pl.DataFrame:
@@ -330,13 +332,13 @@ HEADER = "date,usd_jpy,nikkei_225,us_10y_yield,fear_greed_index\n"
 def daily_refusal(folder: Path, body: str, header: str = HEADER) -> str:
     path = write(folder, header + body, "d.csv")
     with pytest.raises(DataError) as caught:
-        load_daily(path)
+        load_daily(path, SERIES)
     return str(caught.value).replace(str(path), "FILE")
 
 
 def test_daily_series_may_have_empty_cells(tmp_path: Path) -> None:
     text = "Date,USDJPY,Nikkei,DGS10,Fear_Greed,other\n2024-01-01,,,,50,x\n2024-01-02,141.5,33000,3.9,,x\n"
-    got = load_daily(write(tmp_path, text)).frame
+    got = load_daily(write(tmp_path, text), SERIES).frame
     assert got.columns == ["date", "usd_jpy", "nikkei_225", "us_10y_yield", "fear_greed_index"]
     assert [row[1:] for row in got.rows()] == [(None, None, None, 50.0), (141.5, 33000.0, 3.9, None)]
 

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from gradus_runtime.errors import UsageError
+from gradus_train.features import builtin_order
 from gradus_train.ingest import load_candles, load_daily
 from gradus_train.market import MarketFiles, simulate
 
@@ -43,7 +44,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(files: MarketFile
 
 def test_both_files_say_that_they_are_simulated(files: MarketFiles) -> None:
     assert load_candles(files.candles, bar_ms=BAR_MS).simulated
-    assert load_daily(files.macro).simulated
+    assert load_daily(files.macro, builtin_order().daily).simulated
 
 
 def test_the_candles_have_outages_and_whole_prices(bars: pl.DataFrame) -> None:
@@ -68,7 +69,7 @@ def test_moves_tend_to_be_taken_back(bars: pl.DataFrame) -> None:
 
 
 def test_daily_series_have_weekends_holidays_and_a_publication_lag(files: MarketFiles) -> None:
-    daily = load_daily(files.macro).frame
+    daily = load_daily(files.macro, builtin_order().daily).frame
     weekday = daily["date"].dt.weekday()
     assert daily.filter(weekday > 5)["usd_jpy"].null_count() == (weekday > 5).sum()
     assert daily.filter(weekday <= 5)["nikkei_225"].null_count() > 0

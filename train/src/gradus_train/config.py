@@ -232,6 +232,7 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
         raise ConfigError(f"service needs format {FORMAT!r}", place=place, value=body["service"])
     upgraded = {
         **body,
+        "data": _section(body, "data", {"bridge_bars": 0}, place),
         "labels": {"kind": "fixed_horizon", **labels},
         "service": {"order": "declared"},
     }

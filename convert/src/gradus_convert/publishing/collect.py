@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, UsageError
-from gradus_runtime.store import disk, history_file, pin_file, steps, write_lock
+from gradus_runtime.store import disk, history_file, pin_in_force, steps, write_lock
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.layout import TRASH
 from gradus_runtime.store.write_lock import Writing
@@ -72,7 +72,7 @@ def _versions(at: Writing) -> list[str]:
 
 def _doomed(at: Writing, present: list[str], keep: int, keep_pinned: int) -> list[str]:
     safe = set(present[len(present) - keep :] if keep else ())
-    pin = pin_file.read(at.store, at.place)
+    pin = pin_in_force.read(at.store, at.place).pin
     current = pin.version if pin else None
     former = [e.version for e in at.events if e.generation is not None and e.version != current]
     safe |= set(list(dict.fromkeys(reversed(former)))[:keep_pinned])

@@ -36,8 +36,11 @@ def _check_store(store: Store, pinned_only: bool) -> list[Check]:
     path, subject = store.path, str(store.path)
     checks: list[Check] = []
     if pinned_only:
-        checked, pin = attempt(subject, "pin", subject, store.pin_state)
-        if pin is None and not checked.findings:
+        checked, found = attempt(subject, "pin", subject, store.pinned)
+        pin = found.pin if found else None
+        if found and found.stale:
+            checked = Check(subject, "pin", (Finding("error", f"{subject}: {found.stale}", subject),))
+        elif pin is None and not checked.findings:
             checked = Check(subject, "pin", (Finding("error", f"{subject}: no version is pinned", subject),))
         versions: tuple[str, ...] = (pin.version,) if pin else ()
         checks.append(checked)

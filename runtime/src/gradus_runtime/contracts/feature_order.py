@@ -2,29 +2,50 @@
 
 The single source of truth for what a vector holds. Everything else (training, manifest, runtime, docs)
 derives from it.
+
+Format 2 gives a feature an `expression`, which `gradus train` compiles (docs/expressions.md), or a
+`definition` in words where it comes from outside: a column of a table in training, a key of the mapping in
+serving. Both kinds may stand in one file; a feature with an expression may have words as well. `terms` are
+named sub-expressions, `daily` the daily series that the expressions use. Here expressions are text: what they
+mean is checked by the compiler. Format 1 has definitions alone; with candles its features are the built-in
+ones of these names.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import ConfigError
 
-__all__ = ["FORMAT", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
+__all__ = ["FORMAT", "FORMAT_1", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
 
-FORMAT = "gradus-feature-order/1"
+FORMAT = "gradus-feature-order/2"
+FORMAT_1 = "gradus-feature-order/1"
+_RESERVED = (
+    *("open", "high", "low", "close", "volume", "timestamp", "bar_number", "rows", "from_start"),
+    *("daily_date", "daily_close", "features", "available"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One column of the vector: its name, its group, and its definition in words."""
+    """One column of the vector.
+
+    Attributes:
+        name: Of the column.
+        group: That it belongs to.
+        definition: In words; may be empty where there is an expression.
+        expression: What it is computed by; None where it comes from outside.
+    """
 
     name: str
     group: str
-    definition: str
+    definition: str = ""
+    expression: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +69,31 @@ class FeatureOrder:
     """Groups in order and levels, best first.
 
     Invariants (checked on reading): names are unique; a level's groups exist and keep the groups' order;
-    the first level has every group; each next level has fewer features.
+    the first level has every group; each next level has fewer features; terms are not called like features.
+
+    Attributes:
+        groups: In the order of the vector.
+        levels: Best first.
+        terms: Named sub-expressions, by name.
+        daily: Daily series that expressions may use.
+        format: Of the file; files of format 1 have no expressions.
     """
 
     groups: tuple[Group, ...]
     levels: tuple[LevelSpec, ...]
+    terms: Mapping[str, str] = field(default_factory=dict)
+    daily: tuple[str, ...] = ()
+    format: str = FORMAT
+
+    @property
+    def expressions(self) -> dict[str, str]:
+        """Feature name to expression, in order, of the features that have one."""
+        return {f.name: f.expression for f in self.features if f.expression is not None}
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Names of the features that come from outside, in order."""
+        return tuple(f.name for f in self.features if f.expression is None)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -83,17 +124,23 @@ class FeatureOrder:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value that `parse` reads back to an equal object."""
-        return {
-            "format": FORMAT,
-            "groups": [
-                {
-                    "name": g.name,
-                    "features": [{"name": f.name, "definition": f.definition} for f in g.features],
-                }
-                for g in self.groups
-            ],
+        value: dict[str, Any] = {
+            "format": self.format,
+            "groups": [{"name": g.name, "features": [_entry(f) for f in g.features]} for g in self.groups],
             "levels": [{"name": s.name, "groups": list(s.groups)} for s in self.levels],
         }
+        if self.terms:
+            value["terms"] = dict(self.terms)
+        if self.daily:
+            value["daily"] = list(self.daily)
+        return value
+
+
+def _entry(feature: Feature) -> dict[str, str]:
+    words = {"definition": feature.definition}
+    if feature.expression is None:
+        return {"name": feature.name, **words}
+    return {"name": feature.name, "expression": feature.expression, **(words if feature.definition else {})}
 
 
 def load(path: Path) -> FeatureOrder:
@@ -115,18 +162,27 @@ def parse(value: Any, *, place: str) -> FeatureOrder:
     Raises:
         ConfigError: A rule is broken; the message names the key path.
     """
-    top = _object(value, place, {"format", "groups", "levels"})
-    if top["format"] != FORMAT:
-        raise ConfigError(f"format must be {FORMAT!r}", place=f"{place}: format", value=top["format"])
+    top = _object(value, place, {"format", "groups", "levels"}, {"terms", "daily"})
+    if top["format"] not in (FORMAT, FORMAT_1):
+        raise ConfigError(
+            f"format must be {FORMAT!r} or {FORMAT_1!r}", place=f"{place}: format", value=top["format"]
+        )
+    first = top["format"] == FORMAT_1
+    for key in ("terms", "daily"):
+        if first and key in top:
+            raise ConfigError(f"{key} needs format {FORMAT!r}", place=f"{place}: {key}")
     groups = tuple(
-        _group(g, f"{place}: groups[{i}]") for i, g in enumerate(_array(top["groups"], f"{place}: groups"))
+        _group(g, f"{place}: groups[{i}]", first)
+        for i, g in enumerate(_array(top["groups"], f"{place}: groups"))
     )
     levels = tuple(
         _level(s, f"{place}: levels[{i}]") for i, s in enumerate(_array(top["levels"], f"{place}: levels"))
     )
-    order = FeatureOrder(groups, levels)
+    terms = _terms(top.get("terms", {}), f"{place}: terms")
+    daily = _series(top["daily"], f"{place}: daily") if "daily" in top else ()
+    order = FeatureOrder(groups, levels, terms, daily, top["format"])
     _unique([g.name for g in groups], f"{place}: groups")
-    _unique(list(order.names), f"{place}: features")
+    _unique([*order.names, *terms], f"{place}: features and terms")
     _unique([s.name for s in levels], f"{place}: levels")
     group_names = [g.name for g in groups]
     width: int | None = None
@@ -150,17 +206,49 @@ def parse(value: Any, *, place: str) -> FeatureOrder:
     return order
 
 
-def _group(value: Any, place: str) -> Group:
+def _group(value: Any, place: str, first: bool) -> Group:
     item = _object(value, place, {"name", "features"})
     name = _name(item["name"], place)
-    features = []
-    for i, f in enumerate(_array(item["features"], f"{place}.features")):
-        where = f"{place}.features[{i}]"
-        entry = _object(f, where, {"name", "definition"})
-        if not isinstance(entry["definition"], str):
-            raise ConfigError("a definition must be text", place=where, value=entry["definition"])
-        features.append(Feature(_name(entry["name"], where), name, entry["definition"]))
-    return Group(name, tuple(features))
+    entries = enumerate(_array(item["features"], f"{place}.features"))
+    features = tuple(_feature(f, name, f"{place}.features[{i}]", first) for i, f in entries)
+    return Group(name, features)
+
+
+def _feature(value: Any, group: str, place: str, first: bool) -> Feature:
+    required = {"name", "definition"} if first else {"name"}
+    entry = _object(value, place, required, set() if first else {"definition", "expression"})
+    if "definition" not in entry and "expression" not in entry:
+        raise ConfigError(
+            "key 'expression', or 'definition' for one from outside, must be present", place=place
+        )
+    definition = entry.get("definition", "")
+    if not isinstance(definition, str):
+        raise ConfigError("a definition must be text", place=place, value=definition)
+    expression = entry.get("expression")
+    if "expression" in entry and not (isinstance(expression, str) and expression.strip()):
+        raise ConfigError("an expression must be text", place=place, value=expression)
+    return Feature(_name(entry["name"], place), group, definition, expression)
+
+
+def _terms(value: Any, place: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ConfigError("an object is needed", place=place, value=value)
+    for name, expression in value.items():
+        _name(name, place)
+        if not isinstance(expression, str) or not expression.strip():
+            raise ConfigError("an expression must be text", place=f"{place}.{name}", value=expression)
+    return dict(value)
+
+
+def _series(value: Any, place: str) -> tuple[str, ...]:
+    series = [_name(name, place) for name in _array(value, place)]
+    _unique(series, place)
+    for name in series:
+        if name in _RESERVED:
+            raise ConfigError(
+                "a daily series must not be called like an input of bars", place=place, value=name
+            )
+    return tuple(series)
 
 
 def _level(value: Any, place: str) -> LevelSpec:
@@ -170,15 +258,15 @@ def _level(value: Any, place: str) -> LevelSpec:
     return LevelSpec(_name(item["name"], place), groups)
 
 
-def _object(value: Any, place: str, keys: set[str]) -> dict[str, Any]:
+def _object(value: Any, place: str, required: set[str], optional: set[str] | None = None) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError("an object is needed", place=place, value=value)
-    for key in sorted(keys - value.keys()):
+    known = required | (optional or set())
+    for key in sorted(required - value.keys()):
         raise ConfigError(f"key {key!r} must be present", place=place)
-    for key in sorted(value.keys() - keys):
-        raise ConfigError(
-            "a key must be known", place=place, value=key, hint=f"Known: {', '.join(sorted(keys))}."
-        )
+    for key in sorted(value.keys() - known):
+        hint = f"Known: {', '.join(sorted(known))}."
+        raise ConfigError("a key must be known", place=place, value=key, hint=hint)
     return value
 
 

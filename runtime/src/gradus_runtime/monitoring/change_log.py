@@ -56,6 +56,16 @@ class Changes:
         """Say that another version serves now."""
         say(logging.INFO, f"version changed from {before} to {now}", event="version", before=before, now=now)
 
+    def generation(self, before: int, now: int) -> None:
+        """Say that the pin's generation fell, and the history with it."""
+        say(
+            logging.WARNING,
+            f"the pin's generation went back from {before} to {now}; pin and history agree: followed",
+            event="generation",
+            before=before,
+            now=now,
+        )
+
     def health(self, health: Health) -> None:
         """Say that health is another than before, or for other reasons."""
         problems = tuple(

@@ -15,6 +15,7 @@ from gradus_runtime.serving.turn import Turn
 from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.store import Artifact, Store, disk, installed, open_artifact
 from gradus_runtime.store.layout import OVERRIDE, VERSIONS
+from gradus_runtime.store.pin_in_force import InForce
 
 __all__ = ["RETRY_SECONDS", "PinnedSource"]
 
@@ -59,6 +60,7 @@ class PinnedSource:
         self._changes = changes
         self._store = None if version is not None else _store_of(Path(self.source))
         self._token: object = None
+        self._generation: int | None = None
         self._retry = Retry(monotonic)
 
     def open(self) -> ServedVersion:
@@ -68,7 +70,27 @@ class PinnedSource:
             GradusError: It cannot be served; as `Predictor.open`.
         """
         self._token = self.token()
+        stale = self._pinned().stale
+        if stale is not None:
+            self._wait_for(stale, self._token)
         return self._serve(open_artifact(self.source, self.version))
+
+    def _pinned(self) -> InForce:
+        """The pin in force; none where no pin chooses the version."""
+        if self._store is None or os.environ.get(OVERRIDE):
+            return InForce(None, None)
+        found = self._store.pinned()
+        if found.pin is not None and found.stale is None:
+            if self._generation is not None and found.pin.generation < self._generation:
+                self._changes.generation(self._generation, found.pin.generation)
+            self._generation = found.pin.generation
+        return found
+
+    def _wait_for(self, problem: str, token: object) -> None:
+        self.problem = problem
+        self._token = token
+        self._retry = Retry(self.monotonic)  # the same pause every time: a new pin may come at any time
+        self._retry.failed()
 
     def _serve(self, artifact: Artifact) -> ServedVersion:
         try:
@@ -105,7 +127,8 @@ class PinnedSource:
     def next(self, digest: str, keep: Mapping[str, bool]) -> ServedVersion | None:
         """Open the pinned version and prove all its levels; None if it is the one of this digest.
 
-        Where a signal handler raises meanwhile, nothing has changed: the next look tries again.
+        An older pin that was put back is not followed: None, and `problem` says so. Where a signal handler
+        raises meanwhile, nothing has changed: the next look tries again.
 
         Args:
             digest: Of the version that serves.
@@ -116,22 +139,26 @@ class PinnedSource:
         """
         token = self.token()
         try:
-            artifact = open_artifact(self.source, self.version)
-            if artifact.digest == digest:
-                artifact.close()
-                serving = None
-            else:
-                serving = self._serve(artifact)
-                serving.prove(keep)
+            stale = self._pinned().stale
+            serving = None if stale is not None else self._another(digest, keep)
         except FAULTS as e:
             let_signals_through(e)
-            self.problem = f"{type(e).__name__}: {e}"
-            self._token = token
-            self._retry = Retry(self.monotonic)  # the same pause every time: a new pin may come at any time
-            self._retry.failed()
+            self._wait_for(f"{type(e).__name__}: {e}", token)
             raise
+        if stale is not None:
+            self._wait_for(stale, token)
+            return None
         self.problem = None
         self._token = token
+        return serving
+
+    def _another(self, digest: str, keep: Mapping[str, bool]) -> ServedVersion | None:
+        artifact = open_artifact(self.source, self.version)
+        if artifact.digest == digest:
+            artifact.close()
+            return None
+        serving = self._serve(artifact)
+        serving.prove(keep)
         return serving
 
     def after_fork(self) -> None:

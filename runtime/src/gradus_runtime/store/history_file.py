@@ -7,6 +7,7 @@ writes what it should have said, from what the folders and the pin show.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,11 +15,22 @@ from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import IntegrityError
 from gradus_runtime.store import disk
 
-__all__ = ["FILE", "Event", "append", "last_generation", "pinned_stack", "published", "read", "repair"]
+__all__ = [
+    "FILE",
+    "Event",
+    "append",
+    "last_generation",
+    "last_pin",
+    "pinned_stack",
+    "published",
+    "read",
+    "repair",
+]
 
 FILE = "history.jsonl"
 MAX_BYTES = 64 << 20
 MAX_LINE = 4096
+_GENERATION = re.compile(rb'"generation": ([0-9]{1,18})[,}]')  # in a text the quotes would be escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,24 @@ def read(store: int, place: str) -> tuple[Event, ...]:
     data = disk.read_small(store, FILE, MAX_BYTES, place=place) or b""
     lines = data.split(b"\n")[:-1]
     return tuple(_parse(line, f"{place}/{FILE}:{i}") for i, line in enumerate(lines, start=1))
+
+
+def last_pin(store: int, place: str) -> Event | None:
+    """Return the event of the highest generation of an open store folder; None before the first pin.
+
+    Only its line is parsed: readers ask before they open a version.
+
+    Raises:
+        IntegrityError: The line is damaged.
+        OSError: The file cannot be read.
+    """
+    data = disk.read_small(store, FILE, MAX_BYTES, place=place) or b""
+    found = max(_GENERATION.finditer(data, 0, data.rfind(b"\n") + 1), key=lambda m: int(m[1]), default=None)
+    if found is None:
+        return None
+    start = data.rfind(b"\n", 0, found.start()) + 1
+    number = data.count(b"\n", 0, start) + 1
+    return _parse(data[start : data.index(b"\n", start)], f"{place}/{FILE}:{number}")
 
 
 def _parse(line: bytes, place: str) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradus_runtime.errors import IntegrityError, StoreError
-from gradus_runtime.store import disk, history_file, pin_file, steps, write_lock
+from gradus_runtime.store import disk, history_file, pin_file, pin_in_force, steps, write_lock
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.layout import NEW_PIN, VERSIONS
@@ -65,10 +65,13 @@ def pin(
         digest = artifact.digest
     steps.reached("pin.checked")
     try:
-        before = pin_file.read(at.store, at.place)
+        found = pin_in_force.read(at.store, at.place)
     except IntegrityError:
-        before = None  # a damaged pin is replaced; the history knows the generation
-    if before is not None and (before.version, before.digest) == (version, digest):
+        found = pin_in_force.InForce(
+            None, None
+        )  # a damaged pin is replaced; the history knows the generation
+    before = found.pin
+    if before is not None and found.stale is None and (before.version, before.digest) == (version, digest):
         return before
     generation = 1 + max(history_file.last_generation(at.events), before.generation if before else 0)
     result = Pin(pin_file.FORMAT, generation, version, digest, event, write_lock.now(), actor)

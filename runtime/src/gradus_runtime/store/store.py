@@ -19,11 +19,12 @@ from typing import TypeVar
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, StoreError
-from gradus_runtime.store import disk, history_file, pin_file
+from gradus_runtime.store import disk, history_file, pin_file, pin_in_force
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.layout import OVERRIDE, VERSIONS, no_store
 from gradus_runtime.store.pin_file import Pin
+from gradus_runtime.store.pin_in_force import InForce
 from gradus_runtime.store.version_folder import VanishedError, open_version
 
 __all__ = ["PinStat", "Store"]
@@ -58,7 +59,11 @@ class Store:
         return tuple(v.text for v in sorted(found))
 
     def pin_state(self) -> Pin | None:
-        """The pin in force; None where nothing was pinned yet.
+        """The pin in force; None where nothing was pinned yet. Errors as `pinned`."""
+        return self.pinned().pin
+
+    def pinned(self) -> InForce:
+        """The pin in force, and why it is not that of `pin.json` if it is another.
 
         Raises:
             StoreError: There is no store.
@@ -66,7 +71,7 @@ class Store:
             EnvironmentFailedError: It cannot be read.
         """
         with self._reading() as (store, _):
-            return pin_file.read(store, str(self.path))
+            return pin_in_force.read(store, str(self.path))
 
     def pin_stat(self) -> PinStat | None:
         """A token that changes whenever the pin may have changed; None where nothing is pinned.

@@ -13,6 +13,7 @@ from gradus_runtime.store import history_file
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.layout import TRASH, VERSIONS
 from gradus_runtime.store.open_artifact import open_artifact
+from gradus_runtime.store.pin_file import Pin
 from gradus_runtime.store.store import Store
 
 __all__ = ["Report", "verify_source", "verify_store"]
@@ -93,7 +94,10 @@ def _verify(store: Store) -> Report:
         if entry.name not in found and not entry.name.startswith("."):
             tally.problems.append(f"{entry}: a version must be named by its calendar version")
     try:
-        pin = store.pin_state()
+        found_pin = store.pinned()
+        pin = found_pin.pin
+        if found_pin.stale:
+            tally.problems.append(f"{store.path}: {found_pin.stale}")
     except GradusError as e:
         pin = None
         tally.problems.append(str(e))
@@ -103,16 +107,24 @@ def _verify(store: Store) -> Report:
         tally.problems.append(
             f"{store.path / VERSIONS / pin.version}: a version must have the pinned digest {pin.digest}"
         )
-    tally.problems += _against_history(store, found)
+    tally.problems += _against_history(store, found, pin)
     return tally.report()
 
 
-def _against_history(store: Store, found: dict[str, str | None]) -> list[str]:
+def _against_history(store: Store, found: dict[str, str | None], pin: Pin | None) -> list[str]:
     try:
-        recorded = history_file.published(store.history())
+        events = store.history()
     except GradusError as e:
         return [str(e)]
+    recorded = history_file.published(events)
     problems = []
+    for event in events:
+        same = pin is not None and event.generation == pin.generation
+        if same and pin is not None and (event.version, event.digest) != (pin.version, pin.digest):
+            problems.append(
+                f"{store.path}: generation {pin.generation} must be one version, but the pin says "
+                f"{pin.version} and the history {event.version}. Pin a version again: gradus pin VERSION"
+            )
     for version, digest in recorded.items():
         place = store.path / VERSIONS / version
         if version not in found:

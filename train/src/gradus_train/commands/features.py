@@ -1,10 +1,11 @@
-"""`gradus features`: the data report, the feature table, or the features of the newest bar."""
+"""`gradus features`: the data report, the feature table, what a feature means, or those of the newest bar."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from gradus_runtime.contracts.feature_order import FeatureOrder
     from gradus_train.data.source import DataSource
+    from gradus_train.ingest import Candles, Daily
 
 __all__ = ["COMMAND"]
 
@@ -30,6 +33,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", action="store_true", help="describe the data (the default)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table: .parquet, .csv or .csv.gz")
     parser.add_argument(
+        "--explain", metavar="NAME", help="say what a feature is: expression, unit, history, an example"
+    )
+    parser.add_argument(
         "--latest", action="store_true", help="print the newest bar's features as one line of JSON"
     )
 
@@ -41,11 +47,13 @@ def _run(args: argparse.Namespace) -> int:
 
     order = feature_order.load(args.feature_order)
     config = configuration.load(args.config)
+    if args.explain is not None:
+        return _explain(args, order)
     source = source_from_arguments(args, config.data)
     if args.latest:
         if args.report or args.out is not None:
             raise UsageError("--latest must stand alone", value="--report" if args.report else "--out")
-        print(json.dumps(_latest(source, order.names)))
+        print(json.dumps(_latest(source, order)))
         return ExitCode.DONE
     from gradus_runtime.contracts import codec
     from gradus_train.data.dataset import load_dataset
@@ -66,23 +74,67 @@ def _run(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _latest(source: DataSource, names: Sequence[str]) -> Mapping[str, float | None]:
-    from gradus_train.features import FeatureSettings
+def _explain(args: argparse.Namespace, order: FeatureOrder) -> int:
+    from gradus_runtime.contracts import codec
+    from gradus_train import config as configuration
+    from gradus_train.commands.inputs import source_from_arguments
+    from gradus_train.data.source import DataSettings
+    from gradus_train.features.explanation import explain, explanation_text
+
+    if args.report or args.latest or args.out is not None:
+        raise UsageError("--explain must stand alone")
+    source, settings = None, configuration.load(args.config).data
+    if args.candles is not None:
+        source = source_from_arguments(args, settings)
+        settings = source.settings
+    elif args.bar_minutes is not None:
+        settings = DataSettings(bar_minutes=args.bar_minutes)
+    told = explain(order, args.explain, settings.feature_settings, place=str(args.feature_order))
+    if source is not None:
+        told = told.with_example(_newest(source, order, args.explain))
+    print(json.dumps(codec.encode(told), indent=2) if args.json else explanation_text(told))
+    return ExitCode.DONE
+
+
+def _newest(source: DataSource, order: FeatureOrder, name: str) -> tuple[str, float | None]:
+    """The newest bar's time, and a feature of it over the whole history."""
+    from gradus_train.data.dataset import iso_time
     from gradus_train.features.latest import latest_of
+
+    candles, daily = _read(source, order)
+    made = latest_of(candles, daily, order, [name], source.settings.feature_settings, from_start=True)
+    return iso_time(candles.frame["timestamp"][-1]), made[name]
+
+
+def _latest(source: DataSource, order: FeatureOrder) -> Mapping[str, float | None]:
+    from gradus_train.data.dataset import iso_time
+    from gradus_train.features.latest import SUCCESSOR, latest_of
+
+    candles, daily = _read(source, order)
+    last = iso_time(candles.frame["timestamp"][-1])
+    print(
+        f"Features of the bar that opens at {last}. --latest goes in the next release. {SUCCESSOR}",
+        file=sys.stderr,
+    )
+    return latest_of(candles, daily, order, None, source.settings.feature_settings)
+
+
+def _read(source: DataSource, order: FeatureOrder) -> tuple[Candles, Daily | None]:
+    from gradus_train.features import resolved
     from gradus_train.ingest import load_candles, load_daily
 
     s = source.settings
     if source.candles is None:
         raise UsageError("--latest computes features, so it needs candles", hint="Use --candles FILE.")
     candles = load_candles(source.candles, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
-    daily = load_daily(source.macro) if source.macro is not None else None
-    return latest_of(candles, daily, names, FeatureSettings(s.bar_ms, s.market_timezone, s.carry_days))
+    daily = load_daily(source.daily, resolved(order).daily) if source.daily is not None else None
+    return candles, daily
 
 
 COMMAND = Command(
     name="features",
-    summary="report on the data, write the table of features, or print those of the newest bar",
-    example="gradus features --candles candles.csv --macro macro.csv --report",
+    summary="report on the data, write the table of features, or say what a feature is",
+    example="gradus features --candles candles.csv --daily macro.csv --report",
     configure=_configure,
     run=_run,
 )

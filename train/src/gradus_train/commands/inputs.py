@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,14 +82,14 @@ def _source(args: argparse.Namespace, settings: DataSettings) -> Iterator[DataSo
     if not args.simulate:
         yield source_from_arguments(args, settings)
         return
-    if args.candles or args.macro or args.features:
-        raise UsageError("--simulate takes no files", hint="Leave out --candles, --macro and --features.")
+    if args.candles or args.daily or args.features:
+        raise UsageError("--simulate takes no files", hint="Leave out --candles, --daily and --features.")
     from gradus_train.commands.simulate import DEFAULT_BARS
     from gradus_train.market import simulate
 
     with tempfile.TemporaryDirectory(prefix="gradus-market-") as folder:
         files = simulate(Path(folder), bars=args.bars or DEFAULT_BARS)
-        yield DataSource(candles=files.candles, macro=files.macro)
+        yield DataSource(candles=files.candles, daily=files.macro)
 
 
 def chosen_levels(text: str, known: list[str]) -> list[str]:
@@ -132,13 +133,34 @@ def _latest(dataset: Dataset, days: int) -> Dataset:
     return dataset.select(latest_days(dataset, days))
 
 
+class _FormerName(argparse.Action):
+    """An option by its former name: it works, and says the new one."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        print(
+            f"{option_string} is now called --{self.dest}; the old name goes in the next release",
+            file=sys.stderr,
+        )
+        setattr(namespace, self.dest, values)
+
+
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `source_from_arguments` reads."""
     group = parser.add_argument_group("data")
     group.add_argument("--candles", type=Path, metavar="FILE", help="candles: CSV (.gz too) or Parquet")
-    group.add_argument("--macro", type=Path, metavar="FILE", help="daily series: CSV (.gz too) or Parquet")
+    group.add_argument("--daily", type=Path, metavar="FILE", help="daily series: CSV (.gz too) or Parquet")
+    group.add_argument("--macro", type=Path, dest="daily", action=_FormerName, help=argparse.SUPPRESS)
     group.add_argument(
-        "--features", type=Path, metavar="FILE", help="a table of your own features, instead of candles"
+        "--features",
+        type=Path,
+        metavar="FILE",
+        help="a table of your own features, beside or without candles",
     )
     group.add_argument(
         "--bar",
@@ -168,4 +190,4 @@ def source_from_arguments(args: argparse.Namespace, defaults: DataSettings | Non
     names = ("bar_minutes", "timezone", "stamps", "minimum_rows")
     given = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
     settings = dataclasses.replace(defaults or DataSettings(), **given)
-    return DataSource(args.candles, args.macro, args.features, settings)
+    return DataSource(args.candles, args.daily, args.features, settings)

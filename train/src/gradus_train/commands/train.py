@@ -94,7 +94,7 @@ def _tuned(args: argparse.Namespace, plan: Plan, progress: Progress) -> Plan:
 COMMAND = Command(
     name="train",
     summary="train the members of every level and write a run folder",
-    example="gradus train --candles btc_jpy_15m.csv --macro macro_daily.csv --out runs/current",
+    example="gradus train --candles btc_jpy_15m.csv --daily macro_daily.csv --out runs/current",
     configure=_configure,
     run=_run,
 )

@@ -16,9 +16,10 @@ from gradus_live.labels import NO_LABEL, Column, FixedHorizon, LabelRule, Meta, 
 from gradus_live.volatility import recent_volatility
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
+from gradus_train.data.from_candles import as_float32, read_candle_rows
 from gradus_train.data.source import DataSettings, DataSource
-from gradus_train.features import FeatureSettings, compute_features
-from gradus_train.ingest import feature_table, load_candles, load_daily, read_table
+from gradus_train.features import CompiledFeatures, resolved
+from gradus_train.ingest import feature_table, read_table
 
 __all__ = ["DataSettings", "DataSource", "Dataset", "iso_time", "load_dataset"]
 
@@ -47,6 +48,9 @@ class Dataset:
         trades: What a trade of either side would have returned, by row; None where there are no prices.
         side: float64 [N]: for a meta label, above 0 for a long trade, below 0 for a short one; else None.
         sigma: float64 [N], `recent_volatility` over 96 bars; None where there are no prices.
+        bridged: Missing bars that were bridged; they are no rows.
+        graph: What computed the features; None for a table of one's own.
+        order: The feature order, with the expressions that the features were computed by.
     """
 
     names: tuple[str, ...]
@@ -66,6 +70,9 @@ class Dataset:
     trades: Outcomes | None = None
     side: npt.NDArray[np.float64] | None = None
     sigma: npt.NDArray[np.float64] | None = None
+    bridged: int = 0
+    graph: CompiledFeatures | None = None
+    order: FeatureOrder | None = None
 
     def select(self, keep: npt.NDArray[np.bool_]) -> Dataset:
         """Return the rows where `keep` (bool [N]) is true; digest and dates stay those of the whole."""
@@ -112,36 +119,31 @@ def load_dataset(
 
 
 def _from_candles(path: Path, source: DataSource, order: FeatureOrder, rule: LabelRule) -> Dataset:
-    s = source.settings
+    order = resolved(order)
     _check_columns(rule, order)
-    candles = load_candles(path, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
-    daily = load_daily(source.macro) if source.macro is not None else None
-    settings = FeatureSettings(s.bar_ms, s.market_timezone, s.carry_days)
-    frame = candles.frame
-    features = compute_features(frame, daily.frame if daily else None, order.names, settings)
-    names = ("timestamp", "close", "open", "high", "low")
-    timestamps, close, *prices = (frame[name].to_numpy() for name in names)
-    bars = Bars(timestamps, close, s.bar_ms, *prices)
-    side = features[rule.side].fill_null(np.nan).to_numpy() if isinstance(rule, Meta) else None
-    made = outcomes(rule, bars, side=side)
+    rows = read_candle_rows(path, source, order, rule)
+    bars = Bars(rows.timestamps, rows.close, source.settings.bar_ms, *rows.prices)
     return Dataset(
         names=order.names,
-        features=_as_float32(features),
-        labels=made.labels,
-        timestamps=timestamps,
+        features=rows.features,
+        labels=rows.made.labels,
+        timestamps=rows.timestamps,
         classes=rule.classes,
-        bar_ms=s.bar_ms,
-        data_sha256=_digest([frame] + ([daily.frame] if daily else [])),
-        data_start=iso_time(timestamps[0]),
-        data_end=iso_time(timestamps[-1]),
-        simulated=candles.simulated or (daily is not None and daily.simulated),
-        close=close,
-        source_bar_ms=candles.source_bar_ms,
-        partial_bars=candles.partial_bars,
+        bar_ms=source.settings.bar_ms,
+        data_sha256=_digest(rows.read),
+        data_start=iso_time(rows.timestamps[0]),
+        data_end=iso_time(rows.timestamps[-1]),
+        simulated=rows.simulated,
+        close=rows.close,
+        source_bar_ms=rows.source_bar_ms,
+        partial_bars=rows.partial_bars,
         rule=rule,
-        trades=made,
-        side=side,
+        trades=rows.made,
+        side=rows.side,
         sigma=recent_volatility(bars, _SIGMA_BARS),
+        bridged=rows.bridged,
+        graph=rows.graph,
+        order=order,
     )
 
 
@@ -184,7 +186,7 @@ def _from_table(
     priced = not np.isnan(table.close).all()
     return Dataset(
         names=order.names,
-        features=_as_float32(table.features),
+        features=as_float32(table.features),
         labels=made.labels,
         timestamps=timestamps,
         classes=table.rule.classes,
@@ -200,16 +202,8 @@ def _from_table(
         trades=made if priced else None,
         side=table.side,
         sigma=recent_volatility(bars, _SIGMA_BARS) if priced else None,
+        order=order,
     )
-
-
-def _as_float32(table: pl.DataFrame) -> npt.NDArray[np.float32]:
-    result = np.empty((len(table), table.width), dtype=np.float32)
-    with np.errstate(over="ignore"):
-        for i, column in enumerate(table.iter_columns()):
-            result[:, i] = column.to_numpy()
-    result[~np.isfinite(result)] = np.nan
-    return result
 
 
 def _digest(frames: list[pl.DataFrame]) -> str:

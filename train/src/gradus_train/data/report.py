@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_live.labels import NO_LABEL
+from gradus_runtime.candles import bar_numbers, open_hours
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_train.data.dataset import Dataset, iso_time
 
@@ -50,7 +51,8 @@ class DataReport:
     """What is in a dataset.
 
     `constant` are features with one value on all rows that have them; `duplicates` are groups of features
-    that are equal on every row; `empty` are features that no row has. Shares lie in [0, 1].
+    that are equal on every row; `empty` are features that no row has. Shares lie in [0, 1]. `bridged_bars`
+    are the missing bars of short gaps, for which bars without trades stand while features are computed.
     """
 
     rows: int
@@ -63,6 +65,7 @@ class DataReport:
     data_sha256: str
     gaps: tuple[Gap, ...]
     missing_bars: int
+    bridged_bars: int
     labelled_rows: int
     label_counts: Mapping[str, int]
     label_shares: Mapping[str, float]
@@ -83,7 +86,7 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
     missing = np.isnan(dataset.features)
     labelled = dataset.labels != NO_LABEL
     counts = np.bincount(dataset.labels[labelled], minlength=len(dataset.classes))
-    gaps = _gaps(dataset.timestamps, dataset.bar_ms)
+    gaps = _gaps(dataset)
     empty = tuple(
         n for n, gone in zip(dataset.names, np.atleast_1d(missing.all(axis=0)).tolist(), strict=True) if gone
     )
@@ -98,6 +101,7 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
         data_sha256=dataset.data_sha256,
         gaps=gaps,
         missing_bars=sum(g.bars for g in gaps),
+        bridged_bars=dataset.bridged,
         labelled_rows=int(labelled.sum()),
         label_counts=dict(zip(dataset.classes, counts.tolist(), strict=True)),
         label_shares=dict(zip(dataset.classes, (counts / max(1, counts.sum())).tolist(), strict=True)),
@@ -111,10 +115,11 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
     )
 
 
-def _gaps(timestamps: npt.NDArray[np.int64], bar_ms: int) -> tuple[Gap, ...]:
-    steps = np.diff(timestamps)
-    before = np.flatnonzero(steps >= 2 * bar_ms)
-    return tuple(Gap(iso_time(timestamps[i]), int(steps[i] // bar_ms) - 1) for i in before)
+def _gaps(dataset: Dataset) -> tuple[Gap, ...]:
+    hours = None if dataset.graph is None else open_hours(dataset.graph.spec.gaps)
+    steps = np.diff(bar_numbers(dataset.timestamps, dataset.bar_ms, hours))
+    before = np.flatnonzero(steps >= 2)
+    return tuple(Gap(iso_time(dataset.timestamps[i]), int(steps[i]) - 1) for i in before)
 
 
 def _columns(dataset: Dataset, names: tuple[str, ...] | list[str]) -> list[int]:

@@ -32,7 +32,8 @@ def _head(report: DataReport) -> list[str]:
 def _gaps(report: DataReport) -> list[str]:
     if not report.gaps:
         return ["Gaps      none"]
-    lines = [f"Gaps      {len(report.gaps):,}, with {report.missing_bars:,} bars missing; none is filled"]
+    bridged = f"{report.bridged_bars:,} of them bridged" if report.bridged_bars else "none of them bridged"
+    lines = [f"Gaps      {len(report.gaps):,}, with {report.missing_bars:,} bars missing; {bridged}"]
     largest = sorted(report.gaps, key=lambda g: -g.bars)[:_GAPS_SHOWN]
     lines += [f"            {g.bars:>6,} after {g.after}" for g in sorted(largest, key=lambda g: g.after)]
     if len(report.gaps) > _GAPS_SHOWN:

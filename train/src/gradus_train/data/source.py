@@ -7,11 +7,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gradus_runtime.errors import ConfigError, UsageError
+from gradus_train.features.settings import FeatureSettings
 
 __all__ = ["STAMPS", "DataSettings", "DataSource"]
 
 STAMPS = ("open", "close")
 _FOUR_HOURS = 240
+_MOST_BRIDGED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class DataSettings:
         market_timezone: IANA name of the zone of the time features.
         carry_days: A daily value is carried for at most this many days.
         minimum_rows: Fewer labelled rows than this are refused.
+        bridge_bars: A gap of at most this many bars is bridged by bars without trades; 0 bridges none.
+        closed: Weekly hours in which the market is closed, such as "Fri 17:00 - Sun 17:00": no gaps.
+        closed_timezone: IANA name of the zone of these hours; the market's by default.
     """
 
     bar_minutes: int = 15
@@ -33,6 +38,9 @@ class DataSettings:
     market_timezone: str = "Asia/Tokyo"
     carry_days: int = 7
     minimum_rows: int = 2000
+    bridge_bars: int = 4
+    closed: tuple[str, ...] = ()
+    closed_timezone: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.bar_minutes <= _FOUR_HOURS or _FOUR_HOURS % self.bar_minutes:
@@ -44,9 +52,16 @@ class DataSettings:
             )
         if self.stamps not in STAMPS:
             raise ConfigError("stamps must be 'open' or 'close'", place="stamps", value=self.stamps)
-        for name in ("carry_days", "minimum_rows"):
-            if getattr(self, name) < 1:
-                raise ConfigError("at least 1 is needed", place=name, value=getattr(self, name))
+        for name, least in (("carry_days", 1), ("minimum_rows", 1), ("bridge_bars", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"at least {least} is needed", place=name, value=getattr(self, name))
+        if self.bridge_bars > _MOST_BRIDGED:
+            raise ConfigError(
+                f"at most {_MOST_BRIDGED} bars can be bridged", place="bridge_bars", value=self.bridge_bars
+            )
+        if self.closed_timezone is not None:
+            _check_zone(self.closed_timezone, "closed_timezone")
+        _check_closings(self.feature_settings, self.bar_minutes)
         _check_zone(self.market_timezone, "market_timezone")
         if self.timezone is not None:
             _check_zone(self.timezone, "timezone")
@@ -56,32 +71,45 @@ class DataSettings:
         """Length of a bar in milliseconds."""
         return self.bar_minutes * 60_000
 
+    @property
+    def feature_settings(self) -> FeatureSettings:
+        """What of it the features depend on."""
+        return FeatureSettings(
+            bar_ms=self.bar_ms,
+            market_timezone=self.market_timezone,
+            carry_days=self.carry_days,
+            bridge_bars=self.bridge_bars,
+            closed=self.closed,
+            closed_timezone=self.closed_timezone,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
     """Input files and the rules for reading them.
 
     Attributes:
-        candles: CSV or Parquet file of candles (or None, when `features` is given).
-        macro: CSV or Parquet file of daily series; without it the external features are unavailable.
-        features: CSV or Parquet table of the user's own features, with `timestamp` and `label` or `close`.
+        candles: CSV or Parquet file of candles (or None, when `features` alone is given).
+        daily: CSV or Parquet file of daily series; without it what needs them is unavailable.
+        features: CSV or Parquet table of the user's own features: with `timestamp` and `label` or `close`
+            where there are no candles; beside candles, with `timestamp` and the features from outside.
         settings: How to read them.
     """
 
     candles: Path | None = None
-    macro: Path | None = None
+    daily: Path | None = None
     features: Path | None = None
     settings: DataSettings = field(default_factory=DataSettings)
 
     def __post_init__(self) -> None:
-        if (self.candles is None) == (self.features is None):
+        if self.candles is None and self.features is None:
             raise UsageError(
-                "either candles or a feature table must be given",
-                value="both" if self.candles else "neither",
-                hint="Use --candles FILE [--macro FILE], or --features FILE.",
+                "candles or a feature table must be given",
+                value="neither",
+                hint="Use --candles FILE [--daily FILE], or --features FILE, or both.",
             )
-        if self.macro is not None and self.candles is None:
-            raise UsageError("daily series need candles", place="--macro", value=str(self.macro))
+        if self.daily is not None and self.candles is None:
+            raise UsageError("daily series need candles", place="--daily", value=str(self.daily))
 
     @property
     def name(self) -> str:
@@ -99,3 +127,9 @@ def _check_zone(name: str, place: str) -> None:
             value=name,
             hint="Use one like Asia/Tokyo or UTC.",
         ) from None
+
+
+def _check_closings(settings: FeatureSettings, bar_minutes: int) -> None:
+    for text, closing in zip(settings.closed, settings.closings, strict=True):
+        if closing.start % bar_minutes or closing.end % bar_minutes:
+            raise ConfigError("closing hours must begin and end with a bar", place="closed", value=text)

@@ -197,7 +197,7 @@ def _value_line(name: str, what: str, test: ValueTest) -> GateLine:
 def _test_line(gate: Gate, worse: ValueTest | None, suspicions: Sequence[str] | None) -> GateLine:
     if gate.test == "leak":
         if suspicions is None:
-            return GateLine("*", "leak", gate.kind, "no feature was looked at for a leak", None)
+            return GateLine("*", "leak", gate.kind, "a look for leaks skipped, there are no prices", None)
         text = "; ".join(suspicions) or "no feature looks like the future"
         return GateLine("*", "leak", gate.kind, text, not suspicions)
     if worse is None:

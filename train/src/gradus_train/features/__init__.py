@@ -1,18 +1,18 @@
-"""The built-in features of a bar, from candles and daily series; only polars, numpy and TA-Lib are needed.
+"""Features: expressions in a causal language, compiled to one graph that trains and that serves."""
 
-One plan of polars expressions computes them all, for a whole history and for one bar alike. No feature
-reaches past a missing bar: smoothing starts again after every gap.
-"""
-
-from gradus_train.features.history import HISTORY_BARS, history_bars
+from gradus_train.features.builtin import builtin_order
+from gradus_train.features.compilation import CompiledFeatures, compile_features, resolved
+from gradus_train.features.computation import FeatureTable, compute_features
 from gradus_train.features.latest import latest_features
-from gradus_train.features.plan import FeatureSettings, compute_features, known_features
+from gradus_train.features.settings import FeatureSettings
 
 __all__ = [
-    "HISTORY_BARS",
+    "CompiledFeatures",
     "FeatureSettings",
+    "FeatureTable",
+    "builtin_order",
+    "compile_features",
     "compute_features",
-    "history_bars",
-    "known_features",
     "latest_features",
+    "resolved",
 ]

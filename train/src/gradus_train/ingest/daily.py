@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
 from gradus_train.ingest.table import RawTable, read_table
 
-__all__ = ["SERIES", "Daily", "daily_from_table", "load_daily"]
+__all__ = ["Daily", "daily_from_table", "load_daily"]
 
-SERIES = ("usd_jpy", "nikkei_225", "us_10y_yield", "fear_greed_index")
 _ALIASES = {
     "usd_jpy": ("usdjpy",),
     "nikkei_225": ("nikkei", "n225"),
@@ -29,7 +29,7 @@ class Daily:
     """Daily values, each known when its day is over.
 
     Attributes:
-        frame: `date`, rising, and every name of `SERIES` as float64 or null.
+        frame: `date`, rising, and the series that were asked for, as float64 or null.
         simulated: True where the file says so.
     """
 
@@ -37,19 +37,23 @@ class Daily:
     simulated: bool
 
 
-def load_daily(path: Path) -> Daily:
+def load_daily(path: Path, series: Sequence[str]) -> Daily:
     """Read a file of daily series.
+
+    Args:
+        path: CSV or Parquet, gzip too.
+        series: Names of the series; other columns are ignored.
 
     Raises:
         DataError: A column is missing, a date occurs twice or out of order, a cell is not a number.
     """
-    return daily_from_table(read_table(path))
+    return daily_from_table(read_table(path), series)
 
 
-def daily_from_table(table: RawTable) -> Daily:
+def daily_from_table(table: RawTable, series: Sequence[str]) -> Daily:
     """As `load_daily`, from a table that was read already."""
     column = find_column(table.columns, "date", DATE_ALIASES, table.name)
-    found = {s: find_column(table.columns, s, _ALIASES[s], table.name) for s in SERIES}
+    found = {s: find_column(table.columns, s, _ALIASES.get(s, ()), table.name) for s in series}
     raw = table.frame[column]
     time = to_milliseconds(table, column, "UTC")
     table.refuse_first(time % _DAY_MS != 0, "a date must have no time of day", raw)
@@ -57,11 +61,11 @@ def daily_from_table(table: RawTable) -> Daily:
     table.refuse_first(step == 0, "a date must occur once", raw)
     table.refuse_first(step < 0, "dates must rise from line to line", raw, "Sort the file by date.")
     values = {s: to_numbers(table, name, s, empty=True) for s, name in found.items()}
-    for name in ("usd_jpy", "nikkei_225"):
+    for name in {"usd_jpy", "nikkei_225"} & values.keys():
         table.refuse_first((values[name] <= 0).fill_null(False), f"{name} must be above 0", values[name])
-    index = values["fear_greed_index"]
-    table.refuse_first(
-        ~index.is_between(0, 100).fill_null(True), "fear_greed_index must be in 0 to 100", index
-    )
+    if "fear_greed_index" in values:
+        index = values["fear_greed_index"]
+        outside = ~index.is_between(0, 100).fill_null(True)
+        table.refuse_first(outside, "fear_greed_index must be in 0 to 100", index)
     date = time.cast(pl.Datetime("ms")).dt.date()
     return Daily(pl.DataFrame({"date": date, **values}), table.simulated)

@@ -16,7 +16,7 @@ from gradus_train.ingest.columns import find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.table import RawTable
 
-__all__ = ["REACH_COLUMN", "FeatureTable", "feature_table"]
+__all__ = ["REACH_COLUMN", "FeatureTable", "feature_table", "outside_features"]
 
 REACH_COLUMN = "label_reach"
 _PRICES = ("open", "high", "low")
@@ -78,16 +78,7 @@ def feature_table(
             how far the table's labels look ahead is not stated.
     """
     timestamps = rising_stamps(table, stamps=stamps, timezone=timezone)
-    columns = {}
-    for name in names:
-        if name not in table.columns:
-            raise DataError(
-                "every feature of the order must be a column",
-                place=table.name,
-                value=name,
-                hint="Add the column, or take the feature out of the feature order.",
-            )
-        columns[name] = _feature(table, name)
+    columns = {name: _asked(table, name) for name in names}
     rule = _own_rule(table, rule, table_reach)
     labels = _labels(table, rule) if isinstance(rule, Column) else None
     close = _close(table, required=labels is None)
@@ -110,6 +101,50 @@ def feature_table(
         side=_side(table, rule.side) if isinstance(rule, Meta) else None,
         simulated=table.simulated,
     )
+
+
+def outside_features(
+    table: RawTable,
+    names: Sequence[str],
+    bars: pl.Series,
+    *,
+    bar_ms: int,
+    timezone: str | None = None,
+    stamps: str = "open",
+) -> pl.DataFrame:
+    """Take features that come from outside from a table, for the bars of candles.
+
+    Args:
+        table: Has `timestamp` and every name; cells may be empty or NaN: unavailable.
+        names: Feature names; they must match columns exactly.
+        bars: int64 [N], ms UTC of the open of each bar, rising.
+        bar_ms: Length of a bar.
+        timezone: IANA name of the zone of stamps that carry none.
+        stamps: "open" or "close": which end of a bar its stamp names.
+
+    Returns:
+        One float64 column a name, one row a bar; null where the table has no row or no value.
+
+    Raises:
+        DataError: A column is missing, a cell is not a number, stamps do not rise.
+    """
+    time = rising_stamps(table, stamps=stamps, timezone=timezone)
+    time = time - bar_ms if stamps == "close" else time
+    columns = {name: _asked(table, name) for name in names}
+    given = pl.DataFrame({"timestamp": time, **columns})
+    rows = pl.DataFrame({"timestamp": bars}).join(given, on="timestamp", how="left", maintain_order="left")
+    return rows.select(names)
+
+
+def _asked(table: RawTable, name: str) -> pl.Series:
+    if name not in table.columns:
+        raise DataError(
+            "every feature of the order must be a column",
+            place=table.name,
+            value=name,
+            hint="Add the column, or take the feature out of the feature order.",
+        )
+    return _feature(table, name)
 
 
 def _needs_range(rule: LabelRule) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gradus_runtime.contracts import codec, run_folder, strict_json
+from gradus_runtime.contracts import codec, features_graph, run_folder, strict_json
+from gradus_runtime.contracts.features_graph import GRAPH_FILE, SPEC_FILE
 from gradus_runtime.contracts.manifest import Provenance
 from gradus_runtime.contracts.run_folder import METADATA, Run, RunLevel, RunMember
 from gradus_runtime.errors import UsageError
@@ -19,6 +20,7 @@ from gradus_runtime.store.whole_file import write_whole
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.scoreboard import flat_metrics, spread
 from gradus_train.evaluation.summary import iso
+from gradus_train.features import CompiledFeatures
 from gradus_train.kinds import KINDS
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.prepare import Plan, library_versions
@@ -26,7 +28,19 @@ from gradus_train.training.statistics import feature_statistics
 
 __all__ = ["check_target", "write_run"]
 
-_KNOWN = frozenset({METADATA, "feature_order.json", "holdout.npz", "oof.npz", "levels", "parts", "tuning"})
+_KNOWN = frozenset(
+    {
+        METADATA,
+        "feature_order.json",
+        GRAPH_FILE,
+        SPEC_FILE,
+        "holdout.npz",
+        "oof.npz",
+        "levels",
+        "parts",
+        "tuning",
+    }
+)
 
 
 def check_target(out: Path) -> None:
@@ -81,6 +95,7 @@ def write_run(
     write_whole(out / "holdout.npz", holdout)
     write_whole(out / "oof.npz", _out_of_fold(plan, results))
     write_whole(out / "feature_order.json", strict_json.canonical_bytes(plan.order.to_json()))
+    _write_graph(plan.dataset.graph, out)
     levels = tuple(
         _write_level(plan, result, flat_metrics(d), out)
         for result, d in zip(results, details.levels, strict=True)
@@ -102,6 +117,16 @@ def write_run(
     }
     write_whole(out / METADATA, run_folder.dump(run, training))
     return run
+
+
+def _write_graph(graph: CompiledFeatures | None, out: Path) -> None:
+    """Write the features graph, or take away that of the run before; a table of one's own has none."""
+    if graph is None:
+        for name in (SPEC_FILE, GRAPH_FILE):
+            (out / name).unlink(missing_ok=True)
+        return
+    write_whole(out / GRAPH_FILE, graph.model)
+    write_whole(out / SPEC_FILE, features_graph.dump(graph.spec))
 
 
 def _write_level(plan: Plan, result: LevelResult, metrics: Mapping[str, float], out: Path) -> RunLevel:

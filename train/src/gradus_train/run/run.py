@@ -23,6 +23,7 @@ from gradus_train.evaluation.scoreboard import level_details
 from gradus_train.evaluation.service import declared_order, measured_order
 from gradus_train.evaluation.stepdown import outage_drills, step_down
 from gradus_train.evaluation.summary import summarise_data, summarise_split
+from gradus_train.evaluation.suspicion import suspicions
 from gradus_train.evaluation.value import prior_test
 from gradus_train.evaluation.verdict import judge
 from gradus_train.run.folder import check_target, write_run
@@ -117,7 +118,9 @@ def _measure(
     lines: tuple[GateLine, ...] = ()
     if gates is not None:
         compared = compare_with_pinned(pinned_store, plan, results)
-        lines = gating.evaluate(gates, levels, compared, worse=prior_test(evidence))
+        looked = suspicions(plan.dataset)
+        words = None if looked is None else [s.sentence for s in looked]
+        lines = gating.evaluate(gates, levels, compared, worse=prior_test(evidence), suspicions=words)
         lines += gating.value_lines(verdict)
     details = Details(
         verdict=verdict,

@@ -106,6 +106,7 @@ def prepare(
     chosen = [s.name for s in order.levels] if levels is None else list(levels)
     for name in chosen:
         order.level(name)
+    order = dataset.order or order
     finite = np.isfinite(dataset.features)
     labelled = dataset.labels >= 0
     columns = {s.name: _columns(order, dataset, s.name) for s in order.levels}

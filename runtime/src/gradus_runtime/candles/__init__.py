@@ -1,0 +1,10 @@
+"""Bars as the features graph takes them: numbered, bridged, with the closes of dates. numpy alone.
+
+Training and serving prepare bars by these functions, so that both mean the same by a missing bar.
+"""
+
+from gradus_runtime.candles.bridging import COLUMNS, BarTable, bridge
+from gradus_runtime.candles.dates import daily_closes
+from gradus_runtime.candles.numbering import OpenHours, bar_numbers, open_hours
+
+__all__ = ["COLUMNS", "BarTable", "OpenHours", "bar_numbers", "bridge", "daily_closes", "open_hours"]

@@ -1,0 +1,23 @@
+"""The language of feature expressions: text to shared nodes. It knows nothing of ONNX and nothing of files.
+
+An expression is causal by construction: there is no way to write a value of a later bar.
+"""
+
+from gradus_train.features.language.builder import OpenWeek
+from gradus_train.features.language.nodes import BARS, Bars, Dates, Domain, Longer, Need, Node, Since
+from gradus_train.features.language.program import CALENDAR, COLUMNS, Program
+
+__all__ = [
+    "BARS",
+    "CALENDAR",
+    "COLUMNS",
+    "Bars",
+    "Dates",
+    "Domain",
+    "Longer",
+    "Need",
+    "Node",
+    "OpenWeek",
+    "Program",
+    "Since",
+]
