@@ -57,7 +57,7 @@ def test_a_zip_serves_and_is_imported_as_it_was(store: Store, tmp_path: Path) ->
         assert one.decide(ROW) == other.decide(ROW)
         assert one.decide(ROW).level == "level1"
     target = tmp_path / "production"
-    assert main(["import-bundle", str(tmp_path / "a.zip"), "--store", str(target), "--pin"]) == 0
+    assert main(["publish", str(tmp_path / "a.zip"), "--store", str(target), "--pin"]) == 0
     with open_artifact(target) as there, open_artifact(store.path, A) as here:
         assert there.digest == here.digest
     with pytest.raises(UsageError, match="a version must be chosen from a store only"):
@@ -70,8 +70,16 @@ def test_a_folder_is_published_too(store: Store, tmp_path: Path, capsys: pytest.
     assert json.loads(capsys.readouterr().out)["created"] is True
     assert main(["publish", source, "--store", str(tmp_path / "new")]) == 0
     assert "2026.1.4 was published already, digest " in capsys.readouterr().out
-    assert main(["import-bundle", source, "--store", str(tmp_path / "new")]) == 2
-    assert "a bundle must be a .zip that was exported" in capsys.readouterr().err
+
+
+def test_the_old_name_of_publish_works_with_a_warning(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = str(store.path / "versions" / A)
+    assert main(["import-bundle", source, "--store", str(tmp_path / "new")]) == 0
+    got = capsys.readouterr()
+    assert got.out.startswith("2026.1.4 is published, digest ")
+    assert got.err == "warning: import-bundle is now publish; the old name works for one more release\n"
 
 
 def test_a_file_that_is_there_is_not_overwritten(store: Store, tmp_path: Path) -> None:

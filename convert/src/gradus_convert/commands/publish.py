@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from gradus_runtime.cli.command import Command
 
-__all__ = ["COMMAND", "add_arguments", "run"]
+__all__ = ["COMMAND", "OLD_COMMAND"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `publish` and `import-bundle` share."""
-    from gradus_runtime.cli import options
-
-    options.add_store(parser)
-    options.add_actor(parser)
-    parser.add_argument("--pin", action="store_true", help="pin the version as well")
-    options.add_no_check(parser)
-
-
-def run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     """Publish `args.source`, and pin it if asked for."""
     from gradus_convert.publishing.export import import_artifact
     from gradus_runtime.cli import options, output
@@ -42,9 +33,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _run_by_old_name(args: argparse.Namespace) -> int:
+    text = "warning: import-bundle is now publish; the old name works for one more release"
+    print(text, file=sys.stderr)
+    return _run(args)
+
+
 def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_runtime.cli import options
+
     parser.add_argument("source", type=Path, help="a version's folder or an exported .zip")
-    add_arguments(parser)
+    options.add_store(parser)
+    options.add_actor(parser)
+    parser.add_argument("--pin", action="store_true", help="pin the version as well")
+    options.add_no_check(parser)
 
 
 COMMAND = Command(
@@ -52,5 +54,12 @@ COMMAND = Command(
     "publish a built version into a store",
     "gradus publish dist/2026.11.21.zip --store artifacts/btc-jpy",
     _configure,
-    run,
+    _run,
+)
+OLD_COMMAND = Command(
+    "import-bundle",
+    "old name of publish",
+    "gradus publish dist/2026.11.21.zip --store artifacts/btc-jpy",
+    _configure,
+    _run_by_old_name,
 )
