@@ -3,6 +3,7 @@
 docs/journal.md describes the line. A journal never changes an answer: what fails here is said by `health()`.
 """
 
+from gradus_runtime.journal.follower import Follower
 from gradus_runtime.journal.line import DecisionLine, EventLine, iso
 from gradus_runtime.journal.reader import JournalContent, read_journal
 from gradus_runtime.journal.writer import Journal, open_journal
@@ -10,6 +11,7 @@ from gradus_runtime.journal.writer import Journal, open_journal
 __all__ = [
     "DecisionLine",
     "EventLine",
+    "Follower",
     "Journal",
     "JournalContent",
     "iso",

@@ -17,7 +17,7 @@ from gradus_runtime.contracts import strict_json
 from gradus_runtime.errors import DataError, EnvironmentFailedError, UsageError
 from gradus_runtime.journal.line import DecisionLine, EventLine, parse_value
 
-__all__ = ["MAX_LINE", "JournalContent", "decisions_of", "read_journal"]
+__all__ = ["MAX_LINE", "JournalContent", "decisions_of", "entry_of", "files_of", "lines_of", "read_journal"]
 
 MAX_LINE = 1 << 20
 _MARK = b"gradus"
@@ -55,7 +55,7 @@ class _Reading:
         self.damaged: list[str] = []
 
     def file(self, stream: BinaryIO, place: str) -> None:
-        for number, (line, whole) in enumerate(_lines(stream), start=1):
+        for number, (line, whole) in enumerate(lines_of(stream), start=1):
             marked = _MARK in line
             value = _ours(line, f"{place}:{number}") if marked else None
             if value is None and marked and not whole:
@@ -95,7 +95,7 @@ def read_journal(sources: Iterable[str | Path]) -> JournalContent:
         if str(source) == "-":
             reading.file(sys.stdin.buffer, "standard input")
             continue
-        for path in _files(Path(source)):
+        for path in files_of(Path(source)):
             try:
                 with path.open("rb") as stream:
                     reading.file(stream, str(path))
@@ -127,12 +127,11 @@ def decisions_of(folder: Path, digest: str) -> Iterator[DecisionLine]:
     """
     mark = digest.encode()
     try:
-        for path in reversed(_files(folder) if folder.is_dir() else []):
+        for path in reversed(files_of(folder) if folder.is_dir() else []):
             found = False
             with path.open("rb") as stream:
-                for line, whole in _lines(stream):
-                    value = _ours(line, str(path)) if whole and mark in line else None
-                    entry = None if value is None else _entry(value, str(path))
+                for line, whole in lines_of(stream):
+                    entry = entry_of(line, str(path)) if whole and mark in line else None
                     if isinstance(entry, DecisionLine) and entry.digest == digest:
                         found = True
                         yield entry
@@ -142,14 +141,21 @@ def decisions_of(folder: Path, digest: str) -> Iterator[DecisionLine]:
         raise EnvironmentFailedError(f"a journal must be readable: {e.strerror}", place=str(folder)) from None
 
 
-def _entry(value: dict[str, Any], place: str) -> DecisionLine | EventLine | None:
+def entry_of(line: bytes, place: str) -> DecisionLine | EventLine | None:
+    """Read one line; None for a foreign or a damaged one, which `gradus replay` names."""
+    value = _ours(line, place) if _MARK in line else None
     try:
-        return parse_value(value, place)
+        return None if value is None else parse_value(value, place)
     except DataError:
-        return None  # a damaged line: `gradus replay` names it
+        return None
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """Files of a journal: every one of a folder that may be one, or the file itself.
+
+    Raises:
+        UsageError: There is none.
+    """
     if path.is_dir():
         return sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".json", ".log") and p.is_file())
     if not path.exists():
@@ -161,7 +167,7 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+def lines_of(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
     """Lines, and whether they have their newline; of a line that is too long nothing is kept."""
     while line := stream.readline(MAX_LINE):
         if line.endswith(b"\n"):

@@ -10,7 +10,7 @@ import re
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "DecisionCounts", "Snapshot", "reason_kind", "render"]
@@ -30,7 +30,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _STATES = ("ok", "degraded", "failed")
 
 
-def reason_kind(reason: str, levels: Iterable[str]) -> tuple[str, str] | None:
+def reason_kind(reason: str, levels: Container[str]) -> tuple[str, str] | None:
     """Return the level that a reason speaks of and the kind of its trouble; None for other reasons.
 
     >>> reason_kind("level1: missing usd_jpy", ("level1", "level2"))
@@ -60,7 +60,7 @@ class DecisionCounts:
         level: str,
         action: str,
         reasons: Sequence[str],
-        levels: Iterable[str],
+        levels: Container[str],
         seconds: float,
         bar: float | None,
     ) -> None:
@@ -126,74 +126,103 @@ class _Text:
         self._openmetrics = openmetrics
         self._lines: list[str] = []
 
-    def family(self, name: str, kind: str, text: str) -> None:
+    def family(self, name: str, kind: str, text: str, samples: Iterable[_Sample]) -> None:
+        """Write a family; without a sample nothing is written, but for counters, which begin at nothing."""
+        found = [sample for sample in samples if sample.value is not None]
+        if not found and kind != "counter":
+            return
         full = f"{name}_total" if kind == "counter" and not self._openmetrics else name
         self._lines += [f"# HELP {full} {text}", f"# TYPE {full} {kind}"]
-
-    def sample(self, name: str, value: float, **labels: str) -> None:
-        inner = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in labels.items())
-        self._lines.append(f"{name}{'{' + inner + '}' if inner else ''} {_number(value)}")
-
-    def gauge(self, name: str, text: str, value: float | None, **labels: str) -> None:
-        if value is not None:
-            self.family(name, "gauge", text)
-            self.sample(name, value, **labels)
+        for sample in found:
+            inner = ",".join(f'{key}="{value.translate(_ESCAPES)}"' for key, value in sample.labels.items())
+            end = "_total" if kind == "counter" else sample.suffix
+            self._lines.append(f"{name}{end}{{{inner}}} {_number(sample.value or 0)}")
 
     def end(self) -> str:
         return "\n".join([*self._lines, *(["# EOF"] if self._openmetrics else [])]) + "\n"
 
 
-def render(snapshot: Snapshot, *, openmetrics: bool = True) -> str:
-    """Return a snapshot as text: OpenMetrics, or the text format 0.0.4 of Prometheus."""
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    value: float | None
+    labels: Mapping[str, str]
+    suffix: str = ""
+
+
+def render(*snapshots: Snapshot, openmetrics: bool = True) -> str:
+    """Return snapshots as text: OpenMetrics, or the text format 0.0.4 of Prometheus."""
     text = _Text(openmetrics=openmetrics)
-    own = {"artifact": snapshot.artifact}
-    _decisions(text, snapshot.counts, own)
-    _latency(text, snapshot.counts, own)
-    bar = snapshot.counts.newest_bar
-    text.gauge("gradus_newest_bar_timestamp_seconds", "Opening of the newest bar.", bar, **own)
-    age = None if bar is None else snapshot.now - bar
-    text.gauge("gradus_newest_bar_age_seconds", "Time since the newest bar opened.", age, **own)
-    text.family("gradus_version_info", "gauge", "The version that serves.")
-    text.sample("gradus_version_info", 1, **own, version=snapshot.version, digest=snapshot.digest)
-    text.gauge("gradus_pin_generation", "Generation of the pin.", snapshot.generation, **own)
-    text.gauge("gradus_expires_timestamp_seconds", "When the version is too old.", snapshot.expires, **own)
-    if snapshot.status is not None:
-        text.family("gradus_health", "gauge", "1 for the state that health() is in.")
-        for state in _STATES:
-            text.sample("gradus_health", int(state == snapshot.status), **own, state=state)
-    written = None if snapshot.journal is None else int(snapshot.journal)
-    text.gauge("gradus_journal_ok", "Whether the last line of the journal was written.", written, **own)
-    text.family("gradus_journal_lost", "counter", "Decisions without a line in the journal.")
-    text.sample("gradus_journal_lost_total", snapshot.lost, **own)
-    if snapshot.drift:
-        text.family("gradus_drift_ratio", "gauge", "Shift of a feature, 1 at its alarm level.")
-        for name, value in snapshot.drift.items():
-            text.sample("gradus_drift_ratio", value, **own, feature=name)
+    each = [(snapshot, {"artifact": snapshot.artifact}) for snapshot in snapshots]
+
+    def gauge(name: str, help_: str, value: Callable[[Snapshot], float | None]) -> None:
+        text.family(name, "gauge", help_, [_Sample(value(s), own) for s, own in each])
+
+    _decisions(text, each)
+    text.family(
+        "gradus_decision_seconds", "histogram", "Time that an answer took.",
+        [sample for s, own in each for sample in _latency(s.counts, own)],
+    )  # fmt: skip
+    gauge("gradus_newest_bar_timestamp_seconds", "Opening of the newest bar.", lambda s: s.counts.newest_bar)
+    gauge("gradus_newest_bar_age_seconds", "Time since the newest bar opened.", _age)
+    text.family(
+        "gradus_version_info", "gauge", "The version that serves.",
+        [_Sample(1, {**own, "version": s.version, "digest": s.digest}) for s, own in each],
+    )  # fmt: skip
+    gauge("gradus_pin_generation", "Generation of the pin.", lambda s: s.generation)
+    gauge("gradus_expires_timestamp_seconds", "When the version is too old.", lambda s: s.expires)
+    text.family(
+        "gradus_health", "gauge", "1 for the state that health() is in.",
+        [_Sample(int(state == s.status), {**own, "state": state})
+         for s, own in each if s.status is not None for state in _STATES],
+    )  # fmt: skip
+    gauge(
+        "gradus_journal_ok",
+        "Whether the last line of the journal was written.",
+        lambda s: None if s.journal is None else int(s.journal),
+    )
+    text.family(
+        "gradus_journal_lost", "counter", "Decisions without a line in the journal.",
+        [_Sample(s.lost, own) for s, own in each],
+    )  # fmt: skip
+    text.family(
+        "gradus_drift_ratio", "gauge", "Shift of a feature, 1 at its alarm level.",
+        [_Sample(value, {**own, "feature": name}) for s, own in each for name, value in s.drift.items()],
+    )  # fmt: skip
     return text.end()
 
 
-def _decisions(text: _Text, counts: DecisionCounts, own: Mapping[str, str]) -> None:
-    text.family("gradus_decisions", "counter", "Decisions by version, level and action.")
-    for (version, level, action), n in sorted(counts.decisions.items()):
-        text.sample("gradus_decisions_total", n, **own, version=version, level=level, action=action)
-    text.family("gradus_step_downs", "counter", "Levels that did not serve a row, by reason.")
-    for (level, reason), n in sorted(counts.step_downs.items()):
-        text.sample("gradus_step_downs_total", n, **own, level=level, reason=reason)
-    text.family("gradus_refused_rows", "counter", "Rows for which a level gave no valid probabilities.")
-    text.sample("gradus_refused_rows_total", counts.refused, **own)
+_Each = Sequence[tuple[Snapshot, dict[str, str]]]
 
 
-def _latency(text: _Text, counts: DecisionCounts, own: Mapping[str, str]) -> None:
-    name = "gradus_decision_seconds"
-    text.family(name, "histogram", "Time that an answer took.")
+def _age(snapshot: Snapshot) -> float | None:
+    bar = snapshot.counts.newest_bar
+    return None if bar is None else snapshot.now - bar
+
+
+def _decisions(text: _Text, each: _Each) -> None:
+    text.family(
+        "gradus_decisions", "counter", "Decisions by version, level and action.",
+        [_Sample(n, {**own, "version": version, "level": level, "action": action})
+         for s, own in each for (version, level, action), n in sorted(s.counts.decisions.items())],
+    )  # fmt: skip
+    text.family(
+        "gradus_step_downs", "counter", "Levels that did not serve a row, by reason.",
+        [_Sample(n, {**own, "level": level, "reason": reason})
+         for s, own in each for (level, reason), n in sorted(s.counts.step_downs.items())],
+    )  # fmt: skip
+    text.family(
+        "gradus_refused_rows", "counter", "Rows for which a level gave no valid probabilities.",
+        [_Sample(s.counts.refused, own) for s, own in each],
+    )  # fmt: skip
+
+
+def _latency(counts: DecisionCounts, own: Mapping[str, str]) -> Iterator[_Sample]:
     below = 0
-    for bound, n in zip(BUCKETS, counts.latency, strict=False):
+    for bound, n in zip((*map(_number, BUCKETS), "+Inf"), counts.latency, strict=True):
         below += n
-        text.sample(f"{name}_bucket", below, **own, le=_number(bound))
-    below += counts.latency[-1]
-    text.sample(f"{name}_bucket", below, **own, le="+Inf")
-    text.sample(f"{name}_sum", counts.seconds, **own)
-    text.sample(f"{name}_count", below, **own)
+        yield _Sample(below, {**own, "le": bound}, "_bucket")
+    yield _Sample(counts.seconds, own, "_sum")
+    yield _Sample(below, own, "_count")
 
 
 def _number(value: float) -> str:

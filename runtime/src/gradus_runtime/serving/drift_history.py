@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -14,10 +15,12 @@ from gradus_runtime.errors import GradusError
 from gradus_runtime.journal.line import NO_BIN, DecisionLine
 from gradus_runtime.journal.reader import decisions_of
 from gradus_runtime.journal.writer import Journal
+from gradus_runtime.monitoring.drift import DriftReport, report
+from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.routing.schema import Schema
 from gradus_runtime.serving.served_version import ServedVersion
 
-__all__ = ["restore", "row_of"]
+__all__ = ["JournalDrift", "restore", "row_of"]
 
 _BLOCK = 256
 
@@ -32,24 +35,51 @@ def restore(serving: ServedVersion, journal: Journal) -> None:
     try:
         lines = decisions_of(journal.folder, serving.digest)
         while block := list(islice(lines, _BLOCK)):
-            _count(serving, block)
+            _count(serving.counts, serving.manifest, serving.schema, block)
     except GradusError:
         return
 
 
-def _count(serving: ServedVersion, lines: list[DecisionLine]) -> None:
-    schema, counts = serving.schema, serving.counts
+class JournalDrift:
+    """Counts what a journal holds of one version, for a report as `Predictor.drift` gives it.
+
+    Args:
+        manifest: Of the version.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._schema = Schema(manifest)
+        self._counts = DriftCounts(manifest, self._schema)
+
+    def add(self, lines: Sequence[DecisionLine]) -> None:
+        """Count lines of this version."""
+        for start in range(0, len(lines), _BLOCK):
+            _count(self._counts, self._manifest, self._schema, lines[start : start + _BLOCK])
+
+    def report(self, *, alpha: float = 0.01, rows_per_observation: float = 1.0) -> DriftReport:
+        """Compare with training; arguments and errors are those of `Predictor.drift`."""
+        return report(
+            self._manifest,
+            self._schema,
+            self._counts,
+            alpha=alpha,
+            rows_per_observation=rows_per_observation,
+        )
+
+
+def _count(counts: DriftCounts, manifest: Manifest, schema: Schema, lines: Sequence[DecisionLine]) -> None:
     codes = {name: i for i, name in enumerate((*schema.level_names, FALLBACK))}
     rows, levels, labels, confidences = [], [], [], []
     for line in lines:
-        row, probabilities = row_of(line, serving.manifest, schema), line.probabilities
+        row, probabilities = row_of(line, manifest, schema), line.probabilities
         if row is None or line.level not in codes or len(probabilities) != len(schema.classes):
             continue
         rows.append(row)
         levels.append(codes[line.level])
         labels.append(int(probabilities.argmax()))
         confidences.append(probabilities.max())
-    if rows and counts is not None:
+    if rows:
         counts.block(
             np.array(rows), np.array(levels), np.array(labels, np.intp), np.array(confidences, np.float32)
         )

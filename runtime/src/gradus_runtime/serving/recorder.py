@@ -275,7 +275,8 @@ def bins_of(serving: ServedVersion, values: Sequence[float]) -> bytes:
 
 def _about(serving: ServedVersion, health: Health, generation: int | None) -> dict[str, Any]:
     problems = [f"{level.name}: {level.problem}" for level in health.levels if level.problem]
-    problems += [text for text in (health.halted, health.reload_problem) if text]
+    problems += [health.halted] if health.halted else []
+    problems += [f"reload: {health.reload_problem}"] if health.reload_problem else []
     lost = health.journal is not None and health.journal.problem is not None
     status = health.status
     if lost and status == "degraded" and not problems:
