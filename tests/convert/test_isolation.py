@@ -62,13 +62,13 @@ def test_a_task_that_fills_memory_is_an_error_with_the_way_out():
 def test_an_error_of_gradus_crosses_with_its_class_and_its_text():
     with pytest.raises(UnsafePickleError) as caught:
         run("refuse")
-    assert str(caught.value) == "f.pkl: a rule, but got ['x', {1: 2}]. Do this."
+    assert str(caught.value) == "f.pkl: a rule, but got ['x', {1: 2}]: it said so. Do this."
     assert caught.value.exit_code == ExitCode.CHECK_FAILED
 
 
 @pytest.mark.parametrize("kind", [["os", "system"], ["gradus_convert.errors", "Any"], ["builtins", "list"]])
 def test_only_errors_of_gradus_are_made_of_what_a_process_says(kind):
-    value = {"class": kind, "rule": "r", "place": None, "value": None, "hint": None}
+    value = {"class": kind, "rule": "r", "place": None, "value": None, "cause": None, "hint": None}
     assert type(rebuilt(value)) is EnvironmentFailedError
 
 

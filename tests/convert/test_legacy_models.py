@@ -142,7 +142,10 @@ def test_a_voting_classifier_is_an_ensemble(tmp_path):
     ("change", "message"),
     [
         (lambda e: setattr(e, "models", {}), "must hold `models`"),
-        (lambda e: setattr(e, "models", {"a": 1}), r"models\['a'\]: a member must be a LightGBM, XGBoost"),
+        (
+            lambda e: vars(e).update(models={"a": 1}, weights=None),
+            r"models\['a'\]: a member must be a LightGBM, XGBoost",
+        ),
         (lambda e: setattr(e, "weights", {"a": 1.0}), "weights must be given for each member"),
         (lambda e: setattr(e, "weights", [0.4, 0.4, -1]), "weight must be a number of at least 0"),
         (lambda e: setattr(e, "weights", [0.4, 0.4, float("nan")]), "weight must be a number of at least 0"),
@@ -191,7 +194,7 @@ def test_another_scikit_learn_is_named_with_the_command_that_reads_it(tmp_path):
     with pytest.raises(EnvironmentFailedError) as caught:
         read_ensemble((path,))
     assert f"written by {old.decode()}, installed {sklearn.__version__}" in str(caught.value)
-    command = f"uv run --with scikit-learn=={old.decode()} --with 'numpy<2' gradus import ..."
+    command = f"uv run --no-project --with scikit-learn=={old.decode()} --with 'numpy<2' gradus import ..."
     assert command in str(caught.value)
     (member,) = read_ensemble((path,), any_version=True).members
     X, _ = rows(seed=1)
@@ -313,9 +316,7 @@ def test_an_xgboost_buffer_that_xgboost_cannot_read_is_named_with_its_version(tm
         + buffer
         + b"sb."
     )
-    with pytest.raises(
-        BrokenPickleError, match=r"newer wrote, whole, but got .written by 1\.7\.6: TypeError"
-    ):
+    with pytest.raises(BrokenPickleError, match=r"newer wrote, whole: written by 1\.7\.6: TypeError"):
         read_ensemble((path,))
 
 
@@ -329,5 +330,5 @@ def test_a_booster_without_its_model_is_refused(tmp_path, kind):
 
 def test_several_files_must_each_hold_a_classifier(tmp_path):
     paths = (write(tmp_path, model("lightgbm"), name="a.pkl"), write(tmp_path, [1], name="b.pkl"))
-    with pytest.raises(DataError, match=r"b\.pkl: with several files each must hold one classifier"):
+    with pytest.raises(DataError, match=r"b\.pkl: a member must be a LightGBM, XGBoost or scikit"):
         read_ensemble(paths)

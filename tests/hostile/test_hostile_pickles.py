@@ -14,9 +14,11 @@ from tests.support.hostile_pickles import Reduces
 
 from gradus_convert.pickles import machine
 from gradus_convert.pickles.files import read_pickle
-from gradus_convert.pickles.inert import BrokenPickleError, Inert, UnsafePickleError
+from gradus_convert.pickles.inert import BrokenPickleError, Inert, UnsafePickleError, UnsupportedPickleError
 
-RUNNING = sorted(hostile_pickles.running(Path("canary")))
+OBJECTS = {"a file for LightGBM", "sklearn's function transformer"}
+"""Objects of model libraries: read as containers, and never made."""
+RUNNING = sorted(hostile_pickles.running(Path("canary")).keys() - OBJECTS)
 
 
 def read(tmp_path: Path, data: bytes, **options: int) -> object:
@@ -42,6 +44,22 @@ def test_a_pickle_that_would_run_something_is_refused_by_name_before_it_runs(tmp
     assert "model.pkl, byte " in str(caught.value)
     assert not canary.exists()
     assert not {m for m in set(sys.modules) - before if m.startswith(("antigravity", "team", "torch"))}
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_an_object_of_a_model_library_becomes_a_container_and_runs_nothing(tmp_path, name):
+    canary = tmp_path / "canary"
+    data, shown = hostile_pickles.running(canary)[name]
+    root = read(tmp_path, data)
+    assert isinstance(root, Inert)
+    assert str(root.kind) == shown
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("name", ["numpy.load", "pandas eval", "torch.load", "sklearn's data loader"])
+def test_a_function_of_a_model_library_is_called_unsupported_and_not_an_attack(tmp_path, name):
+    with pytest.raises(UnsupportedPickleError, match="gradus does not support files that call this function"):
+        read(tmp_path, hostile_pickles.running(tmp_path / "canary")[name][0])
 
 
 def test_there_are_at_least_25_of_them():

@@ -37,4 +37,4 @@ def fill(request: Any, say: Callable[[str], None]) -> Any:
 
 
 def refuse(request: Any, say: Callable[[str], None]) -> Any:
-    raise UnsafePickleError("a rule", place="f.pkl", value=["x", {1: 2}], hint="Do this.")
+    raise UnsafePickleError("a rule", place="f.pkl", value=["x", {1: 2}], cause="it said so", hint="Do this.")

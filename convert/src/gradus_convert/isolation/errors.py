@@ -33,6 +33,7 @@ def described(error: GradusError) -> dict[str, Any]:
         "rule": error.rule,
         "place": error.place,
         "value": shown,
+        "cause": error.cause,
         "hint": error.hint,
     }
 
@@ -46,5 +47,7 @@ def rebuilt(value: Mapping[str, Any]) -> GradusError:
     if not (isinstance(kind, type) and issubclass(kind, GradusError)):
         kind = EnvironmentFailedError
     shown = None if value["value"] is None else _Shown(str(value["value"]))
-    error: GradusError = kind(value["rule"], place=value["place"], value=shown, hint=value["hint"])
+    error: GradusError = kind(
+        value["rule"], place=value["place"], value=shown, cause=value["cause"], hint=value["hint"]
+    )
     return error

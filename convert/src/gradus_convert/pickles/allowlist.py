@@ -1,10 +1,11 @@
 """Which names a pickle may mention, and as what. Everything is decided by exact name.
 
 * `VALUE`: this package rebuilds the value itself, with checked arguments (`builders`).
-* `OBJECT`: kept as an `Inert` container. For library classes on the list, `natives` may rebuild it later; for
-  classes of unknown modules (a team's own code) nothing is ever imported.
-* anything else of Python's own library, and of the libraries models are made of, is refused. To list whole
-  modules would be a hole: `numpy.testing`, `sklearn.utils`, `joblib` and others hold functions that run code.
+* `OBJECT`: kept as an `Inert` container. For library classes on the list, `rebuild` may rebuild it later; of
+  other classes of model libraries and of unknown modules (a team's own code) nothing is ever imported.
+* Functions of model libraries are refused as not supported, but for those by which their own objects are
+  pickled: a call of these becomes a container, too.
+* Anything else of Python's own library, and of libraries that load or run code, is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import sys
 from enum import Enum
 
-from gradus_convert.pickles.inert import Global, UnsafePickleError
+from gradus_convert.pickles.inert import Global, UnsafePickleError, UnsupportedPickleError
 
 __all__ = ["ESTIMATORS", "Treatment", "canonical", "check_call", "treatment"]
 
@@ -41,6 +42,11 @@ ESTIMATORS: frozenset[tuple[str, str]] = frozenset(
     {
         ("sklearn.ensemble._forest", "ExtraTreesClassifier"),
         ("sklearn.ensemble._forest", "RandomForestClassifier"),
+        ("sklearn.dummy", "DummyClassifier"),
+        ("sklearn.ensemble._gb", "GradientBoostingClassifier"),
+        ("sklearn.ensemble._hist_gradient_boosting.binning", "_BinMapper"),
+        ("sklearn.ensemble._hist_gradient_boosting.gradient_boosting", "HistGradientBoostingClassifier"),
+        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
         ("sklearn.linear_model._logistic", "LogisticRegression"),
         ("sklearn.neural_network._multilayer_perceptron", "MLPClassifier"),
         ("sklearn.pipeline", "Pipeline"),
@@ -51,6 +57,7 @@ ESTIMATORS: frozenset[tuple[str, str]] = frozenset(
         ("sklearn.preprocessing._label", "LabelBinarizer"),
         ("sklearn.preprocessing._label", "LabelEncoder"),
         ("sklearn.tree._classes", "DecisionTreeClassifier"),
+        ("sklearn.tree._classes", "DecisionTreeRegressor"),
         ("sklearn.tree._classes", "ExtraTreeClassifier"),
         ("sklearn.tree._tree", "Tree"),
     }
@@ -69,6 +76,7 @@ _OBJECTS: frozenset[tuple[str, str]] = frozenset(
     | _RANDOM
     | {("lightgbm.basic", "Booster"), ("lightgbm.sklearn", "LGBMClassifier")}
     | {("xgboost.core", "Booster"), ("xgboost.sklearn", "XGBClassifier")}
+    | {("xgboost.sklearn", "XGBRFClassifier")}
     | {
         ("sklearn.ensemble._voting", "VotingClassifier"),
         ("sklearn.neural_network._stochastic_optimizers", "AdamOptimizer"),
@@ -101,11 +109,22 @@ _OLD_NAMES = {
     ("sklearn.tree.tree", "ExtraTreeClassifier"): "sklearn.tree._classes",
 }
 
-_LISTED_LIBRARIES = frozenset(
+_MODEL_LIBRARIES = frozenset(
     {
-        "catboost", "cloudpickle", "dill", "imblearn", "joblib", "lightgbm", "numpy", "onnx", "onnxruntime",
-        "pandas", "pip", "pkg_resources", "polars", "pyarrow", "scipy", "setuptools", "skl2onnx", "sklearn",
-        "skops", "torch", "xgboost", "gradus_convert", "gradus_live", "gradus_runtime", "gradus_train",
+        "catboost", "imblearn", "jax", "keras", "lightgbm", "ngboost", "numpy", "optuna", "pandas", "polars",
+        "pyarrow", "scipy", "shap", "sklearn", "statsmodels", "tensorflow", "torch", "xgboost",
+    }
+)  # fmt: skip
+"""Files hold objects of these that gradus does not need, and never makes: callbacks, encoders, networks."""
+_REBUILDERS = re.compile(
+    r"__pyx_unpickle_\w+|newObj|_(rebuild|restore|unpickle|new|reconstruct|load_from_bytes)\w*|deserialize\w*"
+    r"|type_for_alias|py_buffer|chunked_array|device"
+)
+"""Functions by which these libraries' own objects are pickled."""
+_OTHER_LIBRARIES = frozenset(
+    {
+        "cloudpickle", "dill", "joblib", "onnx", "onnxruntime", "pip", "pkg_resources", "setuptools",
+        "skl2onnx", "skops", "gradus_convert", "gradus_live", "gradus_runtime", "gradus_train",
     }
 )  # fmt: skip
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
@@ -140,7 +159,7 @@ def treatment(module: str, name: str, *, place: str) -> tuple[Global, Treatment]
     if not _MODULE.fullmatch(found.module) or not _IDENTIFIER.fullmatch(found.name):
         raise _refusal(found, place, "a name must be a plain identifier in a module")
     top = found.module.partition(".")[0]
-    if top in sys.stdlib_module_names or top in _LISTED_LIBRARIES:
+    if top in sys.stdlib_module_names or top in _OTHER_LIBRARIES:
         raise _refusal(found, place, "a pickle may mention only what models need")
     return found, Treatment.OBJECT
 
@@ -148,13 +167,24 @@ def treatment(module: str, name: str, *, place: str) -> tuple[Global, Treatment]
 def check_call(target: Global, *, place: str) -> None:
     """Refuse a call of a name that is not written like a class.
 
-    A class of unknown code becomes a container; a function of unknown code could mean anything.
+    A class of unknown code becomes a container; a function of unknown code could mean anything. So do the
+    functions by which model libraries pickle their own objects.
 
     Raises:
+        UnsupportedPickleError: It is a function of a model library that gradus does not know.
         UnsafePickleError: The name starts with a small letter and is on no list.
     """
     if (target.module, target.name) in _OBJECTS or target.name.lstrip("_")[:1].isupper():
         return
+    if target.module.partition(".")[0] in _MODEL_LIBRARIES:
+        if _REBUILDERS.fullmatch(target.name):
+            return
+        raise UnsupportedPickleError(
+            "gradus does not support files that call this function",
+            place=place,
+            value=str(target),
+            hint="Nothing of the file was run. Save its models alone, each in a file.",
+        )
     raise _refusal(target, place, "a pickle may call only what models need")
 
 

@@ -7,11 +7,15 @@ from typing import Any, ClassVar
 
 from gradus_runtime.errors import CheckError, DataError, ExitCode
 
-__all__ = ["BrokenPickleError", "Global", "Inert", "UnsafePickleError"]
+__all__ = ["BrokenPickleError", "Global", "Inert", "UnsafePickleError", "UnsupportedPickleError"]
 
 
 class UnsafePickleError(CheckError):
     """A pickle asks for something that is not on the list of what models need: nothing of it was run."""
+
+
+class UnsupportedPickleError(UnsafePickleError):
+    """A pickle needs a function of a model library that gradus does not know; the file may be harmless."""
 
 
 class BrokenPickleError(DataError):

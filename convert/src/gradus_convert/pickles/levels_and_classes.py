@@ -124,17 +124,18 @@ def _names(level: str, ensemble: LegacyEnsemble) -> tuple[str, ...]:
 
 
 def ensemble_labels(ensembles: Sequence[LegacyEnsemble], count: int) -> tuple[object, ...]:
-    """Return the labels that all levels share, in their own order; the numbers from 0 where no file says.
+    """Return the labels of the level that has most, in its order; the numbers from 0 where no file says.
 
     Raises:
-        DataError: The levels do not have the same labels.
+        DataError: Another level has labels that this one lacks.
     """
-    known = {e.labels for e in ensembles if e.labels is not None} or {tuple(range(count))}
-    if len(known) > 1:
+    known = [e.labels for e in ensembles if e.labels is not None] or [tuple(range(count))]
+    widest = max(known, key=len)
+    if any(not set(labels) <= set(widest) for labels in known):
         raise DataError(
-            "the levels must have the same classes", place="levels", value=sorted(map(str, known))
+            "the levels must have the same classes", place="levels", value=sorted(set(map(str, known)))
         )
-    return known.pop()
+    return widest
 
 
 def class_names(labels: tuple[object, ...], given: str | None) -> dict[object, str]:

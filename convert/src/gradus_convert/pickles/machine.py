@@ -337,6 +337,8 @@ class _Machine:
             data = state[-1] if isinstance(state, tuple) and state else None
             self.budget.spend(len(data) if isinstance(data, _SIZED) else 0, self.place)
             self.replace_top(numpy_values.build_array(state, self.place))
+        elif isinstance(target, dict) and isinstance(state, dict):
+            pass  # attributes of an OrderedDict: nothing of ours is in them
         elif isinstance(target, Inert) and target.state is None:
             target.state = state
             if target.kind == _ARRAY_WRAPPER:

@@ -16,6 +16,7 @@ from typing import Any
 from gradus_convert.errors import InexactModelError
 from gradus_convert.pickles import rebuild_sklearn, rewrite_lightgbm, rewrite_xgboost
 from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
+from gradus_convert.pickles.request import Rounds
 from gradus_convert.readers.xgboost import import_library
 from gradus_runtime.errors import EnvironmentFailedError
 
@@ -23,10 +24,10 @@ __all__ = ["MODEL_KINDS", "Rebuilt", "label_values", "rebuild"]
 
 _LIGHTGBM_WRAPPER = Global("lightgbm.sklearn", "LGBMClassifier")
 _LIGHTGBM_BOOSTER = Global("lightgbm.basic", "Booster")
-_XGBOOST_WRAPPER = Global("xgboost.sklearn", "XGBClassifier")
+_XGBOOST_WRAPPERS = frozenset(Global("xgboost.sklearn", n) for n in ("XGBClassifier", "XGBRFClassifier"))
 _XGBOOST_BOOSTER = Global("xgboost.core", "Booster")
 MODEL_KINDS = frozenset(
-    {_LIGHTGBM_WRAPPER, _LIGHTGBM_BOOSTER, _XGBOOST_WRAPPER, _XGBOOST_BOOSTER} | rebuild_sklearn.CLASSIFIERS
+    {_LIGHTGBM_WRAPPER, _LIGHTGBM_BOOSTER, _XGBOOST_BOOSTER} | _XGBOOST_WRAPPERS | rebuild_sklearn.CLASSIFIERS
 )
 """Kinds of `Inert` that are models."""
 
@@ -41,20 +42,26 @@ class Rebuilt:
         model: A LightGBM or XGBoost Booster, or a scikit-learn classifier.
         labels: Its classes in the order of its columns, None where the file does not say.
         feature_names: The column names it was fitted with, None where the file does not say.
+        stopped: Of an early-stopped booster that has more rounds than its best: the rounds taken, and all.
+        replaced: Whether LightGBM wrote the names, in which it replaces blanks by `_`.
     """
 
     model: Any
     labels: tuple[object, ...] | None
     feature_names: tuple[str, ...] | None
+    stopped: tuple[int, int] | None = None
+    replaced: bool = False
 
 
-def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Rebuilt:
+def rebuild(inert: Inert, *, place: str, any_version: bool = False, rounds: Rounds | None = None) -> Rebuilt:
     """Rebuild a model.
 
     Args:
         inert: Of one of `MODEL_KINDS`.
         place: How errors name it.
         any_version: Take scikit-learn models that another minor version wrote.
+        rounds: Of early-stopped boosters; None for those that the library's own `predict` takes: the best,
+            but all of a bare XGBoost `Booster`.
 
     Raises:
         BrokenPickleError: Its state is not what the library writes.
@@ -62,31 +69,33 @@ def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Rebuilt:
         InexactModelError: It has no exact form.
     """
     try:
-        return _rebuild(inert, place, any_version)
+        return _rebuild(inert, place, any_version, rounds)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as e:
         raise BrokenPickleError(
             "a model's state must be what its library writes", place=place, cause=f"{type(e).__name__}: {e}"
         ) from None
 
 
-def _rebuild(inert: Inert, place: str, any_version: bool) -> Rebuilt:
+def _rebuild(inert: Inert, place: str, any_version: bool, rounds: Rounds | None) -> Rebuilt:
     state = inert.attributes
     if inert.kind == _LIGHTGBM_WRAPPER:
-        booster = _lightgbm(_booster(state, "_Booster", _LIGHTGBM_BOOSTER, place), place)
-        names = _names(state.get("feature_names_in_")) or _given_names(booster.feature_name(), "Column_")
-        return Rebuilt(booster, label_values(state.get("_classes")), names)
+        booster, stopped = _lightgbm(_booster(state, "_Booster", _LIGHTGBM_BOOSTER, place), place, rounds)
+        own = _names(state.get("feature_names_in_"))
+        names = own or _given_names(booster.feature_name(), "Column_")
+        return Rebuilt(booster, label_values(state.get("_classes")), names, stopped, own is None)
     if inert.kind == _LIGHTGBM_BOOSTER:
-        booster = _lightgbm(state, place)
-        return Rebuilt(booster, None, _given_names(booster.feature_name(), "Column_"))
-    if inert.kind == _XGBOOST_WRAPPER:
+        booster, stopped = _lightgbm(state, place, rounds)
+        return Rebuilt(booster, None, _given_names(booster.feature_name(), "Column_"), stopped, True)
+    if inert.kind in _XGBOOST_WRAPPERS:
         _check_missing(state.get("missing"), place)
-        booster = _xgboost(_booster(state, "_Booster", _XGBOOST_BOOSTER, place), place)
+        inner = _booster(state, "_Booster", _XGBOOST_BOOSTER, place)
+        booster, stopped = _xgboost(inner, place, rounds or "best")
         encoder = state.get("_le")
         known = encoder.attributes.get("classes_") if isinstance(encoder, Inert) else state.get("classes_")
-        return Rebuilt(booster, label_values(known), _names(booster.feature_names))
+        return Rebuilt(booster, label_values(known), _names(booster.feature_names), stopped)
     if inert.kind == _XGBOOST_BOOSTER:
-        booster = _xgboost(state, place)
-        return Rebuilt(booster, None, _names(booster.feature_names))
+        booster, stopped = _xgboost(state, place, rounds or "all")
+        return Rebuilt(booster, None, _names(booster.feature_names), stopped)
     model = rebuild_sklearn.rebuild(inert, place=place, any_version=any_version)
     names = _names(getattr(model, "feature_names_in_", None))
     return Rebuilt(model, label_values(model.classes_), names)
@@ -118,7 +127,7 @@ def _booster(state: dict[str, Any], key: str, kind: Global, place: str) -> dict[
     return booster.attributes
 
 
-def _lightgbm(state: dict[str, Any], place: str) -> Any:
+def _lightgbm(state: dict[str, Any], place: str, rounds: Rounds | None) -> tuple[Any, tuple[int, int] | None]:
     import lightgbm
 
     text = state.get("_handle", state.get("handle"))
@@ -131,11 +140,15 @@ def _lightgbm(state: dict[str, Any], place: str) -> Any:
             "LightGBM must be able to read its model", place=place, cause=str(e)
         ) from None
     best = state.get("best_iteration")
-    booster.best_iteration = best if type(best) is int and best > 0 else -1
-    return booster
+    total = booster.current_iteration()
+    if type(best) is not int or not 0 < best < total:
+        booster.best_iteration = -1
+        return booster, None
+    booster.best_iteration = -1 if rounds == "all" else best
+    return booster, (total if rounds == "all" else best, total)
 
 
-def _xgboost(state: dict[str, Any], place: str) -> Any:
+def _xgboost(state: dict[str, Any], place: str, rounds: Rounds) -> tuple[Any, tuple[int, int] | None]:
     xgboost = import_library(place)
     data = state.get("handle")
     if not isinstance(data, bytes | bytearray) or not data:
@@ -152,7 +165,7 @@ def _xgboost(state: dict[str, Any], place: str) -> Any:
             hint="If it is whole, load it where it was written, and pickle it again with a newer XGBoost.",
         ) from None
     try:
-        return xgboost.Booster(model_file=bytearray(model))
+        booster = xgboost.Booster(model_file=bytearray(model))
     except xgboost.core.XGBoostError as e:
         raise EnvironmentFailedError(
             "the installed XGBoost must be able to read the model",
@@ -160,6 +173,14 @@ def _xgboost(state: dict[str, Any], place: str) -> Any:
             cause=f"written by {wrote}, installed {xgboost.__version__}: {str(e).splitlines()[0]}",
             hint="Install another version of XGBoost.",
         ) from None
+
+    best, total = booster.attributes().get("best_iteration"), booster.num_boosted_rounds()
+    if best is None:
+        return booster, None
+    if rounds == "all":
+        booster.set_attr(best_iteration=None)
+    taken = min(int(best) + 1, total) if rounds == "best" else total
+    return booster, (taken, total) if int(best) + 1 < total else None
 
 
 def _check_missing(missing: Any, place: str) -> None:

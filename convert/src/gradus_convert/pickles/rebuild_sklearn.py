@@ -6,9 +6,9 @@ import importlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gradus_convert.pickles.allowlist import ESTIMATORS
+from gradus_convert.pickles.check_boosting import BOOSTING, check_boosting, check_nodes
 from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
 from gradus_convert.pickles.numpy_values import DtypeBox
 from gradus_runtime.errors import EnvironmentFailedError
@@ -20,13 +20,21 @@ _MAX_CLASSES = 64
 _MAX_COLUMNS = 1 << 20
 _TREE = Global("sklearn.tree._tree", "Tree")
 CLASSIFIERS = frozenset(
-    Global(m, n) for m, n in ESTIMATORS if n.endswith("Classifier") or n == "Pipeline"
+    Global(m, n)
+    for m, n in ESTIMATORS
+    if (n.endswith("Classifier") or n == "Pipeline") and n != "DummyClassifier"
 ) | {Global("sklearn.linear_model._logistic", "LogisticRegression")}
 _TYPES = {
     "bool_": np.bool_, "float32": np.float32, "float64": np.float64, "int32": np.int32, "int64": np.int64,
     "bool": bool, "float": float, "int": int, "object": object, "str": str,
 }  # fmt: skip
-_FORCED = {"n_jobs": 1, "verbose": 0, "memory": None, "random_state": None, "callback": None}
+_FORCED = {
+    "n_jobs": 1, "verbose": 0, "memory": None, "random_state": None, "callback": None, "_loss": None,
+    "_scorer": None, "scoring": None,
+}  # fmt: skip
+_NOT_NEEDED = ("numpy.random.", "sklearn._loss.")
+_PARTS = frozenset({"DecisionTreeRegressor"})
+"""Of models that are checked whole."""
 
 
 def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Any:
@@ -70,11 +78,15 @@ def check_version(inert: Inert, place: str) -> None:
 
 
 def _command(version: object) -> str:
-    """The command line that imports with another scikit-learn; before 1.4.2 it needs an older numpy."""
+    """The command line that imports with another scikit-learn; before 1.4.2 it needs an older numpy.
+
+    It lays that version over the environment for one call; without `--no-project`, uv would first bring the
+    environment of a checkout in line with its lock.
+    """
     text = version if isinstance(version, str) else "VERSION"
     release = [int(p) for p in text.split(".")[:3] if p.isdigit()]
     numpy = " --with 'numpy<2'" if release and release < [1, 4, 2] else ""
-    return f"uv run --with scikit-learn=={text}{numpy} gradus import ..."
+    return f"uv run --no-project --with scikit-learn=={text}{numpy} gradus import ..."
 
 
 class _Thaw:
@@ -120,7 +132,7 @@ class _Thaw:
             return _tree(inert, self.value(inert.attributes, depth), self.place)
         if (inert.kind.module, inert.kind.name) in ESTIMATORS:
             return self._estimator(inert, depth)
-        if inert.kind.module.startswith("numpy.random.") or inert.kind.name.endswith("Optimizer"):
+        if inert.kind.module.startswith(_NOT_NEEDED) or inert.kind.name.endswith("Optimizer"):
             return None
         raise self.broken("an estimator's state must hold only what it needs", str(inert.kind))
 
@@ -141,6 +153,10 @@ class _Thaw:
 
 def _check_estimator(model: Any, place: str) -> None:
     """Hold the parts of a fitted tree or forest to each other, so that no walk leaves its arrays."""
+    if type(model).__name__ in BOOSTING:
+        check_boosting(model, place)
+    if type(model).__name__ in BOOSTING | _PARTS:
+        return
     trees: Any = [model] if "tree_" in model.__dict__ else model.__dict__.get("estimators_")
     if trees is None:
         return
@@ -177,7 +193,9 @@ def _tree(inert: Inert, state: dict[str, Any], place: str) -> Any:
     nodes, values = state.get("nodes"), state.get("values")
     if not isinstance(nodes, np.ndarray) or not isinstance(values, np.ndarray):
         raise BrokenPickleError("a tree must hold nodes and values", place=place)
-    _check_nodes(nodes, features, need)
+    names = nodes.dtype.names or ()
+    need({"left_child", "right_child", "feature", "threshold"} <= set(names), "nodes must be those of a tree")
+    check_nodes(nodes["left_child"], nodes["right_child"], nodes["feature"], features, place)
     need(state.get("node_count") == len(nodes) == len(values), "node_count must be the number of nodes")
     tree = Tree(features, classes.astype(np.intp), outputs)
     try:
@@ -192,20 +210,3 @@ def _tree(inert: Inert, state: dict[str, Any], place: str) -> Any:
             hint=f"Run the import with the version that wrote it: {_command(None)}.",
         ) from None
     return tree
-
-
-def _check_nodes(nodes: npt.NDArray[Any], features: int, need: Any) -> None:
-    """Children come after their parent, each has one, and every split looks at a column that exists."""
-    names = nodes.dtype.names or ()
-    need({"left_child", "right_child", "feature", "threshold"} <= set(names), "nodes must be those of a tree")
-    need(nodes.ndim == 1 and len(nodes) > 0, "a tree must have a node")
-    left, right = nodes["left_child"].astype(np.int64), nodes["right_child"].astype(np.int64)
-    split = left != -1
-    need(((right != -1) == split).all(), "a node must have two children or none")
-    index = np.arange(len(nodes))
-    children = np.concatenate([left[split], right[split]])
-    parents = np.concatenate([index[split], index[split]])
-    need(((children > parents) & (children < len(nodes))).all(), "a child must stand behind its parent")
-    need(len(np.unique(children)) == len(children), "a node must have one parent")
-    column = nodes["feature"][split].astype(np.int64)
-    need(((column >= 0) & (column < features)).all(), "a split must look at a column that exists")

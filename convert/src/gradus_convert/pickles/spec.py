@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
-from gradus_convert.comparison.rows import read_rows
 from gradus_convert.pickles import levels_and_classes
-from gradus_convert.pickles.ensemble import LegacyEnsemble, LegacyMember, read_ensemble
+from gradus_convert.pickles.ensemble import LegacyEnsemble, LegacyMember, or_drop, read_ensemble
 from gradus_convert.pickles.inert import BrokenPickleError
 from gradus_convert.pickles.request import ImportRequest
+from gradus_convert.pickles.safe_names import identifier
+from gradus_convert.pickles.training_rows import float64_remarks, read_training_rows
 from gradus_convert.readers import NativeModel, read_model
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.contracts.histograms import describe_column
-from gradus_runtime.contracts.manifest import DecisionPolicy, Provenance
+from gradus_runtime.contracts.manifest import DecisionPolicy, DroppedMember, Provenance
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
@@ -36,6 +37,7 @@ _LIBRARIES = {
 }
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +54,28 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
     Raises:
         GradusError: A file is refused or does not fit; the message names it.
     """
-    ensembles = {
-        level: read_ensemble(paths, any_version=request.any_version, max_bytes=request.max_bytes)
+    found = {
+        level: read_ensemble(
+            paths,
+            any_version=request.any_version,
+            max_bytes=request.max_bytes,
+            drop=request.drop,
+            rounds=request.rounds,
+        )
         for level, paths in request.files.items()
     }
-    natives = {
-        level: {m.name: _lower(m, f"{level or 'ensemble'}: {m.name}") for m in e.members}
-        for level, e in ensembles.items()
-    }
+    _check_dropped(request.drop, found)
+    named = {level: _named(level, e, request) for level, e in found.items()}
+    natives = {level: _lowered(level, e) for level, e in named.items()}
     widths = {level: next(iter(n.values())).lowered.n_features for level, n in natives.items()}
-    order, placed = _order(request, ensembles, widths)
+    order, placed = _order(request, named, widths)
     count = max(native.n_classes for n in natives.values() for native in n.values())
-    labels = levels_and_classes.ensemble_labels(tuple(ensembles.values()), count)
+    labels = levels_and_classes.ensemble_labels(tuple(named.values()), count)
     classes = levels_and_classes.class_names(labels, request.classes)
     columns = _Columns(labels, tuple(classes))
     levels = {
         placed[name]: _level(placed[name], ensemble, natives[name], columns, request.weights)
-        for name, ensemble in ensembles.items()
+        for name, ensemble in named.items()
     }
     if request.decision is not None and request.decision.max_age_days is not None and not request.data_end:
         raise UsageError(
@@ -77,7 +84,17 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
             value=request.decision.max_age_days,
             hint="Give --data-end 2026-11-14.",
         )
-    holdout, facts = _rows(request.rows, order)
+    originals = {
+        new: old
+        for level, e in named.items()
+        for new, old in zip(e.feature_names or (), found[level].feature_names or (), strict=True)
+        if new != old
+    }
+    wide, holdout, facts = _rows(request.rows, order, originals)
+    remarks = [f"{placed[level]}: {text}" for level, e in named.items() for text in e.remarks]
+    for level in levels.values():
+        columns_of = [order.names.index(n) for n in order.level_features(level.name)]
+        remarks += float64_remarks(level, None if wide is None else wide[:, columns_of], len(classes))
     return ArtifactSpec(
         name=request.name,
         version=request.version,
@@ -93,7 +110,36 @@ def import_spec(request: ImportRequest) -> ArtifactSpec:
         encoding=request.encoding,
         report=None,
         third_opinion=False,
+        dropped=tuple(
+            DroppedMember(placed[level], name, reason)
+            for level, e in named.items()
+            for name, reason in e.dropped
+        ),
+        remarks=tuple(remarks),
     )
+
+
+def _check_dropped(drop: tuple[str, ...], found: Mapping[str, LegacyEnsemble]) -> None:
+    known = {name for e in found.values() for name, _ in e.dropped}
+    for name in drop:
+        if identifier(name) not in known:
+            members = {m.name for e in found.values() for m in e.members}
+            raise UsageError(
+                "a member to leave out must be in a file",
+                place="--drop-member",
+                value=name,
+                hint=f"Members: {', '.join(sorted(members))}.",
+            )
+
+
+def _lowered(level: str, ensemble: LegacyEnsemble) -> dict[str, NativeModel]:
+    natives = {}
+    for member in ensemble.members:
+        try:
+            natives[member.name] = _lower(member, f"{level or 'ensemble'}: {member.name}")
+        except GradusError as e:
+            raise (or_drop(e, member.name) if len(ensemble.members) > 1 else e) from None
+    return natives
 
 
 def _lower(member: LegacyMember, place: str) -> NativeModel:
@@ -141,6 +187,7 @@ def _level(
             value=list(natives),
             hint="Give --weights " + ",".join(f"{n}=..." for n in natives) + ".",
         )
+    weights = {identifier(n): w for n, w in weights.items() if n not in {d for d, _ in ensemble.dropped}}
     if set(weights) != set(natives):
         raise UsageError(
             "weights must name each member once",
@@ -152,8 +199,6 @@ def _level(
     for member in ensemble.members:
         native, weight = natives[member.name], weights[member.name]
         place = f"{name}: {member.name}"
-        if not is_identifier(member.name):
-            raise DataError("a member's name must be an identifier", place=place, value=member.name)
         own = member.rebuilt.labels
         mine = levels_and_classes.member_classes(own, native.n_classes, columns.labels, columns.order, place)
         if weight > 0:
@@ -163,25 +208,44 @@ def _level(
     return LevelSpec(name, ensemble.vote, tuple(members), {})
 
 
-def _rows(path: Path | None, order: FeatureOrder) -> tuple[Float32, dict[str, FeatureFacts]]:
+def _rows(
+    path: Path | None, order: FeatureOrder, originals: Mapping[str, str]
+) -> tuple[Float64 | None, Float32, dict[str, FeatureFacts]]:
+    """Rows as the file has them, as float32, and what they tell of each feature."""
     if path is None:
-        return np.empty((0, len(order.names)), np.float32), {}
-    table = read_rows(path, order.names)
-    rows = np.full((len(table.features), len(order.names)), np.nan, np.float32)
-    if table.names is None:
-        raise DataError("rows must have the features' names", place=str(path))
-    for i, name in enumerate(order.names):
-        if name not in table.names:
-            raise DataError("rows must have each feature", place=str(path), value=name)
-        rows[:, i] = table.features[:, table.names.index(name)]
-    rows[~np.isfinite(rows)] = np.nan
+        return None, np.empty((0, len(order.names)), np.float32), {}
+    wide = read_training_rows(path, order.names, originals)
+    rows = wide.astype(np.float32)
     facts = {name: f for i, name in enumerate(order.names) if (f := _facts(rows[:, i])) is not None}
-    return rows, facts
+    return wide, rows, facts
 
 
 def _facts(column: Float32) -> FeatureFacts | None:
     found = describe_column(column)
     return None if found is None else FeatureFacts(*found)
+
+
+def _named(level: str, ensemble: LegacyEnsemble, request: ImportRequest) -> LegacyEnsemble:
+    """An ensemble with names of features that an artifact can have, if it may be so."""
+    given = ensemble.feature_names or ()
+    odd = [name for name in given if not is_identifier(name)]
+    if not odd:
+        return ensemble
+    names = tuple(map(identifier, given))
+    if request.feature_order is None and not request.rename_features:
+        raise DataError(
+            "a feature's name must start with a letter or _ and hold letters, digits, _ . - only",
+            place=f"{level or 'ensemble'}: feature {given.index(odd[0]) + 1}",
+            value=odd[0],
+            hint=f"Import with --rename-features: it becomes {identifier(odd[0])}, and the bot's rows must "
+            "use that name. Or rename the column where it is made, and train again.",
+        )
+    if len(set(names)) != len(names):
+        raise DataError("features must differ when they are renamed", place=level, value=odd[:3])
+    shown = ", ".join(f"{name!r:.60} is {identifier(name)}" for name in odd[:3])
+    more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+    remark = f"features are renamed, and the bot's rows must use the new names: {shown}{more}"
+    return replace(ensemble, feature_names=names, remarks=(*ensemble.remarks, remark))
 
 
 def _decision(classes: tuple[str, ...], fallback: str | None) -> DecisionPolicy:

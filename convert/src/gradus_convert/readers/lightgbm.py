@@ -69,7 +69,9 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         return np.asarray(ids, np.int64).reshape(len(X), len(trees))
 
     labels = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
-    return NativeModel("lightgbm", model, forest, probabilities, leaves, per_round, labels)
+    return NativeModel(
+        "lightgbm", model, forest, probabilities, leaves, per_round, labels, reads_float64=True
+    )
 
 
 def _forest(text: str, place: str) -> Forest:

@@ -27,6 +27,8 @@ class NativeModel:
             of each, by the library; None where there are no trees.
         per_round: How many trees the library grows at a time, and can be asked for at once.
         labels: The classes as the library names them, if it does.
+        reads_float64: Whether the library reads float64 values as they are: `probabilities` takes them,
+            too, and may answer otherwise than for the same rows as float32.
     """
 
     library: str
@@ -36,6 +38,7 @@ class NativeModel:
     leaves: Callable[[npt.NDArray[np.float32], range], npt.NDArray[np.int64]] | None
     per_round: int
     labels: tuple[object, ...] | None
+    reads_float64: bool = False
 
     @property
     def n_classes(self) -> int:

@@ -95,7 +95,7 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
         return np.stack(ids, axis=1).astype(np.int64)
 
     labels = tuple(model.classes_.tolist())
-    return NativeModel("sklearn", model, forest, probabilities, leaves, outputs, labels)
+    return NativeModel("sklearn", model, forest, probabilities, leaves, outputs, labels, reads_float64=True)
 
 
 def _hist_table(nodes: npt.NDArray[Any], output: int) -> NodeTable:

@@ -31,7 +31,8 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return np.asarray(model.predict_proba(X), np.float64)
 
-    return NativeModel("sklearn", model, fragment, probabilities, None, 0, tuple(model.classes_.tolist()))
+    labels = tuple(model.classes_.tolist())
+    return NativeModel("sklearn", model, fragment, probabilities, None, 0, labels, reads_float64=True)
 
 
 def _convert(model: Any, place: str) -> bytes:
