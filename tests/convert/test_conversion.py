@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.golden import npz_bytes, variant
 from gradus_convert import conversion
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
+from gradus_runtime.contracts import codec, run_folder
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import EXACT
 from gradus_runtime.store import open_artifact
@@ -224,3 +226,61 @@ def test_on_a_terminal_progress_moves(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert convert(run, tmp_path / "store", "--dry-run", "--level", "level2") == 0
     assert "level2: reading lightgbm, xgboost, random_forest" in capsys.readouterr().err
+
+
+def test_what_training_found_is_copied_into_the_manifest_and_the_card(run: Path, tmp_path: Path) -> None:
+    found = {
+        "label": {
+            "kind": "fixed_horizon",
+            "reach": 4,
+            "numbers": {"horizon": 4.0},
+            "texts": {},
+            "sentence": "x",
+        },
+        "costs": None,
+        "order_of_service": {
+            "kind": "measured",
+            "levels": ["level2"],
+            "others": ["level1"],
+            "proofs": [
+                {"level": "level2", "against": "priors", "in_service": True, "sentence": "level2 is better"},
+                {"level": "level1", "against": "level2", "in_service": False, "sentence": "level1 is not"},
+            ],
+        },
+        "gates": [
+            {"level": "served", "rule": "moves", "kind": "value", "passed": True, "sentence": "it moves"},
+        ],
+        "verdict": {"name": "moves", "sentences": ["It knows whether.", "Money: no costs given."]},
+        "measured": {"rows": 9, "start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"},
+        "shipped": None,
+    }
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    value = json.loads((copy / "training_metadata.json").read_text())
+    value["format"] = "gradus-run/2"
+    value["run"]["found"] = found
+    (copy / "training_metadata.json").write_text(json.dumps(value))
+    assert convert(copy, tmp_path / "tiny", "--version", "2026.11.21") == 0
+    with open_artifact(tmp_path / "tiny" / "versions" / "2026.11.21") as artifact:
+        m = artifact.manifest
+        card = artifact.read("card.md").decode()
+    assert {name: codec.encode(getattr(m, name)) for name in found} == found
+    assert card.index("## Verdict: moves") < card.index("## level1")
+    assert "In service (measured): level2. Only where nothing in service can answer: level1." in card
+    assert "* value gate, passed: it moves" in card
+    with Predictor.open(tmp_path / "tiny" / "versions" / "2026.11.21") as bot:
+        names = [f.name for f in m.features]
+        assert bot.decide(dict.fromkeys(names, 0.5)).level == "level2"
+    alone = tmp_path / "alone"
+    assert convert(copy, alone, "--version", "2026.11.21", "--level", "level1") == 0
+    with open_artifact(alone / "versions" / "2026.11.21") as artifact:
+        order = artifact.manifest.order_of_service
+    assert (order.levels, order.others, order.proofs) == ((), ("level1",), ())
+
+
+def test_a_run_of_format_1_says_nothing_of_what_training_found(run: Path) -> None:
+    value = json.loads((run / "training_metadata.json").read_text())
+    del value["run"]["found"]
+    value["format"] = "gradus-run/1"
+    (run / "training_metadata.json").write_text(json.dumps(value))
+    assert run_folder.load(run).found == run_folder.NOTHING_FOUND

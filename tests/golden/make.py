@@ -37,6 +37,7 @@ from gradus_runtime.contracts.manifest import (
     Parity,
     Provenance,
     RuntimeRequirement,
+    declared,
 )
 from gradus_runtime.store import seal
 
@@ -206,6 +207,7 @@ def _manifest(
         runtime=RuntimeRequirement("1.20", ("1.26.0",)),
         aliases={"production_ensemble_full": "level1", "production_ensemble": "level2"},
         members_dropped=None,
+        order_of_service=declared(level.name for level in made),
     )
 
 

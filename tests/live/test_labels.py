@@ -21,10 +21,12 @@ from gradus_live.labels import (
     LabelRule,
     Meta,
     TripleBarrier,
+    from_contract,
     outcomes,
     parameters_of,
     parse_label,
     sentence,
+    to_contract,
 )
 from gradus_live.volatility import average_true_range, recent_volatility
 from gradus_runtime.errors import ConfigError, DataError
@@ -269,6 +271,7 @@ def test_the_true_range_counts_the_close_before() -> None:
 def test_a_label_is_read_back_from_its_parameters(rule: LabelRule) -> None:
     assert parse_label(parameters_of(rule), place="labels") == rule
     assert sentence(rule)
+    assert from_contract(to_contract(rule), rule.classes) == rule
 
 
 @pytest.mark.parametrize(

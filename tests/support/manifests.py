@@ -16,6 +16,7 @@ from gradus_runtime.contracts.manifest import (
     Parity,
     Provenance,
     RuntimeRequirement,
+    declared,
 )
 
 DIGEST = "0" * 64
@@ -69,4 +70,5 @@ def sample_manifest() -> Manifest:
         runtime=RuntimeRequirement("1.20", ("1.26.0",)),
         aliases={"production_ensemble_full": "level1"},
         members_dropped=None,
+        order_of_service=declared(("level1", "level2")),
     )

@@ -74,6 +74,7 @@ def read(
         encoding=encoding,
         report=report.read_bytes() if report.is_file() else None,
         third_opinion=third_opinion,
+        found=run.found,
     )
 
 

@@ -25,7 +25,9 @@ from gradus_runtime.contracts.manifest import (
     Golden,
     Level,
     Manifest,
+    OrderOfService,
     RuntimeRequirement,
+    declared,
     parse,
 )
 from gradus_runtime.errors import DataError
@@ -147,7 +149,25 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         runtime=spec.runtime,
         aliases={a: s for a, s in sorted(spec.aliases.items()) if s in {x.name for x in levels}},
         members_dropped=spec.dropped or None,
+        order_of_service=_order(spec, [s.name for s in levels]),
+        label=spec.found.label,
+        costs=spec.found.costs,
+        gates=spec.found.gates,
+        verdict=spec.found.verdict,
+        measured=spec.found.measured,
+        shipped=spec.found.shipped,
     )
+
+
+def _order(spec: ArtifactSpec, names: Sequence[str]) -> OrderOfService:
+    """The order of service of the levels that the artifact has; as they stand where nothing was measured."""
+    order = spec.found.order_of_service
+    if order is None:
+        return declared(names)
+    kept = [tuple(n for n in part if n in names) for part in (order.levels, order.others)]
+    whom = (*names, "priors")
+    proofs = tuple(p for p in order.proofs if p.level in names and p.against in whom)
+    return OrderOfService(order.kind, kept[0], kept[1], proofs)
 
 
 def _feature(spec: ArtifactSpec, name: str, group: str) -> FeatureSpec:

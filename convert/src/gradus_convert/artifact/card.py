@@ -14,6 +14,7 @@ def write(manifest: Manifest, third: Sequence[ThirdOpinion], remarks: Sequence[s
     """Return the card: the same manifest (files apart), third opinions and remarks give the same text."""
     parts = [
         _head(manifest),
+        *([_verdict(manifest)] if manifest.verdict is not None else []),
         *([_remarks(manifest, remarks)] if remarks or manifest.members_dropped else []),
         *(_level(manifest, s) for s in manifest.levels),
         *([_third(manifest, third)] if third else []),
@@ -41,6 +42,25 @@ def _head(m: Manifest) -> str:
 
 def _remarks(m: Manifest, remarks: Sequence[str]) -> str:
     return "## To know\n\n" + "".join(f"* {text}.\n" for text in (*dropped(m), *remarks))
+
+
+def _verdict(m: Manifest) -> str:
+    """What the probabilities are worth, before all figures."""
+    if m.verdict is None:
+        return ""
+    order = m.order_of_service
+    text = f"## Verdict: {m.verdict.name}\n\n" + "".join(f"{s}\n\n" for s in m.verdict.sentences)
+    if m.label is not None:
+        text += f"The label: {m.label.sentence}.\n\n"
+    first = ", then ".join(order.levels) or "none"
+    text += f"In service ({order.kind}): {first}."
+    if order.others:
+        text += f" Only where nothing in service can answer: {', '.join(order.others)}."
+    text += "\n\n" + "".join(f"* {p.sentence}.\n" for p in order.proofs)
+    for gate in m.gates or ():
+        said = {True: "passed", False: "failed" if gate.kind == "integrity" else "no", None: "skipped"}
+        text += f"* {gate.kind} gate, {said[gate.passed]}: {gate.sentence}\n"
+    return text
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

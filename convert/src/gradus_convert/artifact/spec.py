@@ -19,6 +19,7 @@ from gradus_runtime.contracts.manifest import (
     Provenance,
     RuntimeRequirement,
 )
+from gradus_runtime.contracts.run_folder import NOTHING_FOUND, Findings
 
 __all__ = ["ArtifactSpec", "BuiltArtifact", "FeatureFacts", "LevelSpec", "MemberSpec"]
 
@@ -72,6 +73,7 @@ class ArtifactSpec:
         report: `report.html`, if there is one.
         third_opinion: Whether to ask the stock converters too, on the best level, for the card.
         dropped: Members that were left out.
+        found: What training found.
         remarks: What a person should know of how it was made, for the card; sentences without full stops.
     """
 
@@ -90,6 +92,7 @@ class ArtifactSpec:
     report: bytes | None
     third_opinion: bool
     dropped: tuple[DroppedMember, ...] = ()
+    found: Findings = NOTHING_FOUND
     remarks: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from gradus_live.labels.kinds import Column, FixedHorizon, LabelRule, Meta, TradeRule, TripleBarrier
 from gradus_live.labels.outcome import NO_LABEL, Outcomes, outcomes
-from gradus_live.labels.table import parameters_of, parse_label, sentence
+from gradus_live.labels.table import from_contract, parameters_of, parse_label, sentence, to_contract
 
 __all__ = [
     "NO_LABEL",
@@ -13,8 +13,10 @@ __all__ = [
     "Outcomes",
     "TradeRule",
     "TripleBarrier",
+    "from_contract",
     "outcomes",
     "parameters_of",
     "parse_label",
     "sentence",
+    "to_contract",
 ]

@@ -9,9 +9,10 @@ from typing import Any
 
 from gradus_live.labels.kinds import Column, FixedHorizon, LabelRule, Meta, TradeRule, TripleBarrier
 from gradus_runtime.contracts import codec
+from gradus_runtime.contracts.manifest import Label
 from gradus_runtime.errors import ConfigError
 
-__all__ = ["parameters_of", "parse_label", "sentence"]
+__all__ = ["from_contract", "parameters_of", "parse_label", "sentence", "to_contract"]
 
 _KINDS: Mapping[str, type[Any]] = {
     "fixed_horizon": FixedHorizon,
@@ -67,6 +68,52 @@ def parameters_of(rule: LabelRule) -> dict[str, Any]:
     if isinstance(rule, Meta):
         value["trade"] = parameters_of(rule.trade)
     return value
+
+
+def to_contract(rule: LabelRule) -> Label:
+    """Return a label as the manifest holds it.
+
+    >>> dict(to_contract(FixedHorizon(4, 0.005)).numbers)
+    {'horizon': 4.0, 'threshold': 0.005, 'window': 96.0}
+    """
+    numbers: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    flat = {key: item for key, item in parameters_of(rule).items() if key not in ("kind", "classes", "trade")}
+    if isinstance(rule, Meta):
+        flat |= {f"trade.{k}": v for k, v in parameters_of(rule.trade).items() if k != "classes"}
+    for name, value in flat.items():
+        if isinstance(value, str):
+            if value:
+                texts[name] = value
+        elif name != "reach":
+            numbers[name] = float(value)
+    return Label(rule.kind, rule.reach, numbers, texts, sentence(rule))
+
+
+def from_contract(label: Label, classes: tuple[str, ...]) -> LabelRule:
+    """Return the label that a manifest holds, so that later outcomes are those of training.
+
+    Args:
+        label: Of the manifest.
+        classes: Of the manifest.
+
+    Raises:
+        ConfigError: Its parameters are not those of its kind.
+
+    >>> from_contract(to_contract(Column(3)), ("SELL", "HOLD", "BUY")).reach
+    3
+    """
+    table: dict[str, Any] = {"kind": label.kind, "classes": list(classes)}
+    trade: dict[str, Any] = {}
+    if label.kind == "column":
+        table["reach"] = label.reach
+    whole = {n: int(v) for n, v in label.numbers.items() if n.rpartition(".")[2] in ("horizon", "window")}
+    for name, value in {**label.numbers, **whole, **label.texts}.items():
+        part, key = (trade, name[6:]) if name.startswith("trade.") else (table, name)
+        part[key] = value
+    if trade:
+        table["trade"] = trade
+    return parse_label(table, place="label")
 
 
 def sentence(rule: LabelRule) -> str:

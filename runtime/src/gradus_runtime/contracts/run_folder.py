@@ -22,12 +22,34 @@ from pathlib import Path
 from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
-from gradus_runtime.contracts.manifest import Histogram, Provenance
+from gradus_runtime.contracts.manifest import (
+    Costs,
+    GateResult,
+    Histogram,
+    Label,
+    OrderOfService,
+    Provenance,
+    RowSpan,
+    Verdict,
+)
 from gradus_runtime.errors import DataError
 
-__all__ = ["FORMAT", "METADATA", "FeatureStatistics", "Run", "RunLevel", "RunMember", "dump", "load"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_1",
+    "METADATA",
+    "NOTHING_FOUND",
+    "FeatureStatistics",
+    "Findings",
+    "Run",
+    "RunLevel",
+    "RunMember",
+    "dump",
+    "load",
+]
 
-FORMAT = "gradus-run/1"
+FORMAT = "gradus-run/2"
+FORMAT_1 = "gradus-run/1"
 METADATA = "training_metadata.json"
 MAX_BYTES = 64 << 20
 
@@ -69,6 +91,25 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Findings:
+    """What training found, each None where it did not look; conversion copies it into the manifest.
+
+    `measured` are the rows that figures are of, `shipped` those that the final models were fitted on.
+    """
+
+    label: Label | None
+    costs: Costs | None
+    order_of_service: OrderOfService | None
+    gates: tuple[GateResult, ...] | None
+    verdict: Verdict | None
+    measured: RowSpan | None
+    shipped: RowSpan | None
+
+
+NOTHING_FOUND = Findings(None, None, None, None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What conversion needs of a run. Levels are in order, best first; a run may lack some levels."""
 
@@ -79,6 +120,7 @@ class Run:
     holdout_sha256: str
     gate_passed: bool | None
     provenance: Provenance
+    found: Findings = NOTHING_FOUND
 
 
 def dump(run: Run, training: Mapping[str, Any]) -> bytes:
@@ -103,6 +145,10 @@ def load(folder: Path) -> Run:
             hint="Run `gradus train`, or `gradus train --resume` if it was interrupted.",
         ) from None
     value = strict_json.parse(data, place=str(path), max_bytes=MAX_BYTES, error=DataError)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise DataError(f"format must be {FORMAT!r}", place=str(path))
-    return codec.decode(Run, value.get("run"), place=f"{path}: run", error=DataError)
+    name = value.get("format") if isinstance(value, dict) else None
+    if name not in (FORMAT, FORMAT_1):
+        raise DataError(f"format must be {FORMAT!r} or {FORMAT_1!r}", place=str(path), value=name)
+    run = value.get("run")
+    if name == FORMAT_1 and isinstance(run, dict):  # before training said what it found
+        run = {**run, "found": codec.encode(NOTHING_FOUND)}
+    return codec.decode(Run, run, place=f"{path}: run", error=DataError)

@@ -64,6 +64,10 @@ def explain(
         else:
             reasons.append(f"{plan.name}: was being loaded or tried again")
     if code < len(schema.levels):
+        name = schema.levels[code].name
+        if name in schema.not_in_service:
+            why = schema.not_in_service[name]
+            reasons.append(f"{name}: serves as nothing in service can{': ' + why if why else ''}")
         filled = wanting & request.fillable & schema.levels[code].mask
         if filled:
             reasons.append(f"filled by the caller: {schema.some_names(filled)}")

@@ -14,9 +14,9 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import Level, Manifest
 
-__all__ = ["LevelPlan", "Schema"]
+__all__ = ["LevelPlan", "Schema", "served_levels"]
 
 NAMED_FEATURES = 5
 """So many missing features are named in a reason; the others are counted."""
@@ -41,7 +41,7 @@ class Schema:
 
     Args:
         manifest: The artifact's contract.
-        first_level: The best level to serve; the manifest's first by default.
+        first_level: A level that was asked for by name; see `served_levels`.
     """
 
     def __init__(self, manifest: Manifest, first_level: str | None = None) -> None:
@@ -53,12 +53,15 @@ class Schema:
             self.groups[feature.group] = self.groups.get(feature.group, 0) | 1 << i
         place = {name: i for i, name in enumerate(self.names)}
         plans = []
-        first = 0 if first_level is None else [level.name for level in manifest.levels].index(first_level)
-        for level in manifest.levels[first:]:
+        for level in served_levels(manifest, first_level):
             columns = [place[name] for name in manifest.level_features(level)]
             mask = sum(1 << i for i in columns)
             plans.append(LevelPlan(level.name, np.array(columns, np.intp), mask, *_picker(columns)))
         self.levels = tuple(plans)
+        order = manifest.order_of_service
+        proofs = {proof.level: proof.sentence for proof in order.proofs}
+        self.not_in_service = {name: proofs.get(name, "") for name in order.others}
+        self.first_is_in_service = plans[0].name not in self.not_in_service
         self.level_names = tuple(plan.name for plan in plans)
         self.widths = {
             len(plan.columns): tuple(self.names[i] for i in plan.columns.tolist()) for plan in plans
@@ -87,6 +90,22 @@ class Schema:
         if groups:
             parts.append(f"{', '.join(groups)} declared unavailable")
         return f"{plan.name}: {'; '.join(parts)}"
+
+
+def served_levels(manifest: Manifest, first_level: str | None = None) -> tuple[Level, ...]:
+    """Return the levels as rows are offered to them.
+
+    Args:
+        manifest: The artifact's contract.
+        first_level: A level that was asked for by name: it comes first, and after it those that are declared
+            after it, in the order of service. None: the order of service.
+    """
+    if first_level is None:
+        return manifest.service
+    names = [level.name for level in manifest.levels]
+    place = names.index(first_level)
+    after = set(names[place + 1 :])
+    return (manifest.levels[place], *(level for level in manifest.service if level.name in after))
 
 
 def _picker(columns: list[int]) -> tuple[Callable[[list[float]], Sequence[float]], bool]:

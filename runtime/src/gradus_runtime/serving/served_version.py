@@ -16,7 +16,7 @@ from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
-from gradus_runtime.routing.schema import Schema
+from gradus_runtime.routing.schema import Schema, served_levels
 from gradus_runtime.serving.golden_replay import check_onnxruntime
 from gradus_runtime.serving.level_slot import Events, LevelSlot
 from gradus_runtime.serving.settings import Settings
@@ -50,7 +50,7 @@ class ServedVersion:
         manifest: The contract of this version.
         digest: The digest of this version.
         schema: Names, groups and levels as masks.
-        slots: The levels, best first.
+        slots: The levels, in the order of service.
         default: What a call asks for that asks for nothing special.
         counts: For `drift()`; None if switched off.
         changes: As given.
@@ -90,8 +90,7 @@ class ServedVersion:
                 events=self.events,
                 monotonic=monotonic,
             )
-            for level in manifest.levels
-            if level.name in schema.level_names
+            for level in served_levels(manifest, artifact.first_level)
         )
         self._max_age_days = settings.max_age_days or manifest.decision.max_age_days
         self.expires = _expiry(manifest, self._max_age_days)

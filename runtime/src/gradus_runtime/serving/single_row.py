@@ -104,7 +104,7 @@ class Decider:
             action = serving.manifest.decision.fallback_action
         self._way = self._ways[code]
         reasons: tuple[str, ...] = ()
-        if code or lacking or weak or request.unavailable:
+        if code or lacking or weak or request.unavailable or not schema.first_is_in_service:
             reasons = self._reasons(request, code, lacking, refused, weak)
         if code != serving.last:
             serving.changes.level(schema.level_names[code], reasons if code else ())
@@ -180,7 +180,7 @@ def _quick_way(
     better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
     indices = range(len(classes))
     threshold, held_action = serving.default.threshold, serving.manifest.decision.fallback_action
-    counts = serving.counts
+    counts, unproved = serving.counts, not schema.first_is_in_service
 
     def answer(row: dict[Any, Any]) -> Decision | None:
         session = slot.session
@@ -233,7 +233,7 @@ def _quick_way(
         if threshold is not None and confidence < threshold:
             why = reasons(serving.default, code, lacking, 0, (action, confidence))
             action = held_action
-        elif lacking or code:
+        elif lacking or code or unproved:
             why = reasons(serving.default, code, lacking, 0, None)
         if serving.last != code:
             serving.changes.level(name, why if code else ())

@@ -37,8 +37,7 @@ class Artifact:
         manifest_bytes: The bytes of `manifest.json`, as published.
         digest: SHA-256 of the manifest's bytes, in hexadecimal.
         origin: Where it comes from, for people.
-        first_level: Name of the best level to serve: the manifest's first, or what the old name means that
-            it was opened by.
+        first_level: The level that it was opened by, by its own name or an old one; None where by none.
 
     Raises:
         IntegrityError: The manifest is not what its seal or the pin say, or does not list all files.
@@ -57,7 +56,7 @@ class Artifact:
         except BaseException:
             carrier.close()
             raise
-        self.first_level = self.manifest.levels[0].name
+        self.first_level: str | None = None
 
     def _verified_manifest(self, expected: str | None) -> tuple[bytes, str]:
         data = self._bounded(names.MANIFEST, strict_json.MAX_BYTES)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gradus_runtime.contracts import codec, features_graph, run_folder, strict_json
 from gradus_runtime.contracts.features_graph import GRAPH_FILE, SPEC_FILE
 from gradus_runtime.contracts.manifest import Provenance
-from gradus_runtime.contracts.run_folder import METADATA, Run, RunLevel, RunMember
+from gradus_runtime.contracts.run_folder import METADATA, Findings, Run, RunLevel, RunMember
 from gradus_runtime.errors import UsageError
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train.evaluation.details import Details
@@ -68,6 +68,7 @@ def write_run(
     details: Details,
     out: Path,
     *,
+    found: Findings,
     gate_passed: bool | None,
     git_commit: str | None,
     timings: Mapping[str, float],
@@ -79,6 +80,7 @@ def write_run(
         results: Its levels.
         details: What was measured.
         out: The folder.
+        found: What the manifest says of it.
         gate_passed: None where gates were not asked.
         git_commit: Of the configuration's repository.
         timings: Seconds by part; the only thing in the folder that differs between two equal runs.
@@ -109,6 +111,7 @@ def write_run(
         holdout_sha256=hashlib.sha256(holdout).hexdigest(),
         gate_passed=gate_passed,
         provenance=_provenance(plan, len(development), git_commit),
+        found=found,
     )
     training = {
         "details": codec.encode(details),

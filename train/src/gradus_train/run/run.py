@@ -14,20 +14,11 @@ from pathlib import Path
 from gradus_live.costs import Costs
 from gradus_runtime.contracts.run_folder import Run
 from gradus_runtime.errors import UsageError
-from gradus_train.evaluation import gates as gating
-from gradus_train.evaluation.details import Details, GateLine
-from gradus_train.evaluation.evidence import evidence_of, served, what_was_said
+from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.gates import Gate
-from gradus_train.evaluation.pinned import compare_with_pinned
-from gradus_train.evaluation.scoreboard import level_details
-from gradus_train.evaluation.service import declared_order, measured_order
-from gradus_train.evaluation.stepdown import outage_drills, step_down
-from gradus_train.evaluation.summary import summarise_data, summarise_split
-from gradus_train.evaluation.suspicion import suspicions
-from gradus_train.evaluation.value import prior_test
-from gradus_train.evaluation.verdict import judge
+from gradus_train.evaluation.measure import measure
 from gradus_train.run.folder import check_target, write_run
-from gradus_train.training.assemble import LevelResult, assemble
+from gradus_train.training.assemble import assemble
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
 from gradus_train.training.prepare import Plan
@@ -84,55 +75,21 @@ def train(
         executed = execute(plan, store, jobs=jobs, progress=progress or Silent())
         fitted = time.perf_counter() - begun
         results = [assemble(plan, level, executed) for level in plan.levels]
-        details, gate_passed = _measure(plan, results, gates, pinned_store, costs)
+        measured = measure(plan, results, gates=gates, pinned_store=pinned_store, costs=costs)
         timings = {str(key): round(seconds, 3) for key, seconds in sorted(executed.seconds.items(), key=str)}
         timings["fitting"] = round(fitted, 3)
         run = write_run(
             plan,
             results,
-            details,
+            measured.details,
             out,
-            gate_passed=gate_passed,
+            found=measured.found,
+            gate_passed=measured.gate_passed,
             git_commit=git_commit,
             timings=timings,
         )
     shutil.rmtree(folder, ignore_errors=True)
-    return Outcome(run, details)
-
-
-def _measure(
-    plan: Plan,
-    results: Sequence[LevelResult],
-    gates: Sequence[Gate] | None,
-    pinned_store: Path | None,
-    costs: Costs | None,
-) -> tuple[Details, bool | None]:
-    below = [*results[1:], None]
-    levels = tuple(level_details(plan, r, b) for r, b in zip(results, below, strict=True))
-    said = {r.plan.name: what_was_said(plan, r) for r in results}
-    service = measured_order(plan, said)
-    if plan.config.service.order == "declared":
-        service = declared_order(service, list(said))
-    evidence = evidence_of(plan, served([said[name] for name in (*service.levels, *service.others)]))
-    verdict = judge(evidence, costs)
-    lines: tuple[GateLine, ...] = ()
-    if gates is not None:
-        compared = compare_with_pinned(pinned_store, plan, results)
-        looked = suspicions(plan.dataset)
-        words = None if looked is None else [s.sentence for s in looked]
-        lines = gating.evaluate(gates, levels, compared, worse=prior_test(evidence), suspicions=words)
-        lines += gating.value_lines(verdict)
-    details = Details(
-        verdict=verdict,
-        service=service,
-        data=summarise_data(plan),
-        split=summarise_split(plan),
-        levels=levels,
-        step_down=step_down(plan, results),
-        drills=outage_drills(plan, results),
-        gates=lines,
-    )
-    return details, None if gates is None else gating.passed(lines)
+    return Outcome(run, measured.details)
 
 
 @contextmanager

@@ -4,6 +4,16 @@
 format has a module that upgrades it (`format1`).
 """
 
+from gradus_runtime.contracts.manifest.judgement import (
+    Costs,
+    GateResult,
+    Label,
+    LevelProof,
+    OrderOfService,
+    RowSpan,
+    Verdict,
+    declared,
+)
 from gradus_runtime.contracts.manifest.reader import parse, upgrade
 from gradus_runtime.contracts.manifest.types import (
     CLOSE,
@@ -28,18 +38,26 @@ __all__ = [
     "CLOSE",
     "EXACT",
     "FORMAT_VERSION",
+    "Costs",
     "DecisionPolicy",
     "DroppedMember",
     "FeatureSpec",
     "FileEntry",
+    "GateResult",
     "Golden",
     "Histogram",
+    "Label",
     "Level",
+    "LevelProof",
     "Manifest",
     "Member",
+    "OrderOfService",
     "Parity",
     "Provenance",
+    "RowSpan",
     "RuntimeRequirement",
+    "Verdict",
+    "declared",
     "parse",
     "period",
     "upgrade",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gradus_runtime.contracts import names
+from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
 from gradus_runtime.errors import ManifestError
 
@@ -76,6 +77,8 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
         _runtime,
         _aliases,
         _dropped,
+        check_order,
+        check_judgement,
     )
 
 

@@ -13,6 +13,14 @@ from dataclasses import dataclass
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
+from gradus_runtime.contracts.manifest.judgement import (
+    Costs,
+    GateResult,
+    Label,
+    OrderOfService,
+    RowSpan,
+    Verdict,
+)
 
 __all__ = [
     "CLOSE",
@@ -190,7 +198,11 @@ class RuntimeRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole contract of one artifact version. Levels are in order, best first."""
+    """The whole contract of one artifact version. Levels are in the order in which they are declared.
+
+    What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
+    figures are of (`measured`), and those that the models were fitted on (`shipped`).
+    """
 
     format_version: int
     name: str
@@ -205,11 +217,25 @@ class Manifest:
     runtime: RuntimeRequirement
     aliases: Mapping[str, str]
     members_dropped: tuple[DroppedMember, ...] | None
+    order_of_service: OrderOfService
+    label: Label | None = None
+    costs: Costs | None = None
+    gates: tuple[GateResult, ...] | None = None
+    verdict: Verdict | None = None
+    measured: RowSpan | None = None
+    shipped: RowSpan | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """All feature names, in the order of the full vector."""
         return tuple(f.name for f in self.features)
+
+    @property
+    def service(self) -> tuple[Level, ...]:
+        """The levels as rows are offered to them: those in service first, in the order of service."""
+        by_name = {level.name: level for level in self.levels}
+        order = self.order_of_service
+        return tuple(by_name[name] for name in (*order.levels, *order.others))
 
     def level_features(self, level: Level) -> tuple[str, ...]:
         """Feature names of a level, in the order of its input."""

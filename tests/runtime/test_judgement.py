@@ -1,0 +1,175 @@
+"""What training found, in the manifest: its rules, format 1, and levels served in the measured order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.golden import TRIO, full_row, golden_rows, variant
+from tests.support.manifests import sample_manifest
+
+from gradus_runtime import Predictor
+from gradus_runtime.contracts import codec
+from gradus_runtime.contracts.manifest import (
+    Costs,
+    GateResult,
+    Label,
+    LevelProof,
+    Manifest,
+    OrderOfService,
+    RowSpan,
+    Verdict,
+    declared,
+    parse,
+)
+from gradus_runtime.contracts.manifest.format1 import upgrade
+from gradus_runtime.errors import ManifestError
+from gradus_runtime.routing.schema import Schema, served_levels
+from gradus_runtime.store import Store
+
+LABEL = Label("fixed_horizon", 4, {"horizon": 4.0, "threshold": 0.005}, {"unit": "fraction"}, "up or down")
+COSTS = Costs("x", "2026-11-01", 0.0, 10.0, 0.5, 0.5, 0.0, "taker")
+ORDER = OrderOfService(
+    "measured", ("level2",), ("level1",), (LevelProof("level1", "level2", False, "level1 is not better"),)
+)
+GATE = GateResult("served", "moves", "value", None, "skipped")
+VERDICT = Verdict("moves", ("It knows something.", "Money: no costs given."))
+SPAN = RowSpan(10, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+
+
+def judged(**change: Any) -> Manifest:
+    whole = replace(
+        sample_manifest(),
+        order_of_service=ORDER,
+        label=LABEL,
+        costs=COSTS,
+        gates=(GATE,),
+        verdict=VERDICT,
+        measured=SPAN,
+        shipped=SPAN,
+    )
+    return replace(whole, **change)
+
+
+def test_what_training_found_is_read_back() -> None:
+    assert parse(judged().to_bytes()) == judged()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"order_of_service": replace(ORDER, kind="best")}, "must be measured or declared, but got 'best'"),
+        ({"order_of_service": replace(ORDER, others=())}, "must name every level once"),
+        ({"order_of_service": replace(ORDER, levels=("level2", "level1"))}, "must name every level once"),
+        ({"order_of_service": replace(ORDER, kind="declared")}, "all levels must be in service"),
+        (
+            {"order_of_service": replace(ORDER, proofs=(LevelProof("level1", "level1", True, "x"),))},
+            r"proofs\[0\].against: a level must be compared with another level or with priors",
+        ),
+        (
+            {"order_of_service": replace(ORDER, proofs=ORDER.proofs * 2)},
+            "order_of_service.proofs: a level must occur once",
+        ),
+        ({"label": replace(LABEL, kind="luck")}, "label.kind: a label must be one of"),
+        ({"label": replace(LABEL, reach=0)}, "a reach must be 1 to"),
+        ({"label": replace(LABEL, texts={"unit": "\n"})}, "label.texts.unit: a text must be printable"),
+        ({"costs": replace(COSTS, as_of="now")}, "costs must hold as of a date"),
+        ({"costs": replace(COSTS, fill="x")}, "fill must be taker or maker"),
+        ({"costs": replace(COSTS, spread=5000.0)}, "costs.spread: costs must lie between"),
+        ({"gates": (replace(GATE, kind="x"),)}, r"gates\[0\].kind: a gate must be integrity or value"),
+        ({"gates": (replace(GATE, sentence="a\nb"),)}, r"gates\[0\].sentence: a text must be printable"),
+        (
+            {"verdict": replace(VERDICT, name="good")},
+            "a verdict must be one of none, moves, direction",
+        ),
+        ({"verdict": replace(VERDICT, sentences=("x" * 1001,))}, "1 to 1000 characters"),
+        ({"measured": replace(SPAN, rows=0)}, "measured.rows: rows must be at least 1"),
+        ({"shipped": replace(SPAN, start="2027")}, "shipped: rows must start at or before their end"),
+    ],
+)
+def test_a_broken_rule_is_named(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ManifestError, match=text):
+        parse(judged(**change).to_bytes())
+
+
+def test_format_1_serves_all_levels_in_the_order_of_the_file() -> None:
+    value = codec.encode(sample_manifest())
+    for key in ("order_of_service", "label", "costs", "gates", "verdict", "measured", "shipped"):
+        del value[key]
+    new = upgrade({**value, "format_version": 1})
+    manifest = codec.decode(Manifest, new, place="m")
+    assert manifest.order_of_service == declared(("level1", "level2"))
+    assert (manifest.verdict, manifest.label) == (None, None)
+    assert [level.name for level in manifest.service] == ["level1", "level2"]
+
+
+def test_levels_are_offered_rows_in_the_order_of_service() -> None:
+    manifest = judged()
+    assert [level.name for level in manifest.service] == ["level2", "level1"]
+    assert Schema(manifest).level_names == ("level2", "level1")
+    assert [s.name for s in served_levels(manifest, "level1")] == ["level1", "level2"]
+    assert [s.name for s in served_levels(manifest, "level2")] == ["level2"]
+
+
+@pytest.fixture
+def measured_bot(tmp_path: Path) -> Any:
+    """`trio`, where level2 proved itself and level1 did not."""
+
+    def change(manifest: Manifest) -> Manifest:
+        proofs = (LevelProof("level1", "level2", False, "level1 is not better than level2 on 900 rows"),)
+        order = OrderOfService("measured", ("level2", "level3"), ("level1",), proofs)
+        return replace(manifest, order_of_service=order, verdict=VERDICT)
+
+    with Predictor.open(variant(TRIO, tmp_path / "trio", change=change)) as predictor:
+        yield predictor
+
+
+def both(bot: Predictor, row: dict[str, Any], **options: Any) -> Any:
+    single = bot.decide(row, **options)
+    (batch,) = bot.predict([row], **options)
+    assert (single.action, single.level, single.reasons) == (batch.action, batch.level, batch.reasons)
+    return single
+
+
+def test_a_whole_row_is_served_by_the_level_that_proved_itself(measured_bot: Predictor) -> None:
+    for _ in range(3):
+        decision = both(measured_bot, full_row())
+        assert (decision.level, decision.reasons) == ("level2", ())
+    expected = golden_rows()["level2"][0]
+    assert np.allclose(list(decision.probabilities.values()), expected, atol=2e-6)
+
+
+def test_a_row_steps_down_in_the_order_of_service(measured_bot: Predictor) -> None:
+    row = {k: v for k, v in full_row().items() if k not in ("breakout",)}
+    decision = both(measured_bot, row)
+    assert decision.level == "level3"
+    assert decision.reasons == ("level2: missing breakout",)
+
+
+def test_a_level_that_proved_nothing_serves_what_nothing_else_can_and_says_so(tmp_path: Path) -> None:
+    def change(manifest: Manifest) -> Manifest:
+        return replace(
+            manifest, order_of_service=OrderOfService("measured", (), ("level1", "level2", "level3"), ())
+        )
+
+    with Predictor.open(variant(TRIO, tmp_path / "trio", change=change)) as bot:
+        decision = both(bot, full_row())
+        assert decision.level == "level1"
+        assert decision.reasons == ("level1: serves as nothing in service can",)
+
+
+def test_a_level_asked_for_by_name_serves_first(tmp_path: Path) -> None:
+    def change(manifest: Manifest) -> Manifest:
+        order = OrderOfService("measured", ("level2", "level3"), ("level1",), ())
+        return replace(manifest, order_of_service=order)
+
+    folder = variant(TRIO, tmp_path / "2026.11.21", change=change)
+    store = Store(tmp_path / "store")
+    (store.path / "versions").mkdir(parents=True)
+    folder.rename(store.path / "versions" / "2026.11.21")
+    store.pin("2026.11.21", actor="test")
+    with Predictor.open(store.path / "level1") as bot:
+        assert bot.decide(full_row()).level == "level1"
