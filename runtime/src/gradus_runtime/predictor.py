@@ -88,6 +88,7 @@ class Predictor:
         sync: str = "decision",
         health_file: str | Path | None = None,
         metrics: bool | None = None,
+        strict: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
     ) -> Predictor:
@@ -112,6 +113,9 @@ class Predictor:
                 second; "never": when the system likes.
             health_file: A file that is written anew at each decision and reload, for `gradus health --file`.
             metrics: Count what `metrics()` reports; by default where there is a journal or a health file.
+            strict: Serve the pinned version or none. Otherwise, where no level of it can serve now, the
+                version that was pinned before it serves, and `health()` says so; `reload_if_changed` tries
+                the pinned one again. A version that is asked for by name has nothing to fall back to.
             clock: Seconds since 1970 UTC; for tests.
             monotonic: Seconds that never go back, `time.monotonic` by default; for tests.
 
@@ -123,7 +127,7 @@ class Predictor:
             EnvironmentFailedError: It cannot be read, or this onnxruntime may not serve it.
         """
         settings = Settings(
-            preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift
+            preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift, strict
         )
         recorder, records = None, {}
         if journal is not None or health_file is not None or metrics:

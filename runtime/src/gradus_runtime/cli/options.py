@@ -120,12 +120,12 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
-    """Open the artifact that the arguments name; options and errors are those of `Predictor.open`."""
+    """Open the artifact that the arguments name, and no other; options and errors are `Predictor.open`'s."""
     _one_thread_of_openblas()
     from gradus_runtime.predictor import Predictor
 
     source = args.source if args.source is not None else chosen_store(args).path
-    return Predictor.open(source, args.version, **options)
+    return Predictor.open(source, args.version, strict=True, **options)
 
 
 def _one_thread_of_openblas() -> None:

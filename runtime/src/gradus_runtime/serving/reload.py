@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.monitoring.change_log import Changes
+from gradus_runtime.serving.known_good import can_serve, earlier_versions, first_that_serves
 from gradus_runtime.serving.retry import FIRST_PAUSE, Retry
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
@@ -70,10 +71,50 @@ class PinnedSource:
             GradusError: It cannot be served; as `Predictor.open`.
         """
         self._token = self.token()
-        stale = self._pinned().stale
+        try:
+            stale = self._pinned().stale
+        except GradusError as e:  # the pin cannot be read: opening says so, or goes on without it
+            let_signals_through(e)
+            stale = None
         if stale is not None:
             self._wait_for(stale, self._token)
-        return self._serve(open_artifact(self.source, self.version))
+        store = self._store
+        if store is None or self.settings.strict or os.environ.get(OVERRIDE):
+            return self._serve(open_artifact(self.source, self.version))
+        return self._open_pinned(store)
+
+    def _open_pinned(self, store: Store) -> ServedVersion:
+        """Open the pinned version; where no level of it can serve, the one that was pinned before it."""
+        try:
+            serving = self._serve(open_artifact(self.source))
+        except FAULTS as e:
+            let_signals_through(e)
+            good = first_that_serves(store, earlier_versions(store, self._pinned_version()), self._serve)
+            if good is None:
+                raise
+            self._serves_instead(good, f"{type(e).__name__}: {e}")
+            return good
+        earlier = earlier_versions(store, serving.manifest.version)
+        if not earlier or can_serve(serving):
+            return serving
+        good = first_that_serves(store, earlier, self._serve)
+        if good is None:
+            return serving
+        problems = "; ".join(f"{slot.level.name}: {slot.problem}" for slot in serving.slots)
+        self._serves_instead(good, f"no level of {serving.manifest.version} can serve: {problems}")
+        serving.close()
+        return good
+
+    def _pinned_version(self) -> str | None:
+        try:
+            pin = self._pinned().pin
+        except GradusError as e:
+            let_signals_through(e)
+            return None
+        return None if pin is None else pin.version
+
+    def _serves_instead(self, good: ServedVersion, why: str) -> None:
+        self._wait_for(f"{why}; {good.manifest.version}, pinned before, serves instead", self._token)
 
     def _pinned(self) -> InForce:
         """The pin in force; none where no pin chooses the version."""

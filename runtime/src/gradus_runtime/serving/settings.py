@@ -21,6 +21,7 @@ class Settings:
     max_age_days: float | None = None
     release_after: float | None = 600.0
     drift: bool = True
+    strict: bool = False
 
     def __post_init__(self) -> None:
         _check(self.threads >= 1, "threads must be at least 1", self.threads)

@@ -136,6 +136,18 @@ class Store:
         with self._reading() as (_, versions):
             return open_version(versions, version, str(self.path / VERSIONS / version), digest)
 
+    def open_recorded(self, version: str, digest: str) -> Artifact:
+        """Open a version that need not be pinned, held to the digest that the history recorded.
+
+        Raises:
+            StoreError: It is not there.
+            GradusError: As `open`.
+        """
+        try:
+            return self._open(version, digest)
+        except VanishedError:
+            raise self._unknown(version) from None
+
     def settled(self, read: Callable[[], T]) -> T:
         """What `read` finds when it looks at more than one thing, and no command changes the store meanwhile.
 
