@@ -180,7 +180,6 @@ def _no_graph(folder: Path) -> None:
 
 FOLDERS: list[tuple[Callable[[Path], None], str]] = [
     (_link_a_file, "a file must be a regular file, not a link"),
-    (_link_a_file_hard, "a file must have one name only"),
     (_link_the_manifest, "a file must be a regular file, not a link"),
     (_pipe, "a file must be a regular file, but got 'prw"),
     (_socket, "a file must be a regular file, not a link or a socket"),
@@ -193,6 +192,17 @@ FOLDERS: list[tuple[Callable[[Path], None], str]] = [
     (_huge_seal, "a file must be at most 80 bytes"),
     (_no_seal, "manifest.sha256 must be there"),
 ]
+
+
+def test_a_second_name_changes_nothing_about_what_a_file_must_be(tmp_path: Path) -> None:
+    folder = write_version(tmp_path, VERSION)
+    _link_a_file_hard(folder)
+    with open_artifact(tmp_path, VERSION) as artifact:
+        artifact.verify()
+    (folder / "level1.onnx").write_bytes(b"X" * 220)
+    with open_artifact(tmp_path, VERSION) as artifact, pytest.raises(IntegrityError, match="SHA-256"):
+        artifact.verify()
+
 
 DAMAGED: list[tuple[Callable[[Path], None], str]] = [
     (_sparse, "level1.onnx: a file must have 220 bytes, as the manifest says, but got 1099511627776"),

@@ -258,7 +258,8 @@ def test_a_crashed_backup_leaves_nothing_that_counts(store: Store, dest: Path) -
     assert [p.name for p in dest.iterdir() if p.name.startswith(".backup")] == []
 
 
-def test_backups_are_readable_as_the_store_is(store: Store, dest: Path) -> None:
+def test_a_backup_is_readable_as_the_folder_of_backups(store: Store, dest: Path) -> None:
+    dest.mkdir()
     umask = os.umask(0o077)
     try:
         assert back_up(store, dest) == 0

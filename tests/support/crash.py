@@ -13,7 +13,7 @@ from typing import Any
 
 from gradus_runtime.store import Store, history_file, open_artifact, steps
 
-WRITES = frozenset({"write", "mkdir", "rename", "ftruncate", "fsync"})
+WRITES = frozenset({"write", "mkdir", "rename", "ftruncate", "fsync", "fchmod", "fchown"})
 CALLS = WRITES | {"open", "fstat", "stat", "listdir", "pread", "unlink", "rmdir"}
 
 

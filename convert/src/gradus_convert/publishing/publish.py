@@ -128,7 +128,8 @@ def _create_store(path: Path) -> None:
                 continue
             parent = disk.open_folder(folder.parent)
             try:
-                disk.make_folder(folder.name, parent, exist_ok=True)
+                inside = folder.name == VERSIONS and folder.parent == path.absolute()
+                disk.make_folder(folder.name, parent, exist_ok=True, as_parent=inside)
                 disk.sync(parent)
             finally:
                 os.close(parent)

@@ -9,6 +9,7 @@ from gradus_convert.validation import artifacts, documents
 from gradus_convert.validation.findings import Check, attempt
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import GradusError, UsageError
+from gradus_runtime.store import disk
 from gradus_runtime.store.layout import VERSIONS
 
 __all__ = ["check_path"]
@@ -24,11 +25,14 @@ def check_path(path: Path, *, pinned_only: bool = False) -> list[Check]:
     Raises:
         UsageError: Nothing is there, or it is nothing of that kind.
     """
-    if (path / VERSIONS).is_dir():
+    with disk.failing("a path must be readable", str(path), reading=True):
+        is_store, is_version = (path / VERSIONS).is_dir(), (path / names.MANIFEST).exists()
+        is_file = path.exists() and not path.is_dir()
+    if is_store:
         return artifacts.check_store(path, pinned_only=pinned_only)
-    if (path / names.MANIFEST).exists():
+    if is_version:
         return artifacts.check_artifact(path)
-    if path.is_dir() or not path.exists():
+    if not is_file:
         raise _unknown(path, "a folder without manifest.json" if path.is_dir() else "nothing")
     if zipfile.is_zipfile(path):
         return artifacts.check_artifact(path)

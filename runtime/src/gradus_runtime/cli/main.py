@@ -26,6 +26,8 @@ _OWN = (
     "pin",
     "rollback",
     "history",
+    "backup",
+    "restore",
     "replay",
 )  # each a module beside this one, with its COMMAND
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ __all__ = [
     "seconds",
 ]
 
+_ASIDE = re.compile(r"^\.|\.restored-|\.before$")
+"""Folders beside a store that hold another state of it; see `gradus restore`."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -74,7 +77,7 @@ def chosen_store(args: argparse.Namespace) -> Store:
     named = args.store or os.environ.get("GRADUS_STORE")
     if named:
         return Store(Path(named))
-    found = sorted(p.parent for p in Path("artifacts").glob("*/versions"))
+    found = sorted(p.parent for p in Path("artifacts").glob("*/versions") if not _ASIDE.search(p.parent.name))
     if len(found) == 1:
         return Store(found[0])
     raise UsageError(

@@ -213,13 +213,14 @@ def _absolute(source: str | Path) -> str:
     name = str(source).lower().startswith(installed.PREFIX) and path.name == str(source)
     if name and not path.exists():
         return str(source)
-    with disk.failing("an artifact must be readable", str(source)):
+    with disk.failing("an artifact must be readable", str(source), reading=True):
         return str(path.absolute())
 
 
 def _store_of(path: Path) -> Store | None:
     """Return the store behind a source: a store's folder, or an old name in one."""
-    for folder in (path, path.parent):
-        if (folder / VERSIONS).is_dir():
-            return Store(folder) if folder == path or not path.exists() else None
+    with disk.failing("an artifact must be readable", str(path), reading=True):
+        for folder in (path, path.parent):
+            if (folder / VERSIONS).is_dir():
+                return Store(folder) if folder == path or not path.exists() else None
     return None

@@ -128,7 +128,7 @@ class Artifact:
                 place=f"{self.origin}/{name}",
                 value=size,
             )
-        with disk.failing("a file must be readable", f"{self.origin}/{name}"):
+        with disk.failing("a file must be readable", f"{self.origin}/{name}", reading=True):
             data = self._carrier.read(name, entry.size + 1)
         found = sha256_hex(data)
         if len(data) != entry.size or found != entry.sha256:

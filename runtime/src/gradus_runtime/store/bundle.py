@@ -83,9 +83,7 @@ class ZipCarrier:
         self._descriptor = -1
         folder = disk.open_folder(path.parent)
         try:
-            self._descriptor, self._size = disk.open_file(
-                folder, path.name, place=str(path.parent), single_link=False
-            )
+            self._descriptor, self._size = disk.open_file(folder, path.name, place=str(path.parent))
         finally:
             os.close(folder)
         self._identity = disk.identity(self._descriptor)

@@ -69,24 +69,21 @@ class _File(NamedTuple):
 
 
 class FolderCarrier:
-    """The files of an open folder: regular, with one name each, no folder among them.
+    """The files of an open folder: regular, no folder among them.
 
     Args:
         folder: Descriptor of the folder; it is closed here.
         place: How errors name it.
-        single_link: Refuse files with a second hard link. Off for installed wheels, which installers may link
-            from their cache.
 
     Raises:
         IntegrityError: Something in it is not a plain file, or there are too many.
         FileNotFoundError: A file vanished meanwhile.
     """
 
-    def __init__(self, folder: int, place: str, *, single_link: bool = True) -> None:
+    def __init__(self, folder: int, place: str) -> None:
         self._files: dict[str, _File] = {}
         self._place = place
         self._path = Path(place).absolute()  # wherever the program goes
-        self._single_link = single_link
         try:
             entries = disk.folder_names(folder)
             if len(entries) > MAX_ENTRIES:
@@ -96,7 +93,7 @@ class FolderCarrier:
             for entry in entries:
                 if entry == names.BUILD:
                     continue
-                descriptor, size = disk.open_file(folder, entry, place=place, single_link=single_link)
+                descriptor, size = disk.open_file(folder, entry, place=place)
                 self._files[entry] = _File(descriptor, size, disk.identity(descriptor))
         except BaseException:
             self.close()
@@ -127,7 +124,7 @@ class FolderCarrier:
             OSError: It cannot be opened.
         """
         self._disown()
-        return FolderCarrier(disk.open_folder(self._path), self._place, single_link=self._single_link)
+        return FolderCarrier(disk.open_folder(self._path), self._place)
 
     def close(self) -> None:
         """Close every file."""

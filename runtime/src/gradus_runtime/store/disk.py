@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, let_signals_through
+from gradus_runtime.store import rights
 
 __all__ = [
     "append",
@@ -23,9 +24,11 @@ __all__ = [
     "identity",
     "identity_of",
     "make_folder",
+    "names_of",
     "open_file",
     "open_folder",
     "open_lock",
+    "own_copy",
     "read_exactly",
     "read_small",
     "remove_file",
@@ -36,19 +39,29 @@ __all__ = [
 ]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_MAY_WRITE = "Run it as the owner of the store, or give this user the right to write there."
+_MAY_READ = (
+    "Run it as a user who may read there, or give this user the right to read it and to enter its folders."
+)
 _WAY_OUT = {
     errno.ENOSPC: "Free some space on the disk and run the command again.",
     errno.EDQUOT: "Free some of the quota and run the command again.",
-    errno.EACCES: "Run it as the owner of the store, or give this user the right to write there.",
-    errno.EPERM: "Run it as the owner of the store, or give this user the right to write there.",
+    errno.EACCES: _MAY_WRITE,
+    errno.EPERM: _MAY_WRITE,
     errno.EROFS: "The file system is mounted read-only; publish and pin where it can be written.",
     errno.EIO: "The disk reports a fault; check it before you trust this store.",
 }
 
 
 @contextmanager
-def failing(what: str, place: str) -> Iterator[None]:
-    """Turn an `OSError` into an `EnvironmentFailedError` that says what could not be done, and why."""
+def failing(what: str, place: str, *, reading: bool = False) -> Iterator[None]:
+    """Turn an `OSError` into an `EnvironmentFailedError` that says what could not be done, and why.
+
+    Args:
+        what: What must be possible.
+        place: Where.
+        reading: Nothing is written: the right to read is what may be wanting.
+    """
     try:
         yield
     except OSError as e:
@@ -56,6 +69,8 @@ def failing(what: str, place: str) -> Iterator[None]:
         if e.errno is None:
             raise  # it is no system call's: an alarm's `TimeoutError` is an `OSError` too
         hint = _WAY_OUT.get(e.errno)
+        if reading and hint is _MAY_WRITE:
+            hint = _MAY_READ
         raise EnvironmentFailedError(what, place=place, cause=e.strerror or str(e), hint=hint) from e
 
 
@@ -67,8 +82,20 @@ def open_folder(name: str | Path, parent: int | None = None) -> int:
 
 
 def open_lock(name: str, folder: int) -> int:
-    """Open, and create if need be, the file that writers lock."""
-    return os.open(name, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    """Open, and create if need be, the file that writers lock: who may only read the folder cannot."""
+    flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        rights.as_folder(descriptor, folder, rights.lock_mode(folder))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def names_of(descriptor: int) -> int:
+    """How many names (hard links) an open file has."""
+    return os.fstat(descriptor).st_nlink
 
 
 def identity(descriptor: int) -> tuple[int, int]:
@@ -92,7 +119,7 @@ def folder_names(folder: int) -> list[str]:
 
 
 def open_file(
-    folder: int, name: str, *, place: str, single_link: bool = True, error: type[GradusError] = IntegrityError
+    folder: int, name: str, *, place: str, error: type[GradusError] = IntegrityError
 ) -> tuple[int, int]:
     """Open a regular file for reading.
 
@@ -100,7 +127,6 @@ def open_file(
         folder: Descriptor of its folder.
         name: A flat name.
         place: How errors name the folder.
-        single_link: Refuse a file that has a second name somewhere.
         error: The type of error for what is no plain file.
 
     Returns:
@@ -108,7 +134,7 @@ def open_file(
 
     Raises:
         FileNotFoundError: There is none.
-        GradusError: Of type `error`: a link, a device, a pipe, a folder, or a second hard link.
+        GradusError: Of type `error`: a link, a device, a pipe, or a folder.
     """
     where = f"{place}/{name}"
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -122,8 +148,6 @@ def open_file(
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise error("a file must be a regular file", place=where, value=stat.filemode(status.st_mode))
-        if single_link and status.st_nlink > 1:  # none: replaced or removed since, but whole as it was opened
-            raise error("a file must have one name only (hard links)", place=where, value=status.st_nlink)
     except BaseException:
         os.close(descriptor)
         raise
@@ -149,7 +173,6 @@ def read_small(
     limit: int,
     *,
     place: str,
-    single_link: bool = True,
     error: type[GradusError] = IntegrityError,
 ) -> bytes | None:
     """Read a whole file of at most `limit` bytes; None where there is none.
@@ -158,7 +181,7 @@ def read_small(
         GradusError: Of type `error`: not a plain file, or oversize.
     """
     try:
-        descriptor, size = open_file(folder, name, place=place, single_link=single_link, error=error)
+        descriptor, size = open_file(folder, name, place=place, error=error)
     except FileNotFoundError:
         return None
     try:
@@ -172,19 +195,50 @@ def read_small(
 def write_new(folder: int, name: str, data: bytes, mode: int = 0o444) -> None:
     """Create a file that did not exist, write it whole, and sync it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, mode, dir_fd=folder)
+    descriptor = os.open(name, flags, mode & 0o700, dir_fd=folder)
     try:
+        rights.as_folder(descriptor, folder, mode)
         _write_all(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def own_copy(folder: int, name: str, temporary: str, mode: int = 0o666) -> None:
+    """Where a file has a second name, give this one a copy of its own: what is written then stays here.
+
+    Args:
+        folder: Descriptor of the folder.
+        name: The file; it may be absent.
+        temporary: Name of the copy until it is whole.
+        mode: As `write_new`.
+    """
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    try:
+        if names_of(descriptor) < 2:
+            return
+        data = read_exactly(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+    write_new(folder, temporary, data, mode)
+    rename(temporary, name, folder)
+    sync(folder)
+
+
 def append(folder: int, name: str, data: bytes) -> None:
     """Append to a file, creating it, and sync it; on failure cut it back to its former size."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, 0o644, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    created = False
     try:
+        descriptor = os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        descriptor, created = os.open(name, flags | os.O_CREAT, 0o600, dir_fd=folder), True
+    try:
+        if created:
+            rights.as_folder(descriptor, folder, 0o666)
         size = os.fstat(descriptor).st_size
         try:
             _write_all(descriptor, data)
@@ -212,13 +266,27 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def make_folder(name: str, parent: int, *, exist_ok: bool = False) -> None:
-    """Create a folder; `exist_ok` lets it be there already."""
+def make_folder(name: str, parent: int, *, exist_ok: bool = False, as_parent: bool = True) -> None:
+    """Create a folder.
+
+    Args:
+        name: A flat name.
+        parent: Descriptor of the folder around it.
+        exist_ok: It may be there already; then it is left as it is.
+        as_parent: Who may use the folder around it may use it; else the umask decides.
+    """
     try:
         os.mkdir(name, 0o755, dir_fd=parent)
     except FileExistsError:
         if not exist_ok:
             raise
+        return
+    if as_parent:
+        descriptor = open_folder(name, parent)
+        try:
+            rights.as_folder(descriptor, parent, 0o2777)
+        finally:
+            os.close(descriptor)
 
 
 def rename(old: str, new: str, folder: int) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "pinned_stack",
     "published",
     "read",
+    "read_bytes",
     "repair",
 ]
 
@@ -57,9 +58,14 @@ def read(store: int, place: str) -> tuple[Event, ...]:
         IntegrityError: A line, other than a torn last one, is damaged.
         OSError: The file cannot be read.
     """
-    data = disk.read_small(store, FILE, MAX_BYTES, place=place) or b""
-    lines = data.split(b"\n")[:-1]
+    lines = read_bytes(store, place).split(b"\n")[:-1]
     return tuple(_parse(line, f"{place}/{FILE}:{i}") for i, line in enumerate(lines, start=1))
+
+
+def read_bytes(store: int, place: str) -> bytes:
+    """Return all whole lines as they stand; none where there is no history yet. Errors as `read`."""
+    data = disk.read_small(store, FILE, MAX_BYTES, place=place) or b""
+    return data[: data.rfind(b"\n") + 1]
 
 
 def last_pin(store: int, place: str) -> Event | None:
@@ -71,8 +77,8 @@ def last_pin(store: int, place: str) -> Event | None:
         IntegrityError: The line is damaged.
         OSError: The file cannot be read.
     """
-    data = disk.read_small(store, FILE, MAX_BYTES, place=place) or b""
-    found = max(_GENERATION.finditer(data, 0, data.rfind(b"\n") + 1), key=lambda m: int(m[1]), default=None)
+    data = read_bytes(store, place)
+    found = max(_GENERATION.finditer(data), key=lambda m: int(m[1]), default=None)
     if found is None:
         return None
     start = data.rfind(b"\n", 0, found.start()) + 1

@@ -36,7 +36,7 @@ def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
         EnvironmentFailedError: It cannot be read.
     """
     path = Path(source)
-    with disk.failing("an artifact must be readable", str(source)):
+    with disk.failing("an artifact must be readable", str(source), reading=True):
         if (path / VERSIONS).is_dir():
             return Store(path).open(version)
         if (path.parent / VERSIONS).is_dir() and not path.exists():
@@ -64,7 +64,7 @@ def _zip(path: Path) -> Artifact:
 def _installed(name: str, version: str | None) -> Artifact:
     _only_one(version, name)
     folder = installed.locate(name)
-    return Artifact(FolderCarrier(disk.open_folder(folder), str(folder), single_link=False), name)
+    return Artifact(FolderCarrier(disk.open_folder(folder), str(folder)), name)
 
 
 def _by_old_name(path: Path, version: str | None) -> Artifact:

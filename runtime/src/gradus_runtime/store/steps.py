@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["GC", "PIN", "PUBLISH", "observed", "reached"]
+__all__ = ["BACKUP", "GC", "PIN", "PUBLISH", "RESTORE", "observed", "reached"]
 
 PUBLISH = (
     "publish.locked",
@@ -23,6 +23,22 @@ PUBLISH = (
 )
 PIN = ("pin.locked", "pin.checked", "pin.staged", "pin.replaced", "pin.settled", "pin.recorded")
 GC = ("gc.locked", "gc.chosen", "gc.renamed", "gc.settled", "gc.recorded", "gc.removed")
+BACKUP = (
+    "backup.staged",
+    "backup.copied",
+    "backup.verified",
+    "backup.renamed",
+    "backup.settled",
+    "backup.pruned",
+)
+RESTORE = (
+    "restore.checked",
+    "restore.staged",
+    "restore.copied",
+    "restore.verified",
+    "restore.renamed",
+    "restore.settled",
+)
 
 _observer: Callable[[str], None] | None = None
 

@@ -236,10 +236,16 @@ class Store:
                 raise self._unknown(chosen) from None
 
     @contextmanager
+    def reading(self) -> Iterator[int]:
+        """A descriptor of the store's folder, for the length of a `with`. Errors as `versions`."""
+        with self._reading() as (store, _):
+            yield store
+
+    @contextmanager
     def _reading(self) -> Iterator[tuple[int, int]]:
         """Descriptors of the store and of its `versions`."""
         place = str(self.path)
-        with disk.failing("a store must be readable", place):
+        with disk.failing("a store must be readable", place, reading=True):
             try:
                 store = disk.open_folder(self.path)
             except (FileNotFoundError, NotADirectoryError):

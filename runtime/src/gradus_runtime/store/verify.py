@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError
-from gradus_runtime.store import history_file
+from gradus_runtime.store import disk, history_file
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.layout import TRASH, VERSIONS
 from gradus_runtime.store.open_artifact import open_artifact
@@ -90,7 +90,9 @@ def verify_store(store: Store) -> Report:
 def _verify(store: Store) -> Report:
     tally = _Tally()
     found = {v: tally.rehash(partial(store.open, v)) for v in store.versions()}
-    for entry in sorted((store.path / VERSIONS).iterdir()):
+    with disk.failing("a store must be readable", str(store.path), reading=True):
+        entries = sorted((store.path / VERSIONS).iterdir())
+    for entry in entries:
         if entry.name not in found and not entry.name.startswith("."):
             tally.problems.append(f"{entry}: a version must be named by its calendar version")
     try:

@@ -18,9 +18,18 @@ from gradus_runtime.errors import GradusError, IntegrityError, StoreError
 from gradus_runtime.store import disk, history_file, pin_file
 from gradus_runtime.store.artifact import SEAL_BYTES
 from gradus_runtime.store.history_file import Event
-from gradus_runtime.store.layout import LOCK, NEW_PIN, STAGED, TRASH, VERSIONS, no_store
+from gradus_runtime.store.layout import (
+    LOCK,
+    NEW_HISTORY,
+    NEW_LOCK,
+    NEW_PIN,
+    STAGED,
+    TRASH,
+    VERSIONS,
+    no_store,
+)
 
-__all__ = ["Writing", "acting", "now", "writing"]
+__all__ = ["Writing", "acting", "lock", "now", "writing"]
 
 LOCK_SECONDS = 60.0
 
@@ -74,12 +83,12 @@ def writing(path: Path, *, wait: float = LOCK_SECONDS) -> Iterator[Writing]:
     with disk.failing("the store must be writable", place), ExitStack() as stack:
         try:
             store = _closed_with(stack, disk.open_folder(path))
-            lock = _closed_with(stack, disk.open_lock(LOCK, store))
-            _acquire(lock, place, wait)
+            lock(store, LOCK, place, stack, wait=wait)
             versions = _closed_with(stack, disk.open_folder(VERSIONS, store))
         except (FileNotFoundError, NotADirectoryError):
             raise no_store(place) from None
         _clean(store, versions)
+        disk.own_copy(store, history_file.FILE, f"{NEW_HISTORY}{os.getpid()}")
         events = _complete(store, versions, place)
         yield Writing(place, store, versions, events)
 
@@ -89,8 +98,37 @@ def _closed_with(stack: ExitStack, descriptor: int) -> int:
     return descriptor
 
 
-def _acquire(lock: int, place: str, wait: float) -> None:
+def lock(folder: int, name: str, place: str, stack: ExitStack, *, wait: float = LOCK_SECONDS) -> None:
+    """Hold a lock, in a file of one name: who locks a hard-linked copy of the store is not in the way.
+
+    Args:
+        folder: Descriptor of the folder.
+        name: Of the lock's file in it.
+        place: How errors name the folder.
+        stack: The lock is let go when it is closed.
+        wait: Seconds to wait for another command.
+
+    Raises:
+        StoreError: Another command keeps it too long.
+        OSError: The disk failed.
+    """
     deadline = time.monotonic() + wait
+    while True:
+        with ExitStack() as held:
+            found = _closed_with(held, disk.open_lock(name, folder))
+            _acquire(found, f"{place}/{name}", deadline, wait)
+            if disk.identity(found) != disk.identity_of(name, folder):
+                continue  # another command gave the lock a file of its own meanwhile
+            if disk.names_of(found) > 1:
+                own = f"{name}-{os.getpid()}"
+                disk.remove_file(own, folder)
+                _acquire(_closed_with(held, disk.open_lock(own, folder)), place, deadline, wait)
+                disk.rename(own, name, folder)
+            stack.push(held.pop_all())
+            return
+
+
+def _acquire(lock: int, place: str, deadline: float, wait: float) -> None:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,7 +141,7 @@ def _acquire(lock: int, place: str, wait: float) -> None:
             raise StoreError(
                 f"one command may write at a time; another one held the store for {wait:g} s",
                 place=place,
-                hint="Wait for it to end, then try again.",
+                hint=f"Wait for it to end, then try again; `fuser {place}` names it.",
             )
         time.sleep(0.005)
 
@@ -113,7 +151,7 @@ def _clean(store: int, versions: int) -> None:
         if name.startswith((STAGED, TRASH)):
             disk.remove_folder(name, versions)
     for name in disk.folder_names(store):
-        if name.startswith(NEW_PIN):
+        if name.startswith((NEW_PIN, NEW_HISTORY, NEW_LOCK)):
             disk.remove_file(name, store)
 
 

@@ -1,0 +1,45 @@
+"""`gradus restore`: bring a backup of a store back."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gradus_runtime.cli.command import Command
+
+__all__ = ["COMMAND"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("backup", type=Path, metavar="BACKUP", help="a folder that `gradus backup` wrote")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        required=True,
+        help="where the store belongs; if one is there, it stays, and the backup is written beside it",
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.cli import output
+    from gradus_runtime.store.backup import restore
+
+    done = restore(args.backup, args.store)
+    if args.json:
+        output.print_json(done)
+        return 0
+    pinned = f"{done.pinned} pinned" if done.pinned else "none pinned"
+    print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte proved")
+    if done.beside:
+        print(f"{args.store} is as it was. To serve what was restored:")
+        print(f"  mv {args.store} {args.store}.before && mv {done.path} {args.store}")
+    return 0
+
+
+COMMAND = Command(
+    "restore",
+    "bring a backup back, beside the store that is there",
+    "gradus restore /backups/btc-jpy-20261201T031705Z --store artifacts/btc-jpy",
+    _configure,
+    _run,
+)
