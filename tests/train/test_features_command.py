@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -141,6 +142,30 @@ def test_the_newest_bar_is_one_line_of_json(files: MarketFiles, capsys: pytest.C
     row = json.loads(lines[0])
     assert tuple(row) == ORDER.names
     assert row["close"] == pl.read_csv(files.candles)["close"][-1]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_torn_last_line_is_not_taken_as_the_newest_bar(
+    files: MarketFiles, tmp_path: Path, packed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path(files.candles).read_text()
+    path = tmp_path / "candles.csv"
+
+    def newest(data: str) -> tuple[float, str]:
+        path.write_bytes(gzip.compress(data.encode()) if packed else data.encode())
+        assert features("--candles", path, "--latest") == 0
+        out, err = capsys.readouterr()
+        return json.loads(out)["close"], err
+
+    closes = pl.read_csv(files.candles)["close"]
+    whole, said = newest(text)
+    assert (whole, "may be torn" in said) == (closes[-1], False)
+    for cut in (1, 2, 5):
+        torn, said = newest(text[:-cut])
+        assert (torn, "the last line has no end: it may be torn, and is left out" in said) == (
+            closes[-2],
+            True,
+        )
 
 
 def test_options_that_contradict_each_other_are_wrong_use(

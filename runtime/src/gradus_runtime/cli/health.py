@@ -24,8 +24,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="the running process: exit 1 if this file, which Predictor.open(..., health_file=FILE) keeps, "
-        "is older than two bars or says failed; without it the store is proved, by loading every level here, "
-        "and nothing is said of a running process",
+        "is older than two bars or says failed; without it the store is proved, by loading every level here: "
+        "that cannot know whether a running process serves, or that it has expired under its own settings",
     )
     parser.add_argument(
         "--bar",

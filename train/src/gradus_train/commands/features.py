@@ -122,12 +122,20 @@ def _latest(source: DataSource, order: FeatureOrder) -> Mapping[str, float | Non
 def _read(source: DataSource, order: FeatureOrder) -> tuple[Candles, Daily | None]:
     from gradus_train.features import resolved
     from gradus_train.ingest import load_candles, load_daily
+    from gradus_train.ingest.table import has_torn_line
 
     s = source.settings
     if source.candles is None:
         raise UsageError("--latest computes features, so it needs candles", hint="Use --candles FILE.")
-    candles = load_candles(source.candles, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
-    daily = load_daily(source.daily, resolved(order).daily) if source.daily is not None else None
+    for path in filter(None, (source.candles, source.daily)):
+        if has_torn_line(path):
+            print(f"{path}: the last line has no end: it may be torn, and is left out", file=sys.stderr)
+    candles = load_candles(
+        source.candles, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps, growing=True
+    )
+    daily = None
+    if source.daily is not None:
+        daily = load_daily(source.daily, resolved(order).daily, growing=True)
     return candles, daily
 
 

@@ -37,7 +37,9 @@ class Candles:
     simulated: bool
 
 
-def load_candles(path: Path, *, bar_ms: int, timezone: str | None = None, stamps: str = "open") -> Candles:
+def load_candles(
+    path: Path, *, bar_ms: int, timezone: str | None = None, stamps: str = "open", growing: bool = False
+) -> Candles:
     """Read a file of candles.
 
     Args:
@@ -45,11 +47,14 @@ def load_candles(path: Path, *, bar_ms: int, timezone: str | None = None, stamps
         bar_ms: Length of a bar; shorter ones are resampled, only complete bars are kept.
         timezone: IANA name of the zone of stamps that carry none.
         stamps: "open" or "close": which end of a bar its stamp names.
+        growing: As `read_table` takes it.
 
     Raises:
         DataError: A rule is broken (the message names file, line and value), or no bar is complete.
     """
-    return candles_from_table(read_table(path), bar_ms=bar_ms, timezone=timezone, stamps=stamps)
+    return candles_from_table(
+        read_table(path, growing=growing), bar_ms=bar_ms, timezone=timezone, stamps=stamps
+    )
 
 
 def candles_from_table(

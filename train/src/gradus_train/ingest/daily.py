@@ -37,17 +37,18 @@ class Daily:
     simulated: bool
 
 
-def load_daily(path: Path, series: Sequence[str]) -> Daily:
+def load_daily(path: Path, series: Sequence[str], *, growing: bool = False) -> Daily:
     """Read a file of daily series.
 
     Args:
         path: CSV or Parquet, gzip too.
         series: Names of the series; other columns are ignored.
+        growing: As `read_table` takes it.
 
     Raises:
         DataError: A column is missing, a date occurs twice or out of order, a cell is not a number.
     """
-    return daily_from_table(read_table(path), series)
+    return daily_from_table(read_table(path, growing=growing), series)
 
 
 def daily_from_table(table: RawTable, series: Sequence[str]) -> Daily:

@@ -13,7 +13,7 @@ import polars as pl
 from gradus_runtime.errors import DataError
 from gradus_train.ingest.columns import is_simulated_name
 
-__all__ = ["RawTable", "read_table"]
+__all__ = ["RawTable", "has_torn_line", "read_table"]
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
@@ -77,12 +77,45 @@ def _shown(value: object) -> object:
     return "an empty cell" if value is None else value
 
 
-def read_table(path: Path) -> RawTable:
+def has_torn_line(path: Path) -> bool:
+    """Whether the last line of a CSV file has no end: it may be one that is being written.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    data = _content(path)
+    return not data.startswith(_PARQUET) and not data.endswith((b"\n", b"\r"))
+
+
+def read_table(path: Path, *, growing: bool = False) -> RawTable:
     """Read a CSV or Parquet file; either may be compressed with gzip. The content decides, not the name.
+
+    Args:
+        path: The file.
+        growing: Others may be writing it: a last line of CSV without its end is left out.
 
     Raises:
         DataError: Missing, unreadable, empty, or not a table.
     """
+    name = str(path)
+    data = _content(path)
+    try:
+        if data.startswith(_PARQUET):
+            return RawTable.of(pl.read_parquet(io.BytesIO(data)), name, lines=False)
+        if growing and not data.endswith(b"\r"):
+            data = data[: data.rfind(b"\n") + 1]
+        return RawTable.of(_read_csv(data, name), name, lines=True)
+    except pl.exceptions.PolarsError as e:
+        raise DataError(
+            "a data file must be CSV or Parquet",
+            place=name,
+            cause=str(e).splitlines()[0],
+            hint="CSV has one header line and as many fields on every line.",
+        ) from None
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked."""
     name = str(path)
     try:
         data = path.read_bytes()
@@ -93,17 +126,7 @@ def read_table(path: Path) -> RawTable:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as e:
             raise DataError("a gzip file must be whole", place=name, cause=str(e)) from None
-    try:
-        if data.startswith(_PARQUET):
-            return RawTable.of(pl.read_parquet(io.BytesIO(data)), name, lines=False)
-        return RawTable.of(_read_csv(data, name), name, lines=True)
-    except pl.exceptions.PolarsError as e:
-        raise DataError(
-            "a data file must be CSV or Parquet",
-            place=name,
-            cause=str(e).splitlines()[0],
-            hint="CSV has one header line and as many fields on every line.",
-        ) from None
+    return data
 
 
 def _read_csv(data: bytes, name: str) -> pl.DataFrame:
