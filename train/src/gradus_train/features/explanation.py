@@ -133,7 +133,7 @@ def explanation_text(told: Explanation) -> str:
     lines += ["", f"Unit          {told.unit}", f"Inputs        {', '.join(told.inputs)}"]
     history = f"{told.bars:,} bar{'s' if told.bars > 1 else ''}"
     if told.dates:
-        history += f", and {told.dates} known dates of the daily series"
+        history += f", and {told.dates} known date{'s' if told.dates > 1 else ''} of the daily series"
     lines.append(f"History       {history}")
     lines.append(f"Availability  {_availability(told)}")
     if told.example_time is not None:
