@@ -155,3 +155,16 @@ def test_it_does_not_matter_how_a_frame_lies_in_memory() -> None:
 def test_an_unknown_feature_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="'rsi_15'"):
         features(random_bars(60), None, ["close", "rsi_15"])
+
+
+@pytest.mark.parametrize(
+    "zone", ["America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Kathmandu"]
+)
+def test_hours_are_right_at_every_change_of_clocks(zone: str) -> None:
+    hour = 3_600_000
+    bars = random_bars(24 * 366, 0, start=1_704_067_200_000, bar_ms=hour)
+    names = ("hour", "day_of_week", "month")
+    got = features(bars, None, names, with_settings(bar_ms=hour, market_timezone=zone))
+    want = [oracle.time_features(ms, zone) for ms in bars["timestamp"]]
+    for name in names:
+        assert got[name].to_list() == [row[name] for row in want], name

@@ -122,3 +122,16 @@ def test_what_has_no_value_is_unavailable(expression: str) -> None:
 def test_a_correlation_of_what_never_moves_is_unavailable() -> None:
     graph = compiled(order_of({"f": "correlation(close, where(close > 0, 1, 0), 9)"}))
     assert run(graph, random_bars(50))["f"].null_count() == 50
+
+
+@pytest.mark.parametrize(
+    "expression", ["larger({a}, {b})", "smaller({a}, {b})", "max({b}, 3)", "clip({b}, {a}, 1)"]
+)
+def test_a_zero_of_larger_and_smaller_is_above_zero_wherever_it_stands(expression: str) -> None:
+    made = expression.format(a="0 * close", b="-(0 * close)")
+    graph = compiled(
+        order_of({"f": f"clip(1 / {made}, -1, 1)", "g": f"clip(1 / {made.replace('-(0', '(0')}, -1, 1)"})
+    )
+    for count in (4, 5, 8, 33):
+        got = run(graph, random_bars(count))
+        assert set(got["f"].drop_nulls()) == set(got["g"].drop_nulls()) == {1.0}
