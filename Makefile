@@ -183,7 +183,7 @@ bench: $(STAMP) ## Side by side with native libraries, stock ONNX and compilers;
 	$(BIN)/python -m benchmarks.quote docs/benchmarks.md $(shell grep -l benchmarks:begin README*.md)
 
 bench-quick: $(STAMP) ## The same on small models, for the answers and not for the times
-	$(BIN)/python -m benchmarks.run quick --fresh
+	$(BIN)/pytest -p no:xdist -m long -rP tests/benchmarks/test_quick.py
 
 soak: $(STAMP) ## A bot's month in some minutes: outages, versions, rollbacks, restarts
 	$(BIN)/python -m benchmarks.soak

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.long
 def test_the_short_form_finds_every_answer_right_and_names_who_is_absent(tmp_path):
     words = ["-m", "benchmarks.run", "quick", "--fresh", "--cache", str(tmp_path / "cache")]
     done = subprocess.run(
@@ -20,6 +21,7 @@ def test_the_short_form_finds_every_answer_right_and_names_who_is_absent(tmp_pat
         text=True,
         check=False,
     )
+    print(done.stdout)
     results = json.loads((tmp_path / "out" / "latest.json").read_text())
     for subject in results["subjects"]:
         series = {s["peer"]: s["figures"] for s in subject["series"]}

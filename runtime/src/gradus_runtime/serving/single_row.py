@@ -1,10 +1,10 @@
-"""The answer for one row, with as little of our own time as may be."""
+"""Fast path for single-row predictions."""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -34,8 +34,9 @@ class Decider:
         self._slots = serving.slots
         self._packers = tuple(struct.Struct(f"{len(plan.columns)}f").pack_into for plan in schema.levels)
         self._pack_all = struct.Struct(f"{len(schema.names)}f").pack
-        self._reasons = _Reasons(serving)
-        self._ways = tuple(_quick_way(serving, code, self._reasons) for code in range(len(schema.levels)))
+        reasons, codes = _Reasons(serving), range(len(schema.levels))
+        self._finish = tuple(_finish(serving, code, reasons) for code in codes)
+        self._ways = tuple(_quick_way(serving, code, self._finish[code]) for code in codes)
         self._way = self._ways[0]
 
     def decide(self, row: Any, request: Request) -> Decision:
@@ -77,48 +78,16 @@ class Decider:
                 continue
             probabilities = _run(slot, session, self._packers[i], plan.pick(values))
             if probabilities is not None:
+                self._way = self._ways[i]
+                confidence = max(probabilities)
+                label = probabilities.index(confidence)
+                by_class = dict(zip(schema.classes, probabilities, strict=True))
                 vector = self._pack_all(*given)
-                return self._decision(request, i, probabilities, lacking, refused, vector)
+                return self._finish[i](request, label, confidence, by_class, lacking, refused, vector)
             refused |= (slot.problem is None) << i
         if self._serving.counts is not None:
             self._serving.counts.row(self._pack_all(*given), len(self._slots), 0, 0.0)
         return self._fallback(request, lacking, refused, None)
-
-    def _decision(
-        self,
-        request: Request,
-        code: int,
-        probabilities: tuple[float, ...],
-        lacking: int,
-        refused: int,
-        given: bytes,
-    ) -> Decision:
-        serving = self._serving
-        schema = serving.schema
-        confidence = max(probabilities)
-        label = probabilities.index(confidence)
-        action = schema.classes[label]
-        weak = None
-        if request.threshold is not None and confidence < request.threshold:
-            weak = (action, confidence)
-            action = serving.manifest.decision.fallback_action
-        self._way = self._ways[code]
-        reasons: tuple[str, ...] = ()
-        if code or lacking or weak or request.unavailable or not schema.first_is_in_service:
-            reasons = self._reasons(request, code, lacking, refused, weak)
-        if code != serving.last:
-            serving.changes.level(schema.level_names[code], reasons if code else ())
-            serving.last = code
-        if serving.counts is not None:
-            serving.counts.row(given, code, label, confidence)
-        return Decision(
-            action,
-            confidence,
-            schema.level_names[code],
-            reasons,
-            dict(zip(schema.classes, probabilities, strict=True)),
-            serving.manifest.version,
-        )
 
     def _fallback(self, request: Request, lacking: int, refused: int, halted: str | None) -> Decision:
         serving = self._serving
@@ -160,8 +129,48 @@ class _Reasons:
         return reasons
 
 
+Finish = Callable[[Request, int, float, Mapping[str, float], int, int, bytes], Decision]
+
+
+def _finish(serving: ServedVersion, code: int, reasons: _Reasons) -> Finish:
+    """Return what makes a decision of probabilities of the level `code`: threshold, reasons, log, counts."""
+    schema, counts = serving.schema, serving.counts
+    classes, name, version = schema.classes, schema.level_names[code], serving.manifest.version
+    held_action = serving.manifest.decision.fallback_action
+    always = bool(code) or not schema.first_is_in_service
+
+    def finish(
+        request: Request,
+        label: int,
+        confidence: float,
+        by_class: Mapping[str, float],
+        lacking: int,
+        refused: int,
+        given: bytes,
+    ) -> Decision:
+        action, weak = classes[label], None
+        threshold = request.threshold
+        if threshold is not None and confidence < threshold:
+            weak = (action, confidence)
+            action = held_action
+        why: tuple[str, ...] = ()
+        if always or lacking or weak is not None or request.unavailable:
+            why = reasons(request, code, lacking, refused, weak)
+        if serving.last != code:
+            serving.changes.level(name, why if code else ())
+            serving.last = code
+        if counts is not None:
+            held = counts.held
+            held.append((given, code, label, confidence))
+            if len(held) >= BUFFER_ROWS:
+                counts.settle()
+        return new_decision(action, confidence, name, why, by_class, version)
+
+    return finish
+
+
 def _quick_way(
-    serving: ServedVersion, code: int, reasons: _Reasons
+    serving: ServedVersion, code: int, finish: Finish
 ) -> Callable[[dict[Any, Any]], Decision | None]:
     """Return a function for the usual row: of plain numbers, for the level that served the row before.
 
@@ -171,7 +180,7 @@ def _quick_way(
     schema, slot, plan = serving.schema, serving.slots[code], serving.schema.levels[code]
     if not plan.leading:
         return lambda row: None
-    width, classes, name, version = len(plan.columns), schema.classes, plan.name, serving.manifest.version
+    width, classes, default = len(plan.columns), schema.classes, serving.default
     several, first = itemgetter(*schema.names[:width]), schema.names[0]
     pick: Callable[[dict[Any, Any]], tuple[Any, ...]] = several if width > 1 else lambda row: (row[first],)
     pack = struct.Struct(f"={width}f").pack_into  # "=": what becomes infinity raises
@@ -179,8 +188,6 @@ def _quick_way(
     others_of = _others(schema, width) if width < len(schema.names) else None
     better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
     indices = range(len(classes))
-    threshold, held_action = serving.default.threshold, serving.manifest.decision.fallback_action
-    counts, unproved = serving.counts, not schema.first_is_in_service
 
     def answer(row: dict[Any, Any]) -> Decision | None:
         session = slot.session
@@ -228,22 +235,7 @@ def _quick_way(
         if not (-tolerance <= total - 1.0 <= tolerance and confidence <= 1.0):
             return None
         slot.used = True
-        action = classes[label]
-        why: tuple[str, ...] = ()
-        if threshold is not None and confidence < threshold:
-            why = reasons(serving.default, code, lacking, 0, (action, confidence))
-            action = held_action
-        elif lacking or code or unproved:
-            why = reasons(serving.default, code, lacking, 0, None)
-        if serving.last != code:
-            serving.changes.level(name, why if code else ())
-            serving.last = code
-        if counts is not None:
-            held = counts.held
-            held.append((given + others, code, label, confidence))
-            if len(held) >= BUFFER_ROWS:
-                counts.settle()
-        return new_decision(action, confidence, name, why, by_class, version)
+        return finish(default, label, confidence, by_class, lacking, 0, given + others)
 
     return answer
 
