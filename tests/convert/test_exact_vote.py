@@ -16,8 +16,8 @@ from tests.support.levels import LEVELS, based, scaled
 from gradus_convert.errors import InexactModelError
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.graphs.builder import Graph
-from gradus_convert.graphs.exact_vote import ballot, exact_answers
-from gradus_convert.graphs.powers import C1, C2, STEPS, powers
+from gradus_convert.graphs.exact_vote import exact_answers, exact_ballots
+from gradus_convert.graphs.powers import PER_UNIT, REST, SHIFT, STEPS, powers
 from gradus_convert.parity.bits import BitOracle, different_bits
 from gradus_runtime.sessions.onnx_session import open_session
 
@@ -87,17 +87,17 @@ def test_the_label_is_the_first_largest_of_the_probabilities_returned(level: str
 
 def test_a_tie_of_the_float32_probabilities_goes_to_the_first_class_though_float64_differs() -> None:
     even = scaled(based(grow(1, trees=3, depth=0), 0, 0, 0), 0.0)
-    tilted = ballot(VotingMember("even", 1, even, (0, 1, 2)), even)
-    sums = np.array([[0, 1 << 20, 0]])  # 2^-31 of a margin: less than float32 shows
-    (answer,) = exact_answers([sums], [tilted], 3, vote="soft")
+    ballots = exact_ballots([(VotingMember("even", 1, even, (0, 1, 2)), even)], "soft")
+    sums = np.array([[0, 1 << 20, 0]])  # 2^-31 of a step: less than float32 shows
+    (answer,) = exact_answers([sums], ballots, 3, vote="soft")
     assert answer[0] == answer[1] == answer[2]
 
 
 def test_equal_sums_have_equal_bits_whatever_trees_they_come_from() -> None:
     members = LEVELS["softmax"]
-    one = ballot(members[0], members[0].model)  # type: ignore[arg-type]
+    ballots = exact_ballots([(m, m.model) for m in members], "soft")  # type: ignore[misc]
     sums = np.array([[3, -5, 7], [3, -5, 7]]) << 40
-    first, second = exact_answers([sums], [one], 3, vote="soft")
+    first, second = exact_answers([sums], ballots, 3, vote="soft")
     assert first.tobytes() == second.tobytes()
 
 
@@ -126,14 +126,17 @@ def test_levels_with_other_members_or_tree_operators_promise_no_bits() -> None:
 
 def test_the_curve_is_near_the_power_of_two_and_never_falls() -> None:
     f = np.linspace(0, 1, 1001)[:-1]
-    curve = 1.0 + f * (C1 + f * C2)
+    curve = (f + SHIFT) ** 2 + REST
     with localcontext() as context:
         context.prec = 30
         step = Decimal(2).ln() / STEPS
         true = np.array([float((step * Decimal(float(x))).exp()) for x in f])
         table = [float((step * j).exp()) for j in range(-300, 301)]
-    assert np.abs(curve / true - 1).max() < 1.3e-9
-    assert powers(-300, 300).tolist() == table
+        assert float(1 / step) == PER_UNIT
+    start = powers(0, 0)
+    assert np.abs(start * curve / true - 1).max() < 1.3e-9
+    assert np.abs(powers(-300, 300) * curve[0] / table - 1).max() < 4e-16
+    assert (powers(-300, 300)[STEPS:] == 2 * powers(-300, 300)[:-STEPS]).all()
     steps = (powers(0, 300)[:, None] * curve).reshape(-1)
     assert (np.diff(steps) > 0).all()
 

@@ -182,7 +182,7 @@ def test_a_whole_number_that_is_off_in_the_last_place_of_float32_is_caught(nativ
 
     def faulty(leaves: np.ndarray) -> Any:
         wrong = leaves.copy()
-        wrong[0] = np.nextafter(wrong[0].astype(np.float32), np.float32(np.inf)).astype(np.int64)
+        wrong[0] = np.nextafter(wrong[0].astype(np.float32), np.float32(np.inf))
         return real(wrong)
 
     monkeypatch.setattr(plan, "_payload", faulty)

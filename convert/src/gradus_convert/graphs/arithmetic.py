@@ -41,17 +41,11 @@ class Arithmetic(Protocol[Value]):
     def reshape(self, value: Value, *dims: int) -> Value:
         """Give the same elements other dimensions; one may be -1."""
 
-    def split(self, value: Value, sizes: Sequence[int], axis: int) -> list[Value]:
-        """Cut along an axis into parts of these sizes."""
-
     def concat(self, values: Sequence[Value], axis: int) -> Value:
         """Put side by side along an axis."""
 
-    def largest(self, value: Value, axis: int) -> Value:
-        """Return the largest along an axis, which stays as one of length 1."""
-
     def argmax(self, value: Value, axis: int) -> Value:
-        """Return where the largest is, the first of several, as `largest` does: int64."""
+        """Return where the largest along an axis is, the first in a tie; the axis stays, of length 1."""
 
     def append_zero(self, value: Value) -> Value:
         """Append a column of 0 to two dimensions."""
@@ -88,14 +82,8 @@ class _Nodes:
     def reshape(self, value: str, *dims: int) -> str:
         return self._graph.op("Reshape", value, self._graph.shape(*dims))
 
-    def split(self, value: str, sizes: Sequence[int], axis: int) -> list[str]:
-        return [value] if len(sizes) == 1 else self._graph.cut(value, sizes, axis)
-
     def concat(self, values: Sequence[str], axis: int) -> str:
         return values[0] if len(values) == 1 else self._graph.op("Concat", *values, axis=axis)
-
-    def largest(self, value: str, axis: int) -> str:
-        return self._graph.op("ReduceMax", value, axes=[axis], keepdims=1)
 
     def argmax(self, value: str, axis: int) -> str:
         return self._graph.op("ArgMax", value, axis=axis, keepdims=1)
@@ -122,14 +110,8 @@ class _Arrays:
     def reshape(self, value: Array, *dims: int) -> Array:
         return value.reshape(dims)
 
-    def split(self, value: Array, sizes: Sequence[int], axis: int) -> list[Array]:
-        return np.split(value, np.cumsum(sizes)[:-1], axis)
-
     def concat(self, values: Sequence[Array], axis: int) -> Array:
         return np.concatenate(values, axis)
-
-    def largest(self, value: Array, axis: int) -> Array:
-        return np.asarray(value.max(axis=axis, keepdims=True))
 
     def argmax(self, value: Array, axis: int) -> Array:
         return np.asarray(value.argmax(axis=axis, keepdims=True))

@@ -15,6 +15,7 @@ tree-major [T, N].
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from onnx import helper
@@ -25,13 +26,16 @@ from gradus_runtime.contracts.graph import ONE_ROW
 
 __all__ = ["Sums", "emit_sums"]
 
+_Piece = tuple[Run, str]
+"""A run and the payloads of its trees."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
     """Values of a walk.
 
     Attributes:
-        sums: Side by side float32 [N, R], or float64 if they are whole.
+        sums: Side by side float32 [N, R], or float64 if they are exact.
         leaves: int32 [N, T], or None where not asked for.
     """
 
@@ -43,8 +47,8 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
     """Write the walk.
 
     For every row of finite float32 `leaves` are those of `ir.leaves`, forest after forest, and `sums` are the
-    sums of the payloads of `plan`: in float32, or exact in float64 if they are whole. For any number of rows,
-    and NaN as `plan.tables.nan` says.
+    sums of the payloads of `plan`: in float32, or in float64 if they are fixed-point numbers, and then exact.
+    For any number of rows, and NaN as `plan.tables.nan` says.
 
     Args:
         graph: Written to.
@@ -53,10 +57,10 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
         leaves: Whether to output leaves as well.
     """
     tables = plan.tables
-    row = _rows(graph, features, plan)
+    copies = _copies(graph, features, plan)
     branches = []
     for kind in (_OneRow, _ManyRows):
-        walk = kind(graph.branch(kind.prefix), plan, row)
+        walk = kind(graph.branch(kind.prefix), plan, copies)
         ends = walk.walk()
         sums = walk.sums(ends)
         outputs = [helper.make_tensor_value_info(part.name, walk.type, None) for part in sums]
@@ -70,22 +74,17 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
     results = graph.split_op("If", [one], count, then_branch=branches[0], else_branch=branches[1])
     parts = tuple(Columns(name, part.width) for name, part in zip(results, sums, strict=False))
     for part in parts:
-        graph.describe(part.name, DOUBLE if plan.whole else FLOAT, ["N", part.width])
+        graph.describe(part.name, DOUBLE if plan.exact else FLOAT, ["N", part.width])
     return Sums(parts, results[-1] if leaves else None)
 
 
-def _rows(graph: Graph, features: str, plan: SumPlan) -> str:
-    """Append the column of -inf that leaves look at, and what NaN needs."""
-    tables = plan.tables
-    width = tables.n_features + 1
-    lowest = graph.constant(-np.inf, np.float32)
-    if tables.nan == "right":
-        features = _nan_to_infinity(graph, features, tables.n_features)
-    row = graph.op("Pad", features, graph.shape(0, 0, 0, 1), lowest, type=FLOAT, dims=["N", width])
-    if tables.nan != "mixed":
-        return row
-    right = _nan_to_infinity(graph, row, width)
-    return graph.op("Concat", row, right, axis=1, type=FLOAT, dims=["N", 2 * width])
+def _copies(graph: Graph, features: str, plan: SumPlan) -> list[str]:
+    """Return the rows as the walk looks at them, or two such copies, for what NaN needs."""
+    nan, width = plan.tables.nan, plan.tables.n_features
+    if nan == "absent":
+        return [features]
+    right = _nan_to_infinity(graph, features, width)
+    return [right] if nan == "right" else [features, right]
 
 
 def _nan_to_infinity(graph: Graph, rows: str, width: int) -> str:
@@ -94,17 +93,30 @@ def _nan_to_infinity(graph: Graph, rows: str, width: int) -> str:
     return graph.op("Where", missing, infinity, rows, type=FLOAT, dims=["N", width])
 
 
+def _alike(numbered: tuple[int, _Piece]) -> int:
+    """What neighbouring pieces have in common that one operator can sum: as many trees for each output."""
+    place, (run, _) = numbered
+    return run.trees // run.outputs if run.vectors is None else -1 - place
+
+
 class _OneRow:
     """The branch for one row: slots are [T]."""
 
     prefix, title = "one_", ONE_ROW
 
-    def __init__(self, graph: Graph, plan: SumPlan, row: str) -> None:
+    def __init__(self, graph: Graph, plan: SumPlan, copies: list[str]) -> None:
         self.graph, self.plan, self.tables = graph, plan, plan.tables
-        self.type = DOUBLE if plan.whole else FLOAT
-        self.row = graph.op(
-            "Reshape", row, graph.shape(-1), type=FLOAT, dims=[self._flat(self.tables.n_columns)]
-        )
+        self.type = DOUBLE if plan.exact else FLOAT
+        self.row = self._row(copies)
+
+    def _row(self, copies: list[str]) -> str:
+        """Return one flat row of copies, each with the column of -inf that leaves look at."""
+        g, features = self.graph, self.tables.n_features
+        lowest = g.constant([-np.inf], np.float32)
+        parts: list[str] = []
+        for copy in copies:
+            parts += [g.op("Reshape", copy, g.shape(-1), type=FLOAT, dims=[features]), lowest]
+        return g.op("Concat", *parts, axis=0, type=FLOAT, dims=[self.tables.n_columns])
 
     def _flat(self, trees: int) -> int | str:
         """The length of a flat value of so many trees."""
@@ -172,13 +184,23 @@ class _OneRow:
 
     def sums(self, ends: list[str]) -> list[Columns]:
         """Return the sums, side by side."""
-        pieces: dict[int, Columns] = {}
+        pieces: list[_Piece] = []
         for stage, runs, end in zip(self.tables.stages, self.plan.runs, ends, strict=True):
             payload = self._gather(self._table("threshold", stage.steps), end, stage.trees, FLOAT)
             parts = [payload] if len(runs) == 1 else self._cut(payload, [r.trees for r in runs])
-            for run, part in zip(runs, parts, strict=True):
-                pieces[run.first] = Columns(self._total(run, part), run.outputs)
-        return [pieces[first] for first in sorted(pieces)]
+            pieces += zip(runs, parts, strict=True)
+        pieces.sort(key=lambda piece: piece[0].first)
+        together = ([piece for _, piece in group] for _, group in groupby(enumerate(pieces), _alike))
+        return [self._joined(group) for group in together]
+
+    def _joined(self, pieces: list[_Piece]) -> Columns:
+        """Return the sums of neighbouring runs of one kind, by one operator for all of them."""
+        runs, payloads = zip(*pieces, strict=True)
+        if len(runs) == 1:
+            return Columns(self._total(runs[0], payloads[0]), runs[0].outputs)
+        outputs, trees = sum(r.outputs for r in runs), sum(r.trees for r in runs)
+        payload = self.graph.op("Concat", *payloads, axis=0, type=FLOAT, dims=[self._flat(trees)])
+        return Columns(self._total(Run(runs[0].first, outputs, trees, None), payload), outputs)
 
     def _total(self, run: Run, payload: str) -> str:
         """Return the sums of a run, [N, outputs]."""
@@ -187,8 +209,8 @@ class _OneRow:
         return self._rows(run, run.vectors, payload)
 
     def _summed(self, payload: str, trees: int) -> str:
-        """Return payloads in the type in which they are summed: whole numbers are exact in both."""
-        if not self.plan.whole:
+        """Return payloads in the type in which they are summed: fixed-point numbers are exact in both."""
+        if not self.plan.exact:
             return payload
         return self.graph.op("Cast", payload, to=DOUBLE, type=DOUBLE, dims=[self._flat(trees)])
 
@@ -199,13 +221,13 @@ class _OneRow:
 
     def _rows(self, run: Run, vectors: Vectors, payload: str) -> str:
         rows = self._vectors(run, vectors, payload, [run.trees])
-        if self.plan.whole:
+        if self.plan.exact:
             return self.graph.total(rows, 0, keepdims=1)
         ones = self.graph.constant(np.ones((1, run.trees)), np.float32)
         return self.graph.op("MatMul", ones, rows, type=FLOAT, dims=[1, run.outputs])
 
     def _vectors(self, run: Run, vectors: Vectors, payload: str, dims: Shape) -> str:
-        dtype = np.float64 if self.plan.whole else np.float32
+        dtype = np.float64 if self.plan.exact else np.float32
         table = self.graph.constant(vectors, dtype, f"vectors{run.first}")
         ids = self.graph.op("Cast", payload, to=INT32, type=INT32, dims=dims)
         return self.graph.op("Gather", table, ids, axis=0, type=self.type, dims=[*dims, run.outputs])
@@ -228,15 +250,19 @@ class _ManyRows(_OneRow):
 
     prefix, title = "many_", "many_rows"
 
-    def __init__(self, graph: Graph, plan: SumPlan, row: str) -> None:
-        super().__init__(graph, plan, row)
-        width = self.tables.n_columns
-        size = graph.op("Cast", graph.op("Size", row), to=INT32, type=INT32, dims=[])
-        starts = [graph.constant(0, np.int32), size, graph.constant(width, np.int32)]
-        self.starts = graph.op("Range", *starts, type=INT32, dims=["N"])
-        self.count = graph.op("Shape", self.starts, type=INT64, dims=[1])
-        self.by_column = graph.op("Transpose", row, perm=[1, 0], type=FLOAT, dims=[width, "N"])
+    def _row(self, copies: list[str]) -> str:
+        g, width = self.graph, self.tables.n_columns
+        pad, lowest = g.shape(0, 0, 0, 1), g.constant(-np.inf, np.float32)
+        dims: Shape = ["N", self.tables.n_features + 1]
+        parts = [g.op("Pad", copy, pad, lowest, type=FLOAT, dims=dims) for copy in copies]
+        row = parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1, type=FLOAT, dims=["N", width])
+        size = g.op("Cast", g.op("Size", row), to=INT32, type=INT32, dims=[])
+        starts = [g.constant(0, np.int32), size, g.constant(width, np.int32)]
+        self.starts = g.op("Range", *starts, type=INT32, dims=["N"])
+        self.count = g.op("Shape", self.starts, type=INT64, dims=[1])
+        self.by_column = g.op("Transpose", row, perm=[1, 0], type=FLOAT, dims=[width, "N"])
         self.offsets: dict[int, str] = {}
+        return g.op("Reshape", row, g.shape(-1), type=FLOAT, dims=[self._flat(width)])
 
     def _flat(self, trees: int) -> int | str:
         return f"{trees}N"
@@ -271,6 +297,11 @@ class _ManyRows(_OneRow):
         by_tree = self.graph.op("Reshape", slot, self.graph.shape(sum(sizes), -1))
         parts = self.graph.cut(by_tree, sizes)
         return [self.graph.op("Reshape", p, self.graph.shape(-1)) for p in parts]
+
+    def _joined(self, pieces: list[_Piece]) -> Columns:
+        """Sum the runs one by one: here their payloads are large, and a copy costs more than an operator."""
+        sums = [Columns(self._total(run, payload), run.outputs) for run, payload in pieces]
+        return Columns(self.graph.join(sums), sum(part.width for part in sums))
 
     def _values(self, run: Run, payload: str) -> str:
         shape = self.graph.shape(run.outputs, run.trees // run.outputs, -1)

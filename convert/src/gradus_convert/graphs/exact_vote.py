@@ -22,15 +22,16 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
-from gradus_convert.graphs.arithmetic import Arithmetic, as_nodes, in_numpy
+from gradus_convert.graphs.arithmetic import Arithmetic, Operator, as_nodes, in_numpy
 from gradus_convert.graphs.builder import FLOAT, Columns, Graph
 from gradus_convert.graphs.fixed_point import FixedPoint, fixed_point
-from gradus_convert.graphs.powers import C1, C2, PER_UNIT, STEPS, powers
+from gradus_convert.graphs.powers import PER_UNIT, REST, SHIFT, STEPS, powers
 from gradus_convert.graphs.types import Vote, VotingMember
 
-__all__ = ["ExactBallot", "ballot", "emit_exact_vote", "exact_answers"]
+__all__ = ["ExactBallot", "emit_exact_vote", "exact_answers", "exact_ballots"]
 
 MOST_OCTAVES = 100
+FEW_COLUMNS = 4
 LEAST_SHARE = 2.0**-18
 """2^-100, among at most 64 classes, times this stays a normal float32, which end at 2^-126."""
 
@@ -45,14 +46,14 @@ class ExactBallot:
 
     Attributes:
         link: As in `Forest`.
-        fixed: Its sums of leaves.
-        weight: As in `VotingMember`.
+        fixed: Its sums of leaves: steps of `powers`; or probabilities, times `share` in a soft vote.
+        share: Its weight, divided by the sum of all.
         classes: As in `VotingMember`.
     """
 
     link: str
     fixed: FixedPoint
-    weight: float
+    share: float
     classes: tuple[int, ...]
 
     @property
@@ -61,13 +62,24 @@ class ExactBallot:
         return len(self.fixed.base)
 
 
-def ballot(member: VotingMember, forest: Forest) -> ExactBallot:
-    """Return how a member votes whose model is this forest.
+def exact_ballots(members: Sequence[tuple[VotingMember, Forest]], vote: Vote) -> list[ExactBallot]:
+    """Return how the members vote.
+
+    Args:
+        members: All of a level, with the forests that they are.
+        vote: "soft" or "hard".
 
     Raises:
-        InexactModelError: Its leaves are too large.
+        InexactModelError: The leaves of one are too large.
     """
-    return ExactBallot(forest.link, fixed_point(forest, place=member.name), member.weight, member.classes)
+    total = math.fsum(m.weight for m, _ in members)
+    result = []
+    for member, forest in members:
+        share = member.weight / total
+        unit = PER_UNIT if forest.link != "identity" else share if vote == "soft" else 1.0
+        fixed = fixed_point(forest, unit, place=member.name)
+        result.append(ExactBallot(forest.link, fixed, share, member.classes))
+    return result
 
 
 def emit_exact_vote(
@@ -85,8 +97,7 @@ def emit_exact_vote(
 
     Args:
         graph: Written to.
-        values: Whole numbers in float64, without the bases; side by side they hold the columns of all
-            ballots.
+        values: float64 [N, columns], sums without the bases; side by side those of all ballots.
         ballots: In the order of the columns; those with one link and as many columns stand together.
         n_classes: Classes of the level.
         vote: "soft" or "hard".
@@ -115,14 +126,15 @@ def exact_answers(
     """Return the probabilities that a graph must give, to the bit: float32 [N, C].
 
     Args:
-        sums: By ballot, without the base: int64 [N, columns].
+        sums: By ballot, without the base: int64 [N, columns], as `FixedPoint` counts.
         ballots: As `emit_exact_vote` takes them.
         n_classes: Likewise.
         vote: Likewise.
         class_weights: Likewise.
     """
-    groups, left = _groups(ballots), list(sums)
-    values = [np.concatenate([left.pop(0) for _ in g], axis=1).astype(np.float64) for g in groups]
+    groups = _groups(ballots)
+    left = [b.fixed.value(whole) for b, whole in zip(ballots, sums, strict=True)]
+    values = [np.concatenate([left.pop(0) for _ in group], axis=1) for group in groups]
     return _vote(in_numpy(), values, groups, n_classes, vote, class_weights).astype(np.float32)
 
 
@@ -139,17 +151,14 @@ def _vote(
     vote: Vote,
     class_weights: Sequence[float] | None,
 ) -> Value:
-    weights = [b.weight for g in groups for b in g]
-    total = math.fsum(weights)
-    _check_shares([w / total for w in weights], class_weights or [1.0])
+    _check_shares([b.share for g in groups for b in g], class_weights or [1.0])
     parts: list[Value] = []
     for value, group in zip(values, groups, strict=True):
-        shares = np.array([b.weight / total for b in group])
-        parts += _group_votes(ops, value, group, shares, n_classes, vote)
-    result = _add(ops, parts)
+        parts += _group_votes(ops, value, group, n_classes, vote)
+    result = _fold(ops, "Add", parts)
     if class_weights is not None:
         result = ops.apply("Mul", result, ops.constant([class_weights]))
-        result = ops.apply("Div", result, _add(ops, ops.split(result, [1] * n_classes, 1)))
+        result = ops.apply("Div", result, _by_member(ops, "Add", result, 1, n_classes))
     return result
 
 
@@ -164,107 +173,99 @@ def _check_shares(shares: Sequence[float], class_weights: Sequence[float]) -> No
         )
 
 
-def _add(ops: Arithmetic[Value], parts: Sequence[Value]) -> Value:
-    """Add one after the other: the order is part of the contract."""
+def _fold(ops: Arithmetic[Value], operator: Operator, parts: Sequence[Value]) -> Value:
+    """Apply an operator to one part after the other: the order is part of the contract."""
     total = parts[0]
     for part in parts[1:]:
-        total = ops.apply("Add", total, part)
+        total = ops.apply(operator, total, part)
     return total
 
 
+def _columns(ops: Arithmetic[Value], value: Value, places: Sequence[int]) -> Value:
+    """Take columns."""
+    return ops.gather(value, ops.constant(places, np.int64), 1)
+
+
+def _by_member(ops: Arithmetic[Value], operator: Operator, value: Value, many: int, columns: int) -> Value:
+    """Sum up (or take the largest of) each member's columns, and repeat the result for each of them.
+
+    Few columns are repeated at once, which takes an operator less; many would be too much to copy.
+    """
+    times = columns if columns <= FEW_COLUMNS else 1
+    parts = [
+        _columns(ops, value, [m * columns + c for m in range(many) for _ in range(times)])
+        for c in range(columns)
+    ]
+    total = _fold(ops, operator, parts)
+    if times == columns or many == 1:
+        return total
+    return _columns(ops, total, [m for m in range(many) for _ in range(columns)])
+
+
 def _group_votes(
-    ops: Arithmetic[Value],
-    value: Value,
-    group: Sequence[ExactBallot],
-    shares: Float64,
-    n_classes: int,
-    vote: Vote,
+    ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot], n_classes: int, vote: Vote
 ) -> list[Value]:
-    """What a group gives to each class: float64 [N, C], together or member by member."""
-    columns, many, axis = group[0].columns, len(group), _axis(group)
-    classes = len(group[0].classes)
-    if many > 1:
-        value = ops.reshape(value, -1, many, columns)
-    if group[0].link == "identity":
-        factor = shares if vote == "soft" else np.ones(many)
-        p = _scaled(ops, value, group, factor)
-    else:
-        p = _normalised(ops, value, group)
+    """What each member of a group gives to each class: float64 [N, C]."""
+    link, many, classes = group[0].link, len(group), len(group[0].classes)
+    p = _with_base(ops, value, group) if link == "identity" else _normalised(ops, value, group)
     if vote == "hard":
-        best = ops.argmax(p, axis)
-        p = ops.cast(ops.apply("Equal", best, ops.constant(np.arange(classes), np.int64)), np.float64)
-    if (group[0].link != "identity" or vote == "hard") and not (shares == 1).all():
-        p = ops.apply("Mul", p, ops.constant(_by_member(shares, group)))
-    if many == 1:
-        return [_placed(ops, p, group[0].classes, n_classes)]
-    members = ops.split(p, [1] * many, 1)
-    if all(b.classes == tuple(range(n_classes)) for b in group):
-        return [ops.reshape(_add(ops, members), -1, classes)]
-    flat = [ops.reshape(member, -1, classes) for member in members]
-    return [_placed(ops, p, b.classes, n_classes) for p, b in zip(flat, group, strict=True)]
+        p = _decisions(ops, p, many, classes)
+    if (link != "identity" or vote == "hard") and any(b.share != 1 for b in group):
+        p = ops.apply("Mul", p, ops.constant([[b.share for b in group for _ in range(classes)]]))
+    every = tuple(range(n_classes))
+    if many == 1 and group[0].classes == every:
+        return [p]
+    if any(len(b.classes) < n_classes for b in group):
+        p = ops.append_zero(p)
+    absent = many * classes
+    return [
+        _columns(ops, p, [m * classes + b.classes.index(c) if c in b.classes else absent for c in every])
+        for m, b in enumerate(group)
+    ]
 
 
-def _axis(group: Sequence[ExactBallot]) -> int:
-    """The axis of a group's columns: values are [N, columns], or [N, members, columns] for several."""
-    return 1 if len(group) == 1 else 2
+def _decisions(ops: Arithmetic[Value], p: Value, many: int, classes: int) -> Value:
+    """Return 1 at each member's largest probability, the first in a tie, and 0 elsewhere."""
+    best = ops.argmax(ops.reshape(p, -1, many, classes), 2)
+    chosen = ops.apply("Equal", best, ops.constant(np.arange(classes), np.int64))
+    return ops.reshape(ops.cast(chosen, np.float64), -1, many * classes)
 
 
-def _by_member(numbers: Float64, group: Sequence[ExactBallot]) -> Float64:
-    """Give one number (or row of numbers) a member the shape that broadcasts to a group's values."""
-    if len(group) == 1:
-        return numbers[0] if numbers.ndim > 1 else numbers
-    return numbers if numbers.ndim > 1 else numbers[:, None]
-
-
-def _placed(ops: Arithmetic[Value], p: Value, classes: tuple[int, ...], n_classes: int) -> Value:
-    """Put columns where the level has them; a class that the member does not know gets 0."""
-    if classes == tuple(range(n_classes)):
-        return p
-    places = [classes.index(c) if c in classes else len(classes) for c in range(n_classes)]
-    return ops.gather(ops.append_zero(p), ops.constant(places, np.int64), 1)
-
-
-def _scaled(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot], factor: Float64) -> Value:
-    """Return what whole sums stand for, bases included, times a factor a member."""
-    unit = np.array([math.ldexp(f, -b.fixed.bits) for b, f in zip(group, factor, strict=True)])
-    return ops.apply("Mul", _with_base(ops, value, group), ops.constant(_by_member(unit, group)))
+def _bases(group: Sequence[ExactBallot]) -> Float64:
+    return np.concatenate([b.fixed.value(b.fixed.base) for b in group])[None]
 
 
 def _with_base(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
-    base = np.array([b.fixed.base for b in group], np.float64)
-    if not base.any():
-        return value
-    return ops.apply("Add", value, ops.constant(_by_member(base, group)))
+    base = _bases(group)
+    return ops.apply("Add", value, ops.constant(base)) if base.any() else value
 
 
 def _normalised(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
-    """Softmax or sigmoid of whole sums."""
-    e, axis = _exponential(ops, value, group), _axis(group)
+    """Softmax or sigmoid of sums in steps: the columns of one member after those of another."""
+    e, many = _exponential(ops, value, group), len(group)
     if group[0].link == "softmax":
-        return ops.apply("Div", e, _add(ops, ops.split(e, [1] * group[0].columns, axis)))
+        return ops.apply("Div", e, _by_member(ops, "Add", e, many, group[0].columns))
     one = ops.constant(1.0)
     total = ops.apply("Add", e, one)
-    return ops.concat([ops.apply("Div", one, total), ops.apply("Div", e, total)], axis)
+    both = ops.concat([ops.apply("Div", one, total), ops.apply("Div", e, total)], 1)
+    return both if many == 1 else _columns(ops, both, [k * many + m for m in range(many) for k in (0, 1)])
 
 
 def _exponential(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
     """Return exp of each margin, for the softmax times a factor that is one for all columns of a member."""
-    scale = np.array([math.ldexp(PER_UNIT, -b.fixed.bits) for b in group])
-    low = min(float(b.fixed.low.min() * s) for b, s in zip(group, scale, strict=True))
-    high = max(float(b.fixed.high.max() * s) for b, s in zip(group, scale, strict=True))
-    first, last = math.floor(low) - 1, math.ceil(high) + 1
-    start = np.array([b.fixed.base * s for b, s in zip(group, scale, strict=True)])
+    first = math.floor(min(float(b.fixed.value(b.fixed.low).min()) for b in group)) - 1
+    last = math.ceil(max(float(b.fixed.value(b.fixed.high).max()) for b in group)) + 1
     softmax, limit = group[0].link == "softmax", MOST_OCTAVES * STEPS
     wide = last - first > limit or (not softmax and max(-first, last) > limit)
+    start = _bases(group)
     if wide and softmax:
         value = _with_base(ops, value, group)
-        value = ops.apply("Sub", value, ops.largest(value, _axis(group)))
+        value = ops.apply("Sub", value, _by_member(ops, "Max", value, len(group), group[0].columns))
         start, first, last = np.zeros_like(start), -limit, 1
     elif wide:
         first = min(max(first, -limit), limit)
         last = max(min(last, limit), first + 1)
-    y = ops.apply("Mul", value, ops.constant(_by_member(scale, group)))
-    y = ops.apply("Add", y, ops.constant(_by_member(start - first, group)))
+    y = ops.apply("Add", value, ops.constant(start - first))
     if wide:
         y = ops.apply("Min", ops.apply("Max", y, ops.constant(0.0)), ops.constant(float(last - first)))
     return _power(ops, y, powers(0, last - first) if softmax else powers(first, last))
@@ -273,7 +274,6 @@ def _exponential(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBall
 def _power(ops: Arithmetic[Value], y: Value, table: Float64) -> Value:
     """Return 2^(y / 128), times what the table starts with."""
     j = ops.apply("Floor", y)
-    f = ops.apply("Sub", y, j)
-    slope = ops.apply("Add", ops.apply("Mul", f, ops.constant(C2)), ops.constant(C1))
-    curve = ops.apply("Add", ops.apply("Mul", f, slope), ops.constant(1.0))
+    shifted = ops.apply("Add", ops.apply("Sub", y, j), ops.constant(SHIFT))
+    curve = ops.apply("Add", ops.apply("Mul", shifted, shifted), ops.constant(REST))
     return ops.apply("Mul", curve, ops.gather(ops.constant(table), ops.cast(j, np.int32), 0))

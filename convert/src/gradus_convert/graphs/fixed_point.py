@@ -1,8 +1,8 @@
 """Leaves as whole numbers: their sums do not depend on the order in which they are made.
 
-A leaf counts as a multiple of 2^-bits. `bits` is the largest for which no sum of leaves, whatever the row and
-whatever the order, comes to 2^52: float64 then holds every partial sum exactly. The whole numbers are summed
-as float64 and not as int64: a Cast less, and onnxruntime's CUDA provider sums int64 by way of float32.
+A leaf counts as a whole number of 2^-bits. `bits` is the largest for which no sum of leaves, whatever the row
+and whatever the order, comes to 2^52: float64 then holds every partial sum exactly. A graph sums them as
+float64 and not as int64: a Cast less, and onnxruntime's CUDA provider sums int64 by way of float32.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FixedPoint:
-    """The sums of a forest in whole numbers.
+    """The outputs of a forest, times a unit, in whole numbers of 2^-bits.
 
     Attributes:
-        bits: A whole number counts as itself times 2^-bits.
+        bits: What a whole number counts.
         leaves: int64 [L, K], for each row of `Forest.values`. Where K is 1 each is exact in float32: it
             travels in the table of thresholds.
         base: int64 [n_outputs], added to the sums.
@@ -52,21 +52,26 @@ class FixedPoint:
     low: Int64
     high: Int64
 
+    def value(self, whole: Int64) -> Float64:
+        """Return what whole numbers stand for; exact."""
+        return np.asarray(np.ldexp(whole.astype(np.float64), -self.bits), np.float64)
 
-def fixed_point(forest: Forest, *, place: str) -> FixedPoint:
+
+def fixed_point(forest: Forest, unit: float, *, place: str) -> FixedPoint:
     """Choose the scale of a forest by the worst sum, and round every leaf once.
 
     Args:
         forest: The forest.
+        unit: Multiplies its leaves and its base: what the vote wants to have summed.
         place: How errors name it.
 
     Raises:
         InexactModelError: Its leaves are so large that the worst sum leaves fewer than 30 fractional bits.
     """
-    values = forest.values * forest.scale
+    values, base = forest.values * forest.scale, forest.base
     with np.errstate(over="ignore"):  # an infinite sum is refused below
         sizes = _by_output(forest, _by_tree(forest, np.abs(values), np.maximum))
-        worst = float((sizes + np.abs(forest.base)).max())
+        worst = float((sizes + np.abs(base)).max())
     limit = 2.0 ** (SUM_BITS - 1 - LEAST_BITS)
     if not worst < limit:
         raise InexactModelError(
@@ -75,12 +80,13 @@ def fixed_point(forest: Forest, *, place: str) -> FixedPoint:
             value=worst,
             hint='Scale the model\'s outputs down, or use the encoding "treeops", whose last bits may vary.',
         )
-    bits = min(MOST_BITS, SUM_BITS - 1 - math.frexp(worst)[1])
+    bits = min(MOST_BITS, SUM_BITS - 1 - math.frexp(worst * unit)[1])
+    values = values * unit
     if values.shape[1] == 1:
         values = values.astype(np.float32).astype(np.float64)  # what the table of thresholds can hold
-    leaves, base = _whole(values, bits), _whole(forest.base, bits)
+    leaves, start = _whole(values, bits), _whole(base * unit, bits)
     low, high = (_by_output(forest, _by_tree(forest, leaves, pick)) for pick in (np.minimum, np.maximum))
-    return FixedPoint(bits, leaves, base, low + base, high + base)
+    return FixedPoint(bits, leaves, start, low + start, high + start)
 
 
 def _whole(values: Float64, bits: int) -> Int64:

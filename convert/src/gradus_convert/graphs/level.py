@@ -18,7 +18,7 @@ from gradus_convert.graphs.alignment import aligned_bytes
 from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Columns, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.encoding import choose
-from gradus_convert.graphs.exact_vote import ballot, emit_exact_vote
+from gradus_convert.graphs.exact_vote import emit_exact_vote, exact_ballots
 from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import column_order, plan_sums
@@ -112,7 +112,7 @@ class _Ends:
 
 def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | None:
     """Write the level of `exact_vote`; return the leaves of the trees in this order, if asked for."""
-    ballots = [ballot(m, f) for m, f in trees]
+    ballots = exact_ballots(trees, ends.vote)
     plan = plan_sums([f for _, f in trees], ends.n_features, fixed=[b.fixed for b in ballots])
     result = emit_sums(graph, INPUT, plan, leaves=ends.leaves)
     emit_exact_vote(

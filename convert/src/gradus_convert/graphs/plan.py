@@ -16,7 +16,7 @@ from gradus_convert.graphs.walk_tables import EXACT_LIMIT, Walk, WalkTables, pac
 
 __all__ = ["Run", "SumPlan", "Vectors", "column_order", "leaf_payload", "plan_sums"]
 
-Vectors = npt.NDArray[np.float32] | npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Run:
         first: The first column of the sums it fills.
         outputs: How many columns.
         trees: Trees of the run.
-        vectors: float32 [U, outputs], or int64 if the sums are whole: the distinct leaf vectors, where
+        vectors: float32 [U, outputs], or float64 if the sums are exact: the distinct leaf vectors, where
             payloads are rows of it. None where payloads are values, and each column sums `trees / outputs`
             neighbouring trees.
     """
@@ -46,13 +46,13 @@ class SumPlan:
         tables: As laid out.
         runs: By stage.
         leaf_order: int64 [T], where each tree of the forests, as given, stands in the order of the walk.
-        whole: Whether payloads are whole numbers, to be summed in float64: exact in any order.
+        exact: Whether payloads are fixed-point numbers, to be summed in float64: exact in any order.
     """
 
     tables: WalkTables
     runs: tuple[tuple[Run, ...], ...]
     leaf_order: npt.NDArray[np.int64]
-    whole: bool
+    exact: bool
 
 
 def column_order(forests: Sequence[Forest]) -> list[int]:
@@ -74,7 +74,7 @@ def plan_sums(
     """Plan the sums of several forests.
 
     The sums of a row are, forest after forest, `scale * sum over trees of values[leaf]`, each product
-    rounded to float32 once; or, with `fixed`, the sums of its whole numbers.
+    rounded to float32 once; or, with `fixed`, the exact sums of its leaves.
 
     Args:
         forests: At least one.
@@ -86,7 +86,9 @@ def plan_sums(
         InexactModelError: There are more distinct leaf vectors than float32 can count.
     """
     rights = nan_right or [None] * len(forests)
-    payloads = [leaf_payload(f) for f in forests] if fixed is None else [_payload(x.leaves) for x in fixed]
+    payloads = (
+        [leaf_payload(f) for f in forests] if fixed is None else [_payload(x.value(x.leaves)) for x in fixed]
+    )
     walks = [
         Walk(forest, payload, _walk_order(forest), right)
         for forest, (_, payload), right in zip(forests, payloads, rights, strict=True)
@@ -102,7 +104,7 @@ def plan_sums(
         )
         for stage in tables.stages
     )
-    return SumPlan(tables, runs, _leaf_order(walks, tables), whole=fixed is not None)
+    return SumPlan(tables, runs, _leaf_order(walks, tables), exact=fixed is not None)
 
 
 def _merge(runs: Sequence[tuple[int, Run]]) -> tuple[Run, ...]:

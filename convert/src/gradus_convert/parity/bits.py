@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest, Walker, outputs, probabilities
 from gradus_convert.graphs import VotingMember
-from gradus_convert.graphs.exact_vote import ballot, exact_answers
+from gradus_convert.graphs.exact_vote import exact_answers, exact_ballots
 from gradus_convert.graphs.plan import column_order
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.votes import Ballot, native_vote
@@ -46,7 +46,7 @@ class BitOracle:
         if len(trees) != len(members):
             raise ValueError("a member without trees has no exact bits")
         self._members = [trees[i] for i in column_order([m.forest for m in trees])]
-        self._ballots = [ballot(m.voting, m.forest) for m in self._members]
+        self._ballots = exact_ballots([(m.voting, m.forest) for m in self._members], vote)
         self._n_classes, self._vote = n_classes, vote
 
     def leaves(self, X: Float32) -> list[Int32]:

@@ -1,0 +1,116 @@
+"""Score the shared vectors with whatever onnxruntime is installed, and count the bits that differ.
+
+    python tests/vectors/replay.py [--file FILE] [--provider CUDAExecutionProvider] [--only-rows N]
+
+A script that needs onnxruntime and numpy alone. It prints a JSON object, and ends with 1 where a bit differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import gzip
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+__all__ = ["replay", "ways"]
+
+SINGLE_ROWS = 300
+"""So many rows of a case are also asked for one by one."""
+
+
+def ways(rows: int) -> Iterator[tuple[str, dict[str, Any], int, int]]:
+    """Ways to ask: what each is called, its options, the rows asked for at once, and how many in all."""
+    plain = {"graph_optimization_level": ort.GraphOptimizationLevel.ORT_DISABLE_ALL}
+    yield "one row", plain, 1, min(rows, SINGLE_ROWS)
+    for block in (2, 7, 88, rows):
+        yield f"blocks of {block}", plain, block, rows
+    for name in ("ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"):
+        options = {
+            "graph_optimization_level": getattr(ort.GraphOptimizationLevel, name),
+            "intra_op_num_threads": 4,
+            "flush": True,
+        }
+        yield f"{name}, 4 threads, subnormal numbers flushed", options, rows, rows
+    parallel = {"execution_mode": ort.ExecutionMode.ORT_PARALLEL, "inter_op_num_threads": 4}
+    yield "ORT_PARALLEL", parallel, 250, rows
+
+
+def replay(file: Path, provider: str, limit: int | None) -> dict[str, dict[str, Any]]:
+    """Return, for each case, how many bits were compared, and what differs by the way of asking."""
+    found: dict[str, dict[str, Any]] = {}
+    for case in json.loads(gzip.decompress(file.read_bytes()))["cases"]:
+        model = base64.b64decode(case["model"])
+        values, codes, expected = (
+            np.frombuffer(base64.b64decode(case[key]), kind)
+            for key, kind in (("values", "<f4"), ("codes", np.uint8), ("expected", "<f4"))
+        )
+        X = values[codes.reshape(case["rows"], case["features"])][:limit]
+        expected = expected.reshape(case["rows"], case["classes"])[:limit].view(np.uint32)
+        result: dict[str, Any] = {"compared": 0, "different": 0, "ways": {}}
+        for name, options, block, count in ways(len(X)):
+            got = _ask(_open(model, options, provider), X[:count], block)
+            wrong = int((got.view(np.uint32) != expected[:count]).sum())
+            result["compared"] += got.size
+            result["different"] += wrong
+            if wrong:
+                result["ways"][name] = wrong
+        found[case["name"]] = result
+    return found
+
+
+def _open(model: bytes, options: dict[str, Any], provider: str) -> Any:
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4
+    settings.intra_op_num_threads = 1
+    for key, value in options.items():
+        if key == "flush":
+            settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+        else:
+            setattr(settings, key, value)
+    session = ort.InferenceSession(model, settings, providers=[provider])
+    if session.get_providers()[0] != provider:
+        raise SystemExit(f"onnxruntime cannot use {provider} here; it has {ort.get_available_providers()}")
+    return session
+
+
+def _ask(session: Any, X: np.ndarray, block: int) -> np.ndarray:
+    parts = [
+        session.run(["probabilities"], {"features": np.ascontiguousarray(X[i : i + block])})[0]
+        for i in range(0, len(X), block)
+    ]
+    return np.concatenate(parts)
+
+
+def main() -> int:
+    """Replay and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--file", type=Path, default=Path(__file__).with_name("vectors.json.gz"))
+    parser.add_argument(
+        "--provider", default="CPUExecutionProvider", help="of onnxruntime (default: the CPU)"
+    )
+    parser.add_argument("--only-rows", type=int, help="of each case, where the machine is slow")
+    arguments = parser.parse_args()
+    cases = replay(arguments.file, arguments.provider, arguments.only_rows)
+    total = {key: sum(case[key] for case in cases.values()) for key in ("compared", "different")}
+    facts = {
+        "onnxruntime": ort.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "provider": arguments.provider,
+    }
+    print(json.dumps({**facts, **total, "cases": cases}))
+    return int(total["different"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
