@@ -175,6 +175,10 @@ test-runtime-alone: $(STAMP) ## The runtime's own suite, where nothing but its t
 soak-runtime: $(STAMP) ## 1,000,000 hostile rows; 1,000 reloads under 1,000,000 predictions; some minutes
 	$(BIN)/pytest -m long -rP tests/runtime
 
+.PHONY: live-soak
+live-soak: $(STAMP) ## A bot's quarter with its journal: outages, reloads, full disks, kill -9; some minutes
+	$(BIN)/pytest -m long -rP tests/soak
+
 # ---------------------------------------------------------------- benchmarks
 
 .PHONY: bench bench-quick soak
