@@ -11,6 +11,7 @@ import pytest
 from tests.support.golden import GAP, TRIO, changed, full_row, golden_rows, trio_store, variant
 
 from gradus_runtime import Predictor
+from gradus_runtime.cli import main
 from gradus_runtime.contracts.manifest import DecisionPolicy
 from gradus_runtime.errors import UsageError
 
@@ -101,6 +102,26 @@ def test_the_confidence_threshold_is_the_artifacts_else_the_predictors_else_the_
     with Predictor.open(strict, confidence_threshold=0.0) as bot:
         assert bot.decide(full_row()).reasons == ()
         assert bot.info().confidence_threshold == 0.0
+
+
+@pytest.mark.parametrize(
+    "threshold", [float("nan"), np.float32("nan"), 7, -5, -1e-9, 1.0000001, float("inf"), "0.5"]
+)
+@pytest.mark.parametrize("use_confidence", [True, False])
+def test_a_threshold_beyond_0_to_1_is_refused_by_every_call(
+    bot: Predictor, threshold: Any, use_confidence: bool
+) -> None:
+    for call in (lambda **o: bot.decide(full_row(), **o), lambda **o: bot.predict([full_row()], **o)):
+        with pytest.raises(UsageError, match=r"confidence_threshold: a threshold must lie in \[0, 1\]"):
+            call(confidence_threshold=threshold, use_confidence=use_confidence)
+
+
+def test_the_command_refuses_a_threshold_that_is_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("close\n1\n")
+    assert main(["predict", str(TRIO), "--input", str(tmp_path / "rows.csv"), "--threshold", "nan"]) == 2
+    assert "a threshold must lie in [0, 1], but got nan" in capsys.readouterr().err
 
 
 def test_a_confidence_of_exactly_the_threshold_is_no_weak_call_alone_or_in_a_batch(bot: Predictor) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gradus_runtime.errors import UsageError
 from gradus_runtime.routing.schema import Schema
 from gradus_runtime.rows.values import read_value
@@ -41,13 +43,18 @@ def resolve(
     fill: Mapping[str, float] | None,
     unavailable: Iterable[str],
     min_level: str | None,
-    threshold: float | None,
+    threshold: float,
+    use_confidence: bool,
 ) -> Request:
     """Check what the caller asks for.
 
     Raises:
-        UsageError: An unknown group, feature or level; a filling that is no finite number.
+        UsageError: An unknown group, feature or level; a filling that is no finite number; a threshold beyond
+            [0, 1].
     """
+    limit = read_value(threshold)
+    if not 0.0 <= limit <= 1.0:
+        raise UsageError("a threshold must lie in [0, 1]", place="confidence_threshold", value=threshold)
     values: dict[int, float] = {}
     fillable = 0
     for name, value in (fill or {}).items():
@@ -63,7 +70,8 @@ def resolve(
     for name in unavailable:
         declared |= _mask_of(schema, name, "unavailable")
     last = len(schema.levels) - 1 if min_level is None else _index(schema.level_names, min_level, "min_level")
-    return Request(declared, fillable, values, last, min_level, threshold)
+    least = float(np.float32(limit)) if use_confidence else None  # as confidences are
+    return Request(declared, fillable, values, last, min_level, least)
 
 
 def _mask_of(schema: Schema, name: Any, place: str) -> int:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-import numpy as np
-
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import CheckError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
@@ -149,7 +147,8 @@ class ServedVersion:
             fill=fill,
             unavailable=unavailable,
             min_level=min_level,
-            threshold=float(np.float32(limit)) if use_confidence else None,
+            threshold=limit,
+            use_confidence=use_confidence,
         )
 
     def begin(self) -> str | None:
