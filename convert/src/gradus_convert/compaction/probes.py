@@ -168,15 +168,19 @@ def _run(model: bytes, inputs: Mapping[str, npt.NDArray[Any]], place: str) -> _O
 
 
 def _flat(output: Any) -> list[Any]:
-    """A ZipMap's list of mappings as one array; anything else as it is."""
+    """A ZipMap's list of mappings as one array, any other list by its parts, anything else as it is."""
     if isinstance(output, list) and output and isinstance(output[0], dict):
         return [np.array([list(o.values()) for o in output], np.float64)]
+    if isinstance(output, list):
+        return [part for item in output for part in _flat(item)]
     return [output]
 
 
 def _compare(expected: _Outputs, found: _Outputs, tolerance: float, rows: int, place: str) -> Agreement:
     largest, ties = 0.0, 0
     near = _near_ties(expected, tolerance)
+    if len(expected) != len(found):
+        raise CheckError("both models must give as many outputs", place=place, value=len(found))
     for a, b in zip(expected, found, strict=True):
         if np.shape(a) != np.shape(b):
             raise CheckError("both models must give outputs of one shape", place=place)
@@ -194,6 +198,7 @@ def _compare(expected: _Outputs, found: _Outputs, tolerance: float, rows: int, p
                     hint="Nothing was written; the operator has a meaning that gradus does not know.",
                 )
             continue
+        a, b = np.atleast_1d(a), np.atleast_1d(b)
         different = np.flatnonzero((a != b).reshape(len(a), -1).any(axis=1))
         if not set(different.tolist()) <= near:
             raise CheckError("labels must agree", place=place, value=(a[different[0]], b[different[0]]))

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import shape_inference, version_converter
+from onnx import version_converter
 
 from gradus_convert.compaction.ensemble import refuse
 from gradus_convert.compaction.lowering import emit_ensemble
 from gradus_convert.compaction.operators import TREE_OPERATORS, read_operator
 from gradus_convert.compaction.probes import Agreement, compare_models, compare_operator
+from gradus_convert.compaction.value_types import ValueType, value_types
 from gradus_convert.graphs.builder import Graph
 from gradus_convert.graphs.operators import ML, nodes_of
 from gradus_runtime.errors import DataError, EnvironmentFailedError
@@ -79,7 +80,8 @@ def compact(data: bytes, *, place: str) -> Compaction:
     """
     model = _upgrade(_parse(data, place), place)
     targets = _targets(model, place)
-    types = _shapes(model, place)
+    inputs = {model.graph.node[i].input[0] for i in targets}
+    types = value_types(model, inputs, place=place)
     nodes: list[onnx.NodeProto] = []
     agreements, trees, splits = [], 0, 0
     result = onnx.ModelProto()
@@ -165,29 +167,22 @@ def _upgrade(model: onnx.ModelProto, place: str) -> onnx.ModelProto:
     return model
 
 
-def _shapes(model: onnx.ModelProto, place: str) -> dict[str, onnx.TypeProto.Tensor]:
-    """Element type and shape of every value that is known."""
-    try:
-        inferred = shape_inference.infer_shapes(model)
-    except Exception as e:  # onnx raises bare C++ errors of several kinds
-        raise DataError("shapes must follow from the inputs", place=place, cause=str(e)) from None
-    graph = inferred.graph
-    return {v.name: v.type.tensor_type for v in (*graph.input, *graph.value_info, *graph.output)}
-
-
-def _columns(known: onnx.TypeProto.Tensor | None, place: str) -> int:
+def _columns(known: ValueType | None, place: str) -> int:
     """Columns of an operator's input, 0 where they are not known."""
-    if known is None or not known.elem_type:
-        raise refuse("the type of the operator's input must be known", place)
-    if known.elem_type != onnx.TensorProto.FLOAT:
+    if known is None:
+        raise refuse(
+            "the type of the operator's input must be known",
+            place,
+            hint="Neither onnx nor onnxruntime knows it: give the values that lead to it a value_info.",
+        )
+    if known.element != onnx.TensorProto.FLOAT:
         names = {number: name for name, number in onnx.TensorProto.DataType.items()}
-        found = names.get(known.elem_type, known.elem_type)
-        raise refuse("the operator's input must be float32", place, found)
-    if not known.HasField("shape"):
+        raise refuse("the operator's input must be float32", place, names.get(known.element, known.element))
+    if known.sizes is None:
         raise refuse("the rank of the operator's input must be known", place)
-    if len(known.shape.dim) != 2:
-        raise refuse("the operator's input must be [N, F]", place, len(known.shape.dim))
-    return int(known.shape.dim[1].dim_value)
+    if len(known.sizes) != 2:
+        raise refuse("the operator's input must be [N, F]", place, len(known.sizes))
+    return known.sizes[1]
 
 
 def _prefix(index: int, model: onnx.ModelProto) -> str:
