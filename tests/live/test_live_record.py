@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,17 @@ def test_early_is_said_to_be_early() -> None:
     assert record.overall.sentence == "too early: 412 of 480 bars"
 
 
+def test_a_record_that_is_no_better_than_knowing_nothing_says_so_on_its_first_line() -> None:
+    known = manifests(low=-0.5, high=0.1)
+    without = build_record(made_up(30 * DAY, skill=0.0), known, None)
+    assert without.overall.verdict == "as promised"
+    assert render_text(without).splitlines()[0].endswith("; worse than the class shares, which know nothing")
+    assert 'class="verdict wait"' in render_page(without)
+    skilled = build_record(made_up(30 * DAY), known, None)
+    assert render_text(skilled).splitlines()[0].endswith("; better than the class shares")
+    assert 'class="verdict good"' in render_page(skilled)
+
+
 def test_a_bot_without_skill_is_said_to_be_worse_and_so_is_one_that_loses_it() -> None:
     known = manifests(low=0.05, high=0.1)
     assert build_record(made_up(25 * DAY, skill=0.0), known, None).overall.verdict == "worse than promised"
@@ -286,6 +298,16 @@ def test_a_bot_without_skill_is_said_to_be_worse_and_so_is_one_that_loses_it() -
         if build_record(lines[: day * DAY], known, None).overall.verdict == "worse than promised"
     )
     assert said <= 62
+
+
+def test_what_was_said_stays_said() -> None:
+    """A bot that is worse for three weeks and then as good as promised was worse than promised."""
+    lines = made_up(80 * DAY, skill=0.0, skill_from=(21 * DAY, 1.0))
+    known = manifests(low=0.05, high=0.1)
+    early, late = (build_record(lines[: days * DAY], known, None).overall for days in (21, 80))
+    assert early.verdict == late.verdict == "worse than promised"
+    assert early.sentence.split(":")[0] == late.sentence.split(":")[0]
+    assert late.evidence >= early.evidence
 
 
 def test_the_spread_of_the_folds_is_the_promise_and_not_their_mean() -> None:
@@ -322,7 +344,7 @@ def test_figures_are_those_of_plain_python() -> None:
         skills.append(sum((np.array(SHARES) - y) ** 2) - sum((p - y) ** 2))
         right.append(line.call == line.label)
         confidence.append(p.max())
-        if line.action == line.call:
+        if line.side:
             acted += 1
             acted_right.append(line.call == line.label)
     group = record.overall
@@ -390,7 +412,9 @@ def test_an_empty_record_says_so() -> None:
 def test_text_and_page_begin_with_the_verdict() -> None:
     record = build_record(made_up(30 * DAY, skill=0.0), manifests(low=0.05, high=0.1), COSTS, pending=4)
     text, page = render_text(record), render_page(record)
-    assert text.startswith("trio: worse than promised: below the lowest fold of training (e-value ")
+    assert re.match(
+        r"trio: worse than promised, said on 2026-01-\d\d: below the lowest fold of training", text
+    )
     assert '<p class="verdict bad">Worse than promised' in page
     assert "4 decisions wait for their outcome" in page
     assert "http" not in page.replace("http-equiv", "")

@@ -34,7 +34,7 @@ class OutcomeLine:
         call: The class of the largest probability; None for the fallback.
         bits: The probabilities, as the journal has them.
         classes: Names of the classes.
-        side: Of the action: 1 long, -1 short, 0 none.
+        side: Of the action: 1 long, -1 short, 0 neither; None where no class means up or down.
         label: The class that came; None where it never will be known: candles are missing in its reach.
         long: Log return of a long trade over the label's reach, before costs; None where unknown.
         short: Of a short trade.
@@ -54,7 +54,7 @@ class OutcomeLine:
     call: str | None
     bits: str
     classes: tuple[str, ...]
-    side: int
+    side: int | None
     label: str | None
     long: float | None
     short: float | None

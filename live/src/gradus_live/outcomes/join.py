@@ -156,8 +156,10 @@ def _known(column: Floats, place: int | None) -> float | None:
     return float(column[place])
 
 
-def _side_of(action: str, classes: tuple[str, ...], sides: tuple[int, int] | None) -> int:
-    """1 for an action that means a rise, -1 for a fall, 0 for neither."""
-    if sides is None or action not in classes:
+def _side_of(action: str, classes: tuple[str, ...], sides: tuple[int, int] | None) -> int | None:
+    """1 for an action that means a rise, -1 for a fall, 0 for neither; None where no class means either."""
+    if sides is None:
+        return None
+    if action not in classes:
         return 0
     return {sides[0]: -1, sides[1]: 1}.get(classes.index(action), 0)

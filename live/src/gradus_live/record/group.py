@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gradus_live.record.sequence import (
     MeanSequence,
     blocks_needed,
     blocks_of_days,
-    evidence_below,
+    evidence_so_far,
     mean_sequence,
 )
 
@@ -44,7 +45,7 @@ class Rows:
         probabilities: float64 [N, C].
         came: int64 [N], index of the class that came.
         calls: int64 [N], class of the largest probability; -1 for the fallback.
-        acted: bool [N], whether the action was a call: that class, and not held.
+        acted: bool [N], whether the action was a call: that class, not held, and not the one without a side.
         skill: float64 [N], Brier score of the class shares less that of the probabilities.
         low: float64 [N], the lowest fold of the level that served; NaN where nothing was promised.
         sides: int64 [N], 1 long, -1 short, 0 none.
@@ -98,8 +99,9 @@ class GroupRecord:
         bars_needed: After how many bars `TOO_EARLY` ends; None without a promise.
         skill: Mean Brier skill of a block, with its confidence sequence.
         promise: The promise, where all decisions of the group have the same.
-        evidence: E-value against "at least as good as the lowest fold"; 1 / ALPHA says worse.
-        calls: Decisions that were acted on.
+        evidence: The largest e-value, at any look, against "at least as good as the lowest fold"; 1 / ALPHA
+            says worse, and what was said stays.
+        calls: Decisions for a side that were not held.
         hit_rate: Share of them whose class came; None without any.
         accuracy: Share of all bars whose most probable class came.
         calibration: Mean distance of confidence and accuracy, over ten bins of confidence.
@@ -135,9 +137,11 @@ def judge(
     held = blocks_of_days(rows.stamps, rows.skill - rows.low, rows.bar_ms, FEWEST_VALUES)
     known = [promise for promise in promises if promise is not None]
     promised = len(known) == len(promises) and bool(known)
-    evidence = evidence_below(held.means) if promised else 0.0
+    evidence, look = evidence_so_far(held.means) if promised else (0.0, 0)
+    since = int(held.days[look]) if evidence >= 1 / ALPHA else None
     needed = _bars_needed(held.means, held.counts, known) if promised else None
     verdict = _verdict(promised, evidence, len(rows.stamps), needed)
+    skill = mean_sequence(blocks.means)
     right = rows.calls == rows.came
     confidences = rows.probabilities.max(axis=1) if len(rows.stamps) else np.zeros(0)
     money, money_mean = _money(rows, costs)
@@ -148,9 +152,9 @@ def judge(
         bars=len(rows.stamps),
         blocks=len(blocks.means),
         verdict=verdict,
-        sentence=_sentence(verdict, len(rows.stamps), needed, evidence),
+        sentence=_sentence(verdict, len(rows.stamps), needed, evidence, since, skill),
         bars_needed=needed,
-        skill=mean_sequence(blocks.means),
+        skill=skill,
         promise=known[0] if promised and len(known) == 1 else None,
         evidence=evidence,
         calls=int(acted.sum()),
@@ -182,16 +186,34 @@ def _verdict(promised: bool, evidence: float, bars: int, needed: int | None) -> 
     return TOO_EARLY if bars < needed else AS_PROMISED
 
 
-def _sentence(verdict: str, bars: int, needed: int | None, evidence: float) -> str:
+def _sentence(
+    verdict: str, bars: int, needed: int | None, evidence: float, since: int | None, skill: MeanSequence
+) -> str:
     if not bars:
         return "no decision has an outcome yet"
     if verdict == TOO_EARLY:
         return f"too early: {bars:,} of {needed:,} bars"
     if verdict == WORSE:
-        return f"worse than promised: below the lowest fold of training (e-value {evidence:,.0f}, 20 says so)"
-    if verdict == NO_PROMISE:
-        return "training promised nothing that this could be held against"
-    return f"as promised: {bars:,} bars, and no sign of less than the lowest fold of training"
+        said = f"worse than promised{_day(since)}: below the lowest fold of training"
+        said += f" (e-value {evidence:,.0f}, 20 says so)"
+    elif verdict == NO_PROMISE:
+        said = "no promise: training measured nothing that this could be held against"
+    else:
+        said = f"as promised: {bars:,} bars without a sign of less than the lowest fold of training"
+    return f"{said}; {_against_nothing(skill)}"
+
+
+def _day(day: int | None) -> str:
+    return "" if day is None else f", said on {date(1970, 1, 1) + timedelta(days=day)}"
+
+
+def _against_nothing(skill: MeanSequence) -> str:
+    """What a model that does not beat the class shares is called."""
+    if skill.low > 0:
+        return "better than the class shares"
+    if skill.high < 0:
+        return "worse than the class shares, which know nothing"
+    return "not shown to be better than the class shares, which know nothing"
 
 
 def _calibration(confidences: Floats, right: np.typing.NDArray[np.bool_]) -> float:

@@ -182,10 +182,10 @@ def _rows(
         np.array(probabilities).reshape(-1, width),
         np.array(came, np.int64),
         np.array(calls, np.int64),
-        np.array([line.action == line.call for line in lines], bool),
+        np.array([line.action == line.call and line.side != 0 for line in lines], bool),
         np.array(skills),
         np.array(lows),
-        np.array([line.side for line in lines], np.int64),
+        np.array([line.side or 0 for line in lines], np.int64),
         found,
         lines[0].bar_ms if lines else 1,
     )

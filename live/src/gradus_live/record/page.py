@@ -33,6 +33,9 @@ def render_page(record: LiveRecord) -> str:
 
 
 def _class_of(group: GroupRecord) -> str:
+    """The colour of a verdict: good only where the record is better than knowing nothing, too."""
+    if group.verdict == AS_PROMISED and not group.skill.low > 0:
+        return "wait"
     return _CLASSES.get(group.verdict, "wait")
 
 
@@ -54,7 +57,7 @@ def _cards(record: LiveRecord) -> str:
         (f"{group.skill.mean:+.4f}", "Brier skill a bar"),
         (
             "none" if group.hit_rate is None else f"{100 * group.hit_rate:.1f} %",
-            f"of {group.calls:,} calls came",
+            f"of {group.calls:,} calls for a side came",
         ),
         (f"{group.calibration:.3f}", "calibration error"),
         (f"{record.fallback:,}", "bars without a level"),
@@ -133,7 +136,7 @@ def _groups(record: LiveRecord) -> str:
         '<h2>By version and level</h2>\n<div class="scroll"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"
         '<p class="note">In brackets: where the true mean is, at every look, with 95 % confidence; the '
-        "observations are blocks of whole days. Calls: decisions that were acted on.</p>\n"
+        "observations are blocks of whole days. Calls: decisions for a side that were not held.</p>\n"
     )
 
 

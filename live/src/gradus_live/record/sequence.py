@@ -25,6 +25,7 @@ __all__ = [
     "blocks_needed",
     "blocks_of_days",
     "evidence_below",
+    "evidence_so_far",
     "mean_sequence",
 ]
 
@@ -155,6 +156,20 @@ def evidence_below(means: Floats) -> float:
         if len(part) >= FEWEST and part.mean() < 0:
             total += weight * _factor(part)
     return total
+
+
+def evidence_so_far(means: Floats) -> tuple[float, int]:
+    """Return the largest `evidence_below` of all looks, one after each block, and the block of the first.
+
+    What was said once stays said: that it was ever above 1 / alpha is what the bound is about. The block is
+    the first at which it was above 1 / `ALPHA`, else that of the largest.
+    """
+    looks = [evidence_below(means[: k + 1]) for k in range(len(means))]
+    if not looks:
+        return 0.0, 0
+    largest = max(looks)
+    first = next((k for k, value in enumerate(looks) if value >= 1 / ALPHA), looks.index(largest))
+    return largest, first
 
 
 def _factor(means: Floats) -> float:
