@@ -143,8 +143,10 @@ def blocks_needed(distance: float, spread: float, alpha: float = ALPHA, most: in
 def evidence_below(means: Floats) -> float:
     """Return an e-value against "the blocks' mean is 0 or above, all the time".
 
-    The chance that it is ever above 1 / alpha is at most alpha if that is true. It weighs a fall of the mean
-    at the beginning of any week: half of the weight stands on the first, 1 / (j (j + 1)) on week j.
+    It weighs a fall of the mean at the beginning of any week j by 4 / ((j + 3) (j + 4)), which sums to 1. If
+    the mean is 0, the factor ends above 1 / alpha on either side with a chance of at most alpha, by symmetry
+    on each with half of that; only falls count here, so they count twice. The chance that this is ever above
+    1 / alpha is then at most alpha, up to half the chance that both sides are seen in one record.
 
     Args:
         means: float64 [K], in time order.
@@ -152,7 +154,7 @@ def evidence_below(means: Floats) -> float:
     total = 0.0
     for j, start in enumerate(range(0, max(1, len(means)), WEEK), start=1):
         part = means[start:]
-        weight = 1 / (j * (j + 1))
+        weight = 2 * 4 / ((j + 3) * (j + 4))
         if len(part) >= FEWEST and part.mean() < 0:
             total += weight * _factor(part)
     return total
