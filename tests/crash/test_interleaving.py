@@ -66,7 +66,9 @@ def exported(store: Store) -> object:
 
 READERS: dict[str, Callable[[Store], object]] = {
     "open": opened,
-    "pin": lambda store: (pin := store.pin_state()) and (pin.generation, pin.version),
+    "pin": lambda store: (
+        (found := store.pinned()).pin and (found.pin.generation, found.pin.version, found.stale)
+    ),
     "versions": lambda store: store.versions(),
     "history": lambda store: [(e.event, e.version, e.generation) for e in store.history()],
     "export": exported,

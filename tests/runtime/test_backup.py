@@ -224,14 +224,21 @@ def test_a_running_bot_follows_a_restored_store(store: Store, dest: Path, tmp_pa
         assert (bot.info().version, bot.health().status) == (OLD, "ok")
 
 
-@pytest.mark.parametrize("damage", ["level", "pin", "history", "extra"])
+@pytest.mark.parametrize("damage", ["level", "pin", "history", "extra", "no version", "an older pin"])
 def test_a_damaged_backup_is_not_restored(
     damage: str, store: Store, dest: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert back_up(store, dest) == 0
     (copy,) = dest.glob("trio-*")
     shutil.rmtree(store.path)
+    if damage == "no version":
+        shutil.rmtree(copy / "versions" / NEW)
     name, data = {
+        "no version": ("notes.txt", b""),
+        "an older pin": (
+            "pin.json",
+            (copy / "pin.json").read_bytes().replace(b'"generation": 1', b'"generation": 0'),
+        ),
         "level": (f"versions/{NEW}/level1.onnx", b"rot"),
         "pin": ("pin.json", b"{}"),
         "history": ("history.jsonl", b"rot\n"),
@@ -239,7 +246,7 @@ def test_a_damaged_backup_is_not_restored(
     }[damage]
     (copy / name).write_bytes(data)
     assert main(["restore", str(copy), "--store", str(store.path)]) == 1
-    assert name.split("/")[0] in capsys.readouterr().err
+    assert (NEW if damage == "no version" else name.split("/")[0]) in capsys.readouterr().err
     assert not store.path.exists()
     assert [p.name for p in store.path.parent.iterdir() if "restor" in p.name] == []
 
