@@ -119,3 +119,19 @@ def test_the_texts_of_a_build_are_bounded_too(store: Store) -> None:
         with pytest.raises(UsageError, match="a fact of the build must be a text of"):
             publish_version(store.path.parent / "new", manifest, contents(TRIO), facts, "ops")
     assert not (store.path.parent / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["convert", "import"])
+def test_convert_and_import_refuse_an_actor_before_they_begin(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("gradus_convert.runs.check_gate", lambda run: None)
+    monkeypatch.setattr("gradus_convert.runs.read", never)
+    monkeypatch.setattr("gradus_convert.pickles.run.import_pickles", never)
+    (tmp_path / "model.pkl").write_bytes(b"")
+    what = {"convert": ["--run", str(tmp_path)], "import": [str(tmp_path / "model.pkl")]}[command]
+    assert main([command, *what, "--store", str(tmp_path / "store"), "--actor", "a\nb"]) == 2
+    assert "an actor must be a text" in capsys.readouterr().err

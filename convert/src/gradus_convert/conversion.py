@@ -21,6 +21,7 @@ from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.serving.pin_check import check_servable
 from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
+from gradus_runtime.store.write_lock import acting
 
 __all__ = ["Conversion", "convert_run", "next_version", "publish_built"]
 
@@ -85,6 +86,7 @@ def convert_run(
 
     Raises:
         CheckError: The run's gate failed.
+        UsageError: Not a version's name, or no text for an actor.
         DataError: The run is not finished, or does not fit together.
         ConfigError: The configuration does not fit the run.
         IntegrityError: A file is not the one that training wrote.
@@ -98,6 +100,7 @@ def convert_run(
         runs.check_gate(run)
     version = version or next_version(store)
     names.parse_version(version, place="version")
+    acting(actor)  # refused before the work, not after it
     with _fewer_collections():
         spec = runs.read(
             run,

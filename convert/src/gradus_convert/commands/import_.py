@@ -112,10 +112,12 @@ def request_of(args: argparse.Namespace) -> ImportRequest:
     from gradus_convert.pickles.request import RUNTIME, ImportRequest
     from gradus_runtime.contracts import names
     from gradus_runtime.errors import UsageError
+    from gradus_runtime.store.write_lock import acting
 
     config = None if args.config is None else load_config(args.config)
     version = args.version or next_version(args.store)
     names.parse_version(version, place="--version")
+    acting(args.actor)  # refused before the work, not after it
     name = args.store.resolve().name if config is None else config.name
     if not names.is_artifact_name(name):
         raise UsageError(
