@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from tests.support.golden import OLDER_TRIO, TRIO, full_row, trio_store
+from tests.support.golden import OLDER_TRIO, TRIO, changed, full_row, trio_store, variant
 from tests.support.live_bot import BAR_MS, DAY, SHARES, START, made_up, promising, walk, write_candles
 
 from gradus_live.candles import load_bars
 from gradus_live.costs import Costs
-from gradus_live.labels import Column, FixedHorizon, Meta, TripleBarrier, outcomes
+from gradus_live.labels import Column, FixedHorizon, Meta, TripleBarrier, outcomes, to_contract
 from gradus_live.outcomes import join, merge_outcomes, read_outcomes, write_outcomes
 from gradus_live.outcomes.join import Contract
 from gradus_live.record import build_record, render_page, render_text
@@ -32,6 +32,7 @@ from gradus_live.record.sequence import (
 )
 from gradus_runtime import DataError, Predictor
 from gradus_runtime.cli import main
+from gradus_runtime.contracts.manifest import Costs as Held
 from gradus_runtime.journal import DecisionLine, read_journal
 
 COSTS = Costs("exchange and pair", "2026-01-01", 0.0, 4.0, 0.5, 0.5, 0.0)
@@ -482,8 +483,6 @@ def test_what_is_missing_is_asked_for(
 
 
 def test_fail_on_worse_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.support.golden import variant
-
     def change(manifest: Any) -> Any:
         return promising(manifest.version, low=0.05, high=0.1)
 
@@ -495,3 +494,23 @@ def test_fail_on_worse_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(arguments) == 0
     assert main([*arguments, "--fail-on-worse"]) == 1
     assert "worse than promised" in capsys.readouterr().out
+
+
+def test_label_and_costs_of_the_manifest_are_used_where_none_are_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = TripleBarrier(take_profit=0.004, stop_loss=0.004, horizon=4)
+    told = Held("exchange", "2026-01-01", 0.0, 4.0, 0.5, 0.5, 0.0, "taker")
+    artifact = variant(TRIO, tmp_path / "artifact", change=changed(label=to_contract(rule), costs=told))
+    with Predictor.open(artifact, max_age_days=1e5, journal=tmp_path / "journal", sync="never") as bot:
+        for i in range(DAY):
+            bot.decide(full_row(i % 32), at=START + i * BAR_MS)
+    candles = write_candles(tmp_path / "candles.csv", walk(2 * DAY))
+    source = ["--journal", str(tmp_path / "journal"), "--candles", str(candles), str(artifact)]
+    assert main(["live", *source, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["bars"], found["market"]) == (DAY, "exchange")
+    lines = read_journal([tmp_path / "journal"]).decisions
+    expected = join(lines, walk(2 * DAY), contract(list(lines), rule)).lines
+    assert main(["outcomes", *source, "--out", str(tmp_path / "outcomes.jsonl")]) == 0
+    assert read_outcomes(tmp_path / "outcomes.jsonl") == expected

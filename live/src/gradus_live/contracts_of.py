@@ -6,14 +6,17 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gradus_live.labels import LabelRule, parse_label
+from gradus_live.costs import Costs
+from gradus_live.labels import LabelRule, from_contract, parse_label
 from gradus_live.outcomes.join import Contract
+from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.names import parse_version
 from gradus_runtime.errors import ConfigError, GradusError, UsageError
 from gradus_runtime.store import Artifact, Store, open_artifact
 from gradus_runtime.store.layout import VERSIONS
 
-__all__ = ["contracts_of", "label_from", "manifests_of"]
+__all__ = ["contracts_of", "costs_of", "label_from", "manifests_of"]
 
 
 def manifests_of(source: str | Path) -> dict[str, Manifest]:
@@ -86,8 +89,13 @@ def contracts_of(manifests: Mapping[str, Manifest], label: LabelRule | None) -> 
 
 def label_of(manifest: Manifest) -> LabelRule | None:
     """Return the label that a manifest holds; None where it holds none."""
-    value = getattr(manifest, "label", None)
-    if value is None:
+    return None if manifest.label is None else from_contract(manifest.label, manifest.classes)
+
+
+def costs_of(manifests: Iterable[Manifest]) -> Costs | None:
+    """Return the costs of the newest of some versions that holds any; None where none does."""
+    held = [m for m in manifests if m.costs is not None]
+    if not held:
         return None
-    parameters = dict(value) if isinstance(value, Mapping) else dict(value.parameters, kind=value.kind)
-    return parse_label(parameters, place=f"{manifest.name} {manifest.version}: label")
+    newest = max(held, key=lambda m: parse_version(m.version))
+    return Costs(**codec.encode(newest.costs))

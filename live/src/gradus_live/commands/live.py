@@ -16,7 +16,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     options.add_sources(parser, journal=False)
     parser.add_argument("--outcomes", type=Path, metavar="FILE", help="outcomes that `gradus outcomes` keeps")
     parser.add_argument(
-        "--costs", type=Path, metavar="FILE", help="costs.toml: money after costs is shown, too"
+        "--costs",
+        type=Path,
+        metavar="FILE",
+        help="costs.toml; by default those in the newest version that decided",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page as well")
     parser.add_argument(
@@ -26,6 +29,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_live.commands import options
+    from gradus_live.contracts_of import costs_of
     from gradus_live.costs import load_costs
     from gradus_live.record import build_record, render_page, render_text
     from gradus_live.record.group import WORSE
@@ -36,7 +40,9 @@ def _run(args: argparse.Namespace) -> int:
     if not args.journal and args.outcomes is None:
         raise UsageError("decisions must be given", hint="Give --journal and --candles, or --outcomes FILE.")
     _, new, lines, manifests = options.joined(args, args.outcomes)
-    costs = None if args.costs is None else load_costs(args.costs)
+    decided = {line.digest for line in lines}
+    held = [manifest for digest, manifest in manifests.items() if digest in decided]
+    costs = costs_of(held) if args.costs is None else load_costs(args.costs)
     record = build_record(lines, manifests, costs, pending=new.pending)
     if args.html is not None:
         write_whole(args.html, render_page(record).encode("utf-8"))

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 
 from gradus_live.record.chart import Band, Line, draw
-from gradus_live.record.group import AS_PROMISED, NO_PROMISE, WORSE, GroupRecord
+from gradus_live.record.group import AS_PROMISED, NO_PROMISE, TOO_EARLY, WORSE, GroupRecord
 from gradus_live.record.live_record import LiveRecord
 from gradus_live.record.text import between
 
@@ -14,8 +14,8 @@ __all__ = ["render_page"]
 
 _CLASSES = {AS_PROMISED: "good", WORSE: "bad", NO_PROMISE: "none"}
 _HEAD = (
-    "Version", "Level", "Bars", "Skill", "Promised", "Calls", "Hit rate", "Confidence", "Accuracy",
-    "Calibration", "Trades", "Net", "Net a day", "Verdict",
+    "Version", "Level", "Verdict", "Bars", "Skill", "Promised", "Calls", "Hit rate", "Calibration", "Trades",
+    "Net", "Net a day", "Confidence", "Accuracy",
 )  # fmt: skip
 
 
@@ -101,7 +101,10 @@ def _skill(record: LiveRecord) -> str:
 
 
 def _keys(*entries: tuple[str, str]) -> str:
-    return "".join(f'<i class="key" style="background:var({c})"></i>{escape(t)}' for c, t in entries)
+    return " ".join(
+        f'<span class="entry"><i class="key" style="background:var({c})"></i>{escape(t)}</span>'
+        for c, t in entries
+    )
 
 
 def _money(record: LiveRecord) -> str:
@@ -143,23 +146,25 @@ def _groups(record: LiveRecord) -> str:
 def _row(group: GroupRecord) -> str:
     money, day = group.money, group.money_mean
     cells = [
-        group.level,
         f"{group.bars:,}",
         between(group.skill),
         "" if group.promise is None else f"{group.promise.low:+.4f} to {group.promise.high:+.4f}",
         f"{group.calls:,}",
         "" if group.hit_rate is None else f"{100 * group.hit_rate:.1f} %",
-        f"{100 * group.confidence:.1f} %",
-        f"{100 * group.accuracy:.1f} %",
         f"{group.calibration:.3f}",
         "" if money is None else f"{money.trades:,}",
         "" if money is None else f"{100 * money.total:+.2f} %",
         "" if day is None else between(day, 5),
+        f"{100 * group.confidence:.1f} %",
+        f"{100 * group.accuracy:.1f} %",
     ]
     whole = ' class="all"' if group.version == group.level == "all" else ""
     inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    verdict = f'<td class="{_class_of(group)}">{escape(group.sentence)}</td>'
-    return f"<tr{whole}><th>{escape(group.version)}</th>{inner}{verdict}</tr>"
+    verdict = group.sentence.partition(";")[0] if group.verdict == TOO_EARLY else group.verdict
+    return (
+        f"<tr{whole}><th>{escape(group.version)}</th><td>{escape(group.level)}</td>"
+        f'<td class="{_class_of(group)}">{escape(verdict)}</td>{inner}</tr>'
+    )
 
 
 def _left_out(record: LiveRecord) -> str:

@@ -108,7 +108,7 @@ def _levels(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest]
     found = []
     for line in decisions:
         manifest = manifests.get(line.digest)
-        first = line.level != "fallback" if manifest is None else line.level == manifest.levels[0].name
+        first = line.level != "fallback" if manifest is None else line.level == manifest.service[0].name
         stretch = stretches.setdefault(line.artifact, [])
         if first:
             stretch.clear()
