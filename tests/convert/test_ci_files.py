@@ -87,3 +87,27 @@ def test_a_hook_runs_a_command_that_exists_on_the_files_it_names(tmp_path, hook,
 def test_no_hook_looks_at_the_manifest_of_a_web_page():
     for hook in HOOKS:
         assert not re.search(hook["files"], "public/manifest.json")
+
+
+def test_the_example_workflow_names_what_a_training_of_half_a_year_has_not_seen():
+    workflow = yaml.safe_load((ROOT / "examples/bot/.github/workflows/features.yml").read_text())
+    given = workflow["jobs"]["validate"]["steps"][-1]["with"]
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert set(given) <= set(action["inputs"])
+    assert given["any-range"].split() == ["month", "quarter", "is_quarter_end"]
+    order = (ROOT / "config" / "feature_order.json").read_text()
+    assert all(f'"{name}"' in order for name in given["any-range"].split())
+
+
+def test_the_action_hands_on_features_that_may_lie_beyond(tmp_path):
+    import json
+
+    (tmp_path / "rows.jsonl").write_text(json.dumps({**full_row(), "close": 1e6}) + "\n")
+    options = {"against": "rows.jsonl", "max_beyond": "0.05"}
+    options = absolute(tmp_path, options)
+    assert run_action(tmp_path / "a", paths=str(TRIO), **options).returncode == 1
+    assert run_action(tmp_path / "b", paths=str(TRIO), any_range="close\n", **options).returncode == 0
+
+
+def absolute(folder, options):
+    return {**options, "against": str(folder / options["against"])}

@@ -130,7 +130,7 @@ def test_values_beyond_training_are_a_warning_and_fail_beyond_the_limit(tmp_path
     ((severity, text),) = findings(checks, "ranges")
     assert severity == "warning"
     assert "rsi: 25.0% of the rows lie beyond the training range" in text
-    assert "1e+06]" in text
+    assert "1000000]" in text
     assert report.beyond == {"rsi": 0.25}
     checks, _ = check_rows(str(TRIO), path, Limits(max_beyond=0.1))
     assert findings(checks, "ranges")[0][0] == "error"
@@ -300,3 +300,62 @@ def test_a_float_that_only_float64_can_hold_counts_as_missing(tmp_path):
     rows[0]["close"] = float(np.finfo(np.float64).max)
     _, report = check_rows(str(TRIO), write(tmp_path, rows), Limits())
     assert report.row_levels == ("fallback",)
+
+
+def extreme_rows():
+    """The least and the largest value of each feature of the training rows, as float64 of a bot."""
+    with Predictor.open(TRIO) as bot:
+        names = bot.feature_names_in_.tolist()
+    features = {f.name: f for f in open_manifest().features}
+    wide = {}
+    for name in names:
+        least, largest = np.float32(features[name].minimum), np.float32(features[name].maximum)
+        # a float64 beyond the bound that is the bound as float32
+        wide[name] = [
+            float(least) - abs(float(least)) * 2.0**-26, float(largest) + abs(float(largest)) * 2.0**-26
+        ]  # fmt: skip
+        assert [np.float32(v) for v in wide[name]] == [least, largest]
+        assert wide[name][0] < features[name].minimum
+    return [dict(zip(wide, values, strict=True)) for values in zip(*wide.values(), strict=True)]
+
+
+def open_manifest():
+    from gradus_runtime.store import open_artifact
+
+    with open_artifact(TRIO) as artifact:
+        return artifact.manifest
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_float64_values_of_the_training_rows_lie_within_the_training_ranges(tmp_path, kind):
+    path = write(tmp_path, extreme_rows(), kind)
+    checks, report = check_rows(str(TRIO), path, Limits(max_beyond=0.0))
+    assert findings(checks, "ranges") == []
+    assert report.beyond == {}
+
+
+def test_a_value_that_is_really_beyond_is_shown_with_digits_that_differ(tmp_path):
+    row = extreme_rows()[1]
+    bound = np.float32(open_manifest().features[0].maximum)
+    row["close"] = float(np.nextafter(bound, np.float32(np.inf)))
+    checks, _ = check_rows(str(TRIO), write(tmp_path, [row]), Limits(max_beyond=0.0))
+    ((severity, message),) = findings(checks, "ranges")
+    assert severity == "error"
+    assert f"{bound:.9g}]" in message
+    assert f"{row['close']:.9g}]" in message
+    assert f"{bound:.9g}" != f"{row['close']:.9g}"
+
+
+def test_a_feature_may_lie_beyond_by_construction(tmp_path, capsys):
+    row = {**extreme_rows()[0], "close": 1e6, "vix": 1e6}
+    path = write(tmp_path, [row])
+    checks, _ = check_rows(str(TRIO), path, Limits(max_beyond=0.0, any_range=("close",)))
+    assert [(s, m.split(": ")[1]) for s, m in findings(checks, "ranges")] == [
+        ("warning", "close"), ("error", "vix"),
+    ]  # fmt: skip
+    command = ["validate", str(TRIO), "--against", str(path), "--max-beyond", "0", "--min-level", "level3"]
+    assert main([*command, "--any-range", "close"]) == 1
+    assert main([*command, "--any-range", "close", "--any-range", "vix"]) == 0
+    assert main([*command, "--any-range", "month"]) == 2
+    assert "a feature must be in the artifact, but got 'month'" in capsys.readouterr().err
+    assert main(["validate", str(TRIO), "--any-range", "close"]) == 2

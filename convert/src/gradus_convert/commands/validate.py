@@ -40,6 +40,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     rows.add_argument(
         "--without", action="append", default=[], metavar="GROUP", help="a group that the bot never supplies"
     )
+    rows.add_argument(
+        "--any-range",
+        action="append",
+        default=[],
+        metavar="FEATURE",
+        help="a feature that may lie beyond its training range, such as the month of the year",
+    )
 
 
 _MAX_MISSING = "fail if a larger share of rows lacks something of a group (0 to 1)"
@@ -85,9 +92,10 @@ def _check_paths(args: argparse.Namespace) -> list[Check]:
     from gradus_convert.validation.targets import check_path
     from gradus_runtime.errors import UsageError
 
-    if args.without or args.min_level or min(args.max_missing, args.max_beyond) < 1.0:
+    if args.without or args.any_range or args.min_level or min(args.max_missing, args.max_beyond) < 1.0:
         raise UsageError(
-            "--min-level, --max-missing, --max-beyond and --without belong to --against", place="validate"
+            "--min-level, --max-missing, --max-beyond, --any-range and --without belong to --against",
+            place="validate",
         )
     return [check for path in args.paths for check in check_path(Path(path), pinned_only=args.pinned)]
 
@@ -98,7 +106,9 @@ def _check_rows(args: argparse.Namespace) -> tuple[list[Check], RowsReport]:
 
     if len(args.paths) != 1:
         raise UsageError("--against takes one artifact", place="validate", value=args.paths)
-    limits = Limits(args.min_level, args.max_missing, args.max_beyond, tuple(args.without))
+    limits = Limits(
+        args.min_level, args.max_missing, args.max_beyond, tuple(args.without), tuple(args.any_range)
+    )
     return check_rows(args.paths[0], args.against, limits)
 
 

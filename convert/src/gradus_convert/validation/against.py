@@ -34,12 +34,14 @@ class Limits:
         max_missing: Largest share of rows, in [0, 1], that may lack something of a group.
         max_beyond: Largest share of rows, in [0, 1], that may lie beyond a feature's training range.
         without: Groups that the bot does not supply at all.
+        any_range: Features that may lie beyond their training range, such as the month.
     """
 
     min_level: str | None = None
     max_missing: float = 1.0
     max_beyond: float = 1.0
     without: tuple[str, ...] = ()
+    any_range: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,9 @@ def _check_limits(limits: Limits, manifest: Manifest) -> None:
                 value=group,
                 hint=f"Groups: {', '.join(sorted(groups))}.",
             )
+    for name in limits.any_range:
+        if name not in manifest.feature_names:
+            raise UsageError("a feature must be in the artifact", place="--any-range", value=name)
     names = [level.name for level in manifest.levels]
     if limits.min_level is not None and limits.min_level not in names:
         raise UsageError(
@@ -135,11 +140,12 @@ def _missing_shares(manifest: Manifest, values: Matrix) -> dict[str, float]:
 
 
 def _beyond_shares(manifest: Manifest, values: Matrix) -> dict[str, float]:
+    served = values.astype(np.float32).astype(np.float64)  # as it is compared when it is served, and trained
     shares = {}
     for i, feature in enumerate(manifest.features):
         if feature.minimum is None or feature.maximum is None:
             continue
-        column = values[:, i]
+        column = served[:, i]
         share = float(((column < feature.minimum) | (column > feature.maximum)).mean())
         if share:
             shares[feature.name] = share
@@ -219,13 +225,14 @@ def _ranges(
         share = beyond.get(feature.name)
         if share is None:
             continue
-        severity: Severity = "error" if share > limits.max_beyond else "warning"
+        allowed = share <= limits.max_beyond or feature.name in limits.any_range
+        severity: Severity = "warning" if allowed else "error"
         low, high = float(np.nanmin(values[:, i])), float(np.nanmax(values[:, i]))
         found.append(
             Finding(
                 severity,
                 f"{place}: {feature.name}: {share:.1%} of the rows lie beyond the training range "
-                f"[{feature.minimum:g}, {feature.maximum:g}]; the sample spans [{low:g}, {high:g}]",
+                f"[{feature.minimum:.9g}, {feature.maximum:.9g}]; the sample spans [{low:.9g}, {high:.9g}]",
                 place,
             )
         )
