@@ -284,3 +284,44 @@ def test_a_run_of_format_1_says_nothing_of_what_training_found(run: Path) -> Non
     value["format"] = "gradus-run/1"
     (run / "training_metadata.json").write_text(json.dumps(value))
     assert run_folder.load(run).found == run_folder.NOTHING_FOUND
+
+
+def test_a_member_is_left_out_and_so_are_figures_that_were_measured_with_it(run, tmp_path, capsys):
+    store = tmp_path / "tiny"
+    assert convert(run, store, "--version", "2026.11.21", "--drop-member", "xgboost") == 0
+    assert "level1: xgboost was left out (left out at conversion)" in capsys.readouterr().out
+    with open_artifact(store / "versions" / "2026.11.21") as artifact:
+        m, card = artifact.manifest, artifact.read("card.md").decode()
+    for level in m.levels:
+        assert [(x.name, x.weight) for x in level.members] == [
+            ("lightgbm", pytest.approx(2 / 3)),
+            ("random_forest", pytest.approx(1 / 3)),
+        ]
+        assert level.metrics == {}
+    assert [(d.level, d.name, d.reason) for d in m.members_dropped or ()] == [
+        (level, "xgboost", "left out at conversion") for level in ("level1", "level2")
+    ]
+    assert "level2: xgboost was left out" in card
+    assert "figures, gates and the verdict of training are of all members" in card
+
+
+def test_a_member_that_is_not_in_the_run_cannot_be_left_out(run, tmp_path, capsys):
+    assert convert(run, tmp_path / "tiny", "--drop-member", "lstm") == 2
+    assert (
+        "a member to leave out must be in the run, but got 'lstm'. Members: light" in capsys.readouterr().err
+    )
+    every = [part for m in ("lightgbm", "xgboost", "random_forest") for part in ("--drop-member", m)]
+    assert convert(run, tmp_path / "tiny", *every) == 2
+    assert "a member must be left" in capsys.readouterr().err
+
+
+def test_a_member_that_training_left_out_is_in_the_manifest(tmp_path):
+    copied = runs.write(tmp_path / "run")
+    value = json.loads((copied / run_folder.METADATA).read_text())
+    value["run"]["members_dropped"] = ["lstm"]
+    (copied / run_folder.METADATA).write_text(json.dumps(value))
+    store = tmp_path / "tiny"
+    assert convert(copied, store, "--version", "2026.11.21", "--level", "level2") == 0
+    with open_artifact(store / "versions" / "2026.11.21") as artifact:
+        (dropped,) = artifact.manifest.members_dropped or ()
+    assert (dropped.level, dropped.name, dropped.reason) == ("level2", "lstm", "left out of training")

@@ -122,6 +122,47 @@ def test_json_is_one_value(desk, capsys):
     assert value["levels"]["level2"]["log_loss"] > 0
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "-1"], "a seed must lie in [0, 2**31), but got -1"),
+        (["--drop-member", "lstm"], "a member must be known, but got 'lstm'. Members: lightgbm, forest"),
+    ],
+)
+def test_a_dry_run_refuses_what_training_would(desk, capsys, options, message):
+    assert run_train(desk, "--dry-run", *options) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("n_estimators = 6\n", "n_estimators = 6\nlearning_rate = nan\n", "must be a finite number"),
+        ("num_leaves = 7\n", "num_leaves = 7\nlinear_tree = true\n", "linear_tree must be False"),
+        ('name = "forest"', 'name = "f\u00f6rest"', "a member's name must start with a letter"),
+        ('"HOLD", "BUY"]', '"HOLD", ""]', "classes"),
+    ],
+)
+def test_a_dry_run_refuses_a_configuration_that_fails_at_the_end(desk, capsys, old, new, message):
+    assert old in CONFIG
+    (desk / "training.toml").write_text(CONFIG.replace(old, new, 1), encoding="utf-8")
+    assert run_train(desk, "--dry-run") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_market_of_no_bars_is_refused_and_not_taken_for_the_default(desk, capsys):
+    rest = ["--config", str(desk / "training.toml"), "--out", str(desk / "run"), "--no-gate", "--dry-run"]
+    assert main(["train", "--simulate", "--bars", "0", *rest]) == 2
+    assert "a market must have at least 100 bars, but got 0" in capsys.readouterr().err
+
+
+def test_a_member_is_left_out_of_training_and_the_run_says_so(desk, capsys):
+    assert run_train(desk, "--no-gate", "--level", "3", "--drop-member", "forest") == 0
+    run = run_folder.load(desk / "run")
+    assert run.members_dropped == ("forest",)
+    assert [(m.name, m.weight) for m in run.levels[0].members] == [("lightgbm", 1.0)]
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(desk, capsys):
     assert run_train(desk, "--dry-run") == 0
     text = capsys.readouterr().out

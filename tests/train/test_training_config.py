@@ -5,7 +5,7 @@ import pytest
 from tests.support.training import config_table, quick_config
 
 from gradus_live.labels import FixedHorizon
-from gradus_runtime.errors import ConfigError
+from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train import config as configuration
 from gradus_train.config import load, parameters_of, parse
 from gradus_train.kinds import KINDS
@@ -63,12 +63,19 @@ def test_a_broken_rule_is_named_with_its_place(changes, text):
     ("change", "text"),
     [
         ({"kind": "perceptron"}, "a kind must be known.*Choose from lightgbm"),
-        ({"name": "../x"}, "a member's name must be an identifier"),
+        ({"name": "../x"}, "a member's name must start with a letter or _ and hold letters a to z"),
+        ({"name": "modèle"}, "a member's name must start with a letter or _ and hold letters a to z"),
+        ({"name": "a" * 200}, "a member's name must start with a letter or _ and hold letters a to z"),
         ({"weight": 0.0}, "weight must be above 0"),
         ({"class_weight": 2.0}, "class_weight must lie in"),
         ({"parameters": {"num_threads": 8}}, "must not be one that gradus sets itself.*remove the line"),
         ({"parameters": {"max_depth": [1, 2]}}, "a parameter must be text, a number or true/false"),
         ({"parameters": 3}, "a table of parameters is needed"),
+        (
+            {"parameters": {"learning_rate": float("nan")}},
+            "learning_rate: a parameter must be a finite number",
+        ),
+        ({"parameters": {"reg_alpha": float("inf")}}, "reg_alpha: a parameter must be a finite number"),
     ],
 )
 def test_a_broken_member_is_named_with_its_place(change, text):
@@ -153,3 +160,52 @@ def test_format_2_names_what_is_wrong_with_labels(section, value, text):
     table = {**config_table(), "format": "gradus-training/2", section: value}
     with pytest.raises(ConfigError, match=text):
         parse(table, place="training.toml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "text"),
+    [
+        ("lightgbm", {"linear_tree": True}, "linear_tree must be False: other models have no exact form"),
+        ("lightgbm", {"zero_as_missing": True}, "zero_as_missing must be False"),
+        ("xgboost", {"booster": "gblinear"}, "booster must be 'gbtree' or 'dart'"),
+        ("xgboost", {"multi_strategy": "multi_output_tree"}, "multi_strategy must be 'one_output_per_tree'"),
+    ],
+)
+def test_what_conversion_would_refuse_is_refused_before_training(kind, parameters, text):
+    table = config_table()
+    table["members"][0] = {**table["members"][0], "kind": kind, "parameters": parameters}
+    with pytest.raises(ConfigError, match=text):
+        parse(table, place="training.toml")
+    table["members"][0]["parameters"] = {key: KINDS[kind].exact[key][0] for key in parameters}
+    assert parse(table, place="training.toml").members[0].kind == kind
+
+
+@pytest.mark.parametrize("name", ["", "BUY\n", "B" * 65])
+def test_a_class_must_be_called_as_a_manifest_can_say(name):
+    table = config_table(labels={"classes": ["SELL", "HOLD", name]})
+    with pytest.raises(ConfigError, match="class"):
+        parse(table, place="training.toml")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_of_the_command_line_is_held_to_the_rule_of_the_file(seed):
+    with pytest.raises(UsageError, match=r"--seed: a seed must lie in \[0, 2\*\*31\)"):
+        quick_config().with_seed(seed)
+    assert quick_config().with_seed(5).seed == 5
+
+
+def test_members_are_left_out_with_the_weights_of_the_others_renormalised():
+    config = load(ROOT / "config/training.toml")
+    less = config.without_members(["lightgbm"])
+    assert [(m.name, m.weight) for m in less.members] == [
+        ("xgboost", pytest.approx(2 / 3)),
+        ("random_forest", pytest.approx(1 / 3)),
+    ]
+    assert less.members_dropped == ("lightgbm",)
+    assert less.to_json()["members_dropped"] == ["lightgbm"]
+    assert "members_dropped" not in config.to_json()
+    assert config.without_members([]) is config
+    with pytest.raises(UsageError, match=r"a member must be known, but got 'lstm'\. Members: lightgbm, xgb"):
+        config.without_members(["lstm"])
+    with pytest.raises(UsageError, match="a member must be left"):
+        config.without_members([m.name for m in config.members])

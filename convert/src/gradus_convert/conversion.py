@@ -61,6 +61,7 @@ def convert_run(
     version: str | None = None,
     encoding: Encoding = "compact",
     levels: Collection[str] = (),
+    drop: Collection[str] = (),
     third_opinion: bool = True,
     check_gate: bool = True,
     publish: bool = True,
@@ -77,6 +78,7 @@ def convert_run(
         version: A calendar version; by default today's, in UTC, with `.postN` where it is taken.
         encoding: Of the graphs.
         levels: Names of the levels to take; all by default.
+        drop: Names of members to leave out; the weights of the others are divided by their sum.
         third_opinion: Whether the stock converters are asked too, for the card.
         check_gate: Whether a run whose gate failed is refused.
         publish: False to prove only.
@@ -108,6 +110,7 @@ def convert_run(
             version=version,
             encoding=encoding,
             only=levels,
+            drop=drop,
             third_opinion=third_opinion,
             progress=progress,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, Membe
 from gradus_convert.config import ArtifactConfig
 from gradus_convert.graphs.types import Encoding
 from gradus_runtime.contracts import feature_order, names, npz_file, run_folder
-from gradus_runtime.contracts.run_folder import Run, RunLevel, RunMember
-from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError
+from gradus_runtime.contracts.manifest import DroppedMember
+from gradus_runtime.contracts.run_folder import Findings, Run, RunLevel, RunMember
+from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError, UsageError
 
 __all__ = ["check_gate", "read"]
+
+_UNMEASURED = "figures, gates and the verdict of training are of all members, and are left out"
 
 
 def read(
@@ -27,6 +31,7 @@ def read(
     version: str,
     encoding: Encoding = "compact",
     only: Collection[str] = (),
+    drop: Collection[str] = (),
     third_opinion: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ArtifactSpec:
@@ -38,6 +43,8 @@ def read(
         version: Of the artifact.
         encoding: Of the graphs.
         only: Names of the levels to take; all if empty.
+        drop: Names of members to leave out; the weights of the others are divided by their sum, and figures
+            that were measured with all members are left out.
         third_opinion: As in `ArtifactSpec`.
         progress: Told what begins.
 
@@ -53,11 +60,13 @@ def read(
     for alias, name in config.aliases.items():
         if name not in known:
             raise ConfigError("an alias must point at a level", place=f"aliases.{alias}", value=name)
-    levels = []
-    for level in _chosen(run, only, folder):
+    levels, dropped = [], []
+    for level in _without(_chosen(run, only, folder), drop, folder):
         progress(f"{level.name}: reading {', '.join(m.name for m in level.members)}")
         members = tuple(_member(folder, m) for m in level.members)
-        levels.append(LevelSpec(level.name, level.vote, members, level.metrics))
+        levels.append(LevelSpec(level.name, level.vote, members, {} if drop else level.metrics))
+        dropped += [DroppedMember(level.name, n, "left out of training") for n in run.members_dropped]
+        dropped += [DroppedMember(level.name, n, "left out at conversion") for n in sorted(set(drop))]
     report = folder / names.REPORT
     return ArtifactSpec(
         name=config.name,
@@ -72,9 +81,11 @@ def read(
         holdout=_holdout(folder, run, len(order.names)),
         provenance=run.provenance,
         encoding=encoding,
-        report=report.read_bytes() if report.is_file() else None,
+        report=report.read_bytes() if report.is_file() and not drop else None,
         third_opinion=third_opinion,
-        found=run.found,
+        found=_judged_without(run.found) if drop else run.found,
+        dropped=tuple(dropped),
+        remarks=(_UNMEASURED,) if drop else (),
     )
 
 
@@ -99,6 +110,25 @@ def _chosen(run: Run, only: Collection[str], folder: Path) -> list[RunLevel]:
             hint = f"Choose from {', '.join(known)}."
             raise DataError("a level must be in the run", place=str(folder), value=name, hint=hint)
     return [s for s in run.levels if not only or s.name in only]
+
+
+def _without(levels: list[RunLevel], drop: Collection[str], folder: Path) -> list[RunLevel]:
+    known = {m.name for level in levels for m in level.members}
+    for name in drop:
+        if name not in known:
+            hint = f"Members: {', '.join(sorted(known))}."
+            rule = "a member to leave out must be in the run"
+            raise UsageError(rule, place=f"{folder}: --drop-member", value=name, hint=hint)
+    kept = [replace(s, members=tuple(m for m in s.members if m.name not in drop)) for s in levels]
+    for level in kept:
+        if not level.members:
+            raise UsageError("a member must be left", place=f"{folder}: {level.name}", value=sorted(drop))
+    return kept
+
+
+def _judged_without(found: Findings) -> Findings:
+    """What training found, without what it found of votes of all members."""
+    return replace(found, order_of_service=None, gates=None, verdict=None, measured=None)
 
 
 def _member(folder: Path, member: RunMember) -> MemberSpec:

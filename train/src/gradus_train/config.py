@@ -9,15 +9,16 @@ format, and a conversion beside `_from_format_1`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gradus_live.labels import LabelRule, parse_label
 from gradus_live.labels import parameters_of as label_parameters
-from gradus_runtime.contracts import codec, strict_json, toml_file
-from gradus_runtime.errors import ConfigError
+from gradus_runtime.contracts import codec, names, strict_json, toml_file
+from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train.data.source import DataSettings
 from gradus_train.kinds import KINDS
 
@@ -126,7 +127,7 @@ class TrainingConfig:
 
     `tuned` holds parameters by level and member, from `gradus tune`, over the file's. `table_reach` is the
     reach of labels that a feature table brings without saying theirs: files of format 1 state it as
-    `labels.horizon`; with None such a table is refused.
+    `labels.horizon`; with None such a table is refused. `members_dropped` were left out on the command line.
     """
 
     seed: int
@@ -140,12 +141,15 @@ class TrainingConfig:
     service: Service
     members: tuple[MemberConfig, ...]
     tuned: Mapping[str, Mapping[str, Parameters]]
+    members_dropped: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as a JSON value."""
         value = codec.encode(self)
         if not isinstance(value, dict):
             raise TypeError("a training configuration encodes to an object")
+        if not self.members_dropped:
+            del value["members_dropped"]
         return {**value, "labels": label_parameters(self.labels)}
 
     def sha256(self) -> str:
@@ -153,8 +157,36 @@ class TrainingConfig:
         return hashlib.sha256(strict_json.canonical_bytes(self.to_json())).hexdigest()
 
     def with_seed(self, seed: int | None) -> TrainingConfig:
-        """Return it with another seed; itself for None."""
-        return self if seed is None else replace(self, seed=seed)
+        """Return it with another seed; itself for None.
+
+        Raises:
+            UsageError: The seed is out of range.
+        """
+        if seed is None:
+            return self
+        if not 0 <= seed < 2**31:
+            raise UsageError("a seed must lie in [0, 2**31)", place="--seed", value=seed)
+        return replace(self, seed=seed)
+
+    def without_members(self, dropped: Collection[str]) -> TrainingConfig:
+        """Return it without these members, the weights of the others divided by their sum.
+
+        Raises:
+            UsageError: One is not a member, or none is left.
+        """
+        known = [m.name for m in self.members]
+        for name in dropped:
+            if name not in known:
+                hint = f"Members: {', '.join(known)}."
+                raise UsageError("a member must be known", place="--drop-member", value=name, hint=hint)
+        kept = [m for m in self.members if m.name not in dropped]
+        if not kept:
+            raise UsageError("a member must be left", place="--drop-member", value=sorted(dropped))
+        if len(kept) == len(known):
+            return self
+        total = math.fsum(m.weight for m in kept)
+        members = tuple(replace(m, weight=m.weight / total) for m in kept)
+        return replace(self, members=members, members_dropped=tuple(n for n in known if n in dropped))
 
 
 def parameters_of(config: TrainingConfig, level: str, member: MemberConfig) -> dict[str, Scalar]:
@@ -274,6 +306,8 @@ def check_parameters(value: Any, place: str) -> Parameters:
             raise ConfigError(
                 "a parameter must be text, a number or true/false", place=f"{place}.{key}", value=item
             )
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ConfigError("a parameter must be a finite number", place=f"{place}.{key}", value=item)
         if key in RESERVED:
             raise ConfigError(
                 "a parameter must not be one that gradus sets itself",
@@ -304,8 +338,16 @@ def _member(value: Any, place: str) -> MemberConfig:
             value=member.kind,
             hint=f"Choose from {', '.join(KINDS)}.",
         )
-    if not member.name.isidentifier():
-        raise ConfigError("a member's name must be an identifier", place=f"{place}.name", value=member.name)
+    if not member.name.isidentifier() or not names.is_identifier(member.name):
+        rule = "a member's name must start with a letter or _ and hold letters a to z, digits and _ only"
+        raise ConfigError(rule, place=f"{place}.name", value=member.name)
+    for key, allowed in KINDS[member.kind].exact.items():
+        if parameters.get(key, allowed[0]) not in allowed:
+            raise ConfigError(
+                f"{key} must be {' or '.join(map(repr, allowed))}: other models have no exact form",
+                place=f"{place}.parameters.{key}",
+                value=parameters[key],
+            )
     _range(0 <= member.class_weight <= 1, "class_weight must lie in [0, 1]", place, member.class_weight)
     _range(member.weight > 0, "weight must be above 0", place, member.weight)
     return replace(member, parameters=parameters)
@@ -330,8 +372,11 @@ def _check(config: TrainingConfig, place: str) -> None:
            config.vote.weights)  # fmt: skip
     order = config.service.order
     _range(order in ("measured", "declared"), "service.order must be 'measured' or 'declared'", place, order)
-    names = [m.name for m in config.members]
-    _range(len(set(names)) == len(names), "a member's name must occur once", place, names)
+    members = [m.name for m in config.members]
+    _range(len(set(members)) == len(members), "a member's name must occur once", place, members)
+    for i, name in enumerate(config.labels.classes):
+        rule = "a class must be called by 1 to 64 printable characters"
+        _range(0 < len(name) <= 64 and name.isprintable(), rule, f"{place}: labels.classes[{i}]", name)
 
 
 def _range(holds: bool, rule: str, place: str, value: object) -> None:

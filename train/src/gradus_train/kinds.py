@@ -39,6 +39,8 @@ class Kind:
         rounds_parameter: The parameter that counts boosting rounds; None for what does not stop early.
         trees_parameter: The parameter that a forest's time grows with; None for others.
         default: Rounds or trees when the parameter is not given.
+        exact: Values that a parameter may have, its default first, where others give models that conversion
+            refuses.
     """
 
     library: str
@@ -50,6 +52,7 @@ class Kind:
     rounds_parameter: str | None = None
     trees_parameter: str | None = None
     default: int = 100
+    exact: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
 
 
 _RATE = Dimension("learning_rate", 0.01, 0.3, log=True)
@@ -82,6 +85,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         fixed={"subsample_freq": 1},
         rounds_parameter="n_estimators",
+        exact={"linear_tree": (False,), "linear_trees": (False,), "zero_as_missing": (False,)},
     ),
     "xgboost": Kind(
         "xgboost",
@@ -99,6 +103,7 @@ KINDS: Mapping[str, Kind] = {
             _LAMBDA,
         ),
         rounds_parameter="n_estimators",
+        exact={"booster": ("gbtree", "dart"), "multi_strategy": ("one_output_per_tree",)},
     ),
     "random_forest": Kind(
         "sklearn",

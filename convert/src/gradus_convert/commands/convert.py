@@ -31,6 +31,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="this level alone; may be repeated",
     )
+    parser.add_argument(
+        "--drop-member",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave this member out, the weights of the others renormalised; may be repeated",
+    )
     parser.add_argument("--version", help="calendar version; by default today's, with .postN when taken")
     parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
@@ -55,6 +62,7 @@ def _run(args: argparse.Namespace) -> int:
             version=args.version,
             encoding=args.encoding,
             levels=args.level,
+            drop=args.drop_member,
             third_opinion=not args.no_third_opinion,
             check_gate=not args.no_gate,
             publish=not args.dry_run,

@@ -90,7 +90,10 @@ def _run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     request = request_of(args)
     usual = default_limits([path for paths in request.files.values() for path in paths])
-    limits = Limits(args.max_memory or usual.memory, args.max_seconds or usual.seconds)
+    limits = Limits(
+        usual.memory if args.max_memory is None else args.max_memory,
+        usual.seconds if args.max_seconds is None else args.max_seconds,
+    )
     with progress(quiet=args.json) as say:
         built = import_pickles(request, limits=limits, progress=say)
         seconds = time.perf_counter() - started
@@ -139,7 +142,7 @@ def request_of(args: argparse.Namespace) -> ImportRequest:
         data_end=args.data_end,
         encoding=args.encoding,
         any_version=args.any_version,
-        max_bytes=args.max_bytes or MAX_BYTES,
+        max_bytes=MAX_BYTES if args.max_bytes is None else args.max_bytes,
         runtime=RUNTIME if config is None else config.runtime,
         aliases={} if config is None else config.aliases,
         drop=tuple(args.drop_member),

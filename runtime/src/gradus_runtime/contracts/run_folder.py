@@ -111,7 +111,10 @@ NOTHING_FOUND = Findings(None, None, None, None, None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What conversion needs of a run. Levels are in order, best first; a run may lack some levels."""
+    """What conversion needs of a run. Levels are in order, best first; a run may lack some levels.
+
+    `members_dropped` are those of the configuration that were left out on the command line.
+    """
 
     classes: tuple[str, ...]
     levels: tuple[RunLevel, ...]
@@ -121,6 +124,7 @@ class Run:
     gate_passed: bool | None
     provenance: Provenance
     found: Findings = NOTHING_FOUND
+    members_dropped: tuple[str, ...] = ()
 
 
 def dump(run: Run, training: Mapping[str, Any]) -> bytes:
@@ -150,5 +154,5 @@ def load(folder: Path) -> Run:
         raise DataError(f"format must be {FORMAT!r} or {FORMAT_1!r}", place=str(path), value=name)
     run = value.get("run")
     if name == FORMAT_1 and isinstance(run, dict):  # before training said what it found
-        run = {**run, "found": codec.encode(NOTHING_FOUND)}
+        run = {**run, "found": codec.encode(NOTHING_FOUND), "members_dropped": []}
     return codec.decode(Run, run, place=f"{path}: run", error=DataError)

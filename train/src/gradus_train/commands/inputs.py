@@ -44,6 +44,13 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         "--level", default="all", metavar="1|2|3|all", help="which levels: numbers, names, or all"
     )
     parser.add_argument("--days", type=int, metavar="N", help="use the latest N days only")
+    parser.add_argument(
+        "--drop-member",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave this member out, the weights of the others renormalised; may be repeated",
+    )
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--jobs", type=int, metavar="N", help="parts in work at a time; default: the cores")
 
@@ -59,7 +66,7 @@ def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
     from gradus_train.data.dataset import load_dataset
     from gradus_train.training.prepare import prepare
 
-    config = configuration.load(args.config).with_seed(args.seed)
+    config = configuration.load(args.config).with_seed(args.seed).without_members(args.drop_member)
     if args.params is not None:
         from gradus_train.tuning.parameters import load_into
 
@@ -88,7 +95,7 @@ def _source(args: argparse.Namespace, settings: DataSettings) -> Iterator[DataSo
     from gradus_train.market import simulate
 
     with tempfile.TemporaryDirectory(prefix="gradus-market-") as folder:
-        files = simulate(Path(folder), bars=args.bars or DEFAULT_BARS)
+        files = simulate(Path(folder), bars=DEFAULT_BARS if args.bars is None else args.bars)
         yield DataSource(candles=files.candles, daily=files.macro)
 
 

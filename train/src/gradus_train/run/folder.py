@@ -112,6 +112,7 @@ def write_run(
         gate_passed=gate_passed,
         provenance=_provenance(plan, len(development), git_commit),
         found=found,
+        members_dropped=plan.config.members_dropped,
     )
     training = {
         "details": codec.encode(details),
