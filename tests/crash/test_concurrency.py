@@ -96,8 +96,21 @@ def read_on(store: Store, stop: Path) -> None:
         time.sleep(0.001)
 
 
-def contend(folder: Path, rounds: int, seed: int) -> int:
-    """Let eight workers and a reader loose on a new store; how many generations it got to."""
+def link_on(store: Store, folder: Path, stop: Path) -> None:
+    """Make hard links of the lock and the history again and again, as backups do, until told to stop."""
+    number = 0
+    while not stop.exists():
+        number += 1
+        for name in (".lock", "history.jsonl"):
+            (folder / f"{number}{name}").hardlink_to(store.path / name)
+        time.sleep(0.002)
+
+
+def contend(folder: Path, rounds: int, seed: int, *, linked: bool = False) -> int:
+    """Let eight workers and a reader loose on a new store; how many generations it got to.
+
+    With `linked` somebody makes hard links of the lock and the history all the while.
+    """
     store = Store(folder / "store")
     first = [publishable(f"2026.12.{i}") for i in (1, 2, 3)]
     for item in first:
@@ -114,10 +127,14 @@ def contend(folder: Path, rounds: int, seed: int) -> int:
         for i, report in enumerate(reports[len(lists) :])
     ]
     assert len(children) == WORKERS
-    reader = start(lambda: read_on(store, folder / "stop"))
-    assert [ended(child) for child in children] == [0] * WORKERS
+    others = [start(lambda: read_on(store, folder / "stop"))]
+    if linked:
+        (folder / "links").mkdir()
+        others.append(start(lambda: link_on(store, folder / "links", folder / "stop")))
+    codes = [ended(child) for child in children]
     (folder / "stop").touch()
-    assert ended(reader) == 0
+    assert codes == [0] * WORKERS
+    assert [ended(other) for other in others] == [0] * len(others)
     assert_settled(store)
     won = [tuple(x) for report in reports[: len(lists)] for x in json.loads(report.read_text())]
     expected = {manifest.version for work in lists for manifest, _ in work}
@@ -132,6 +149,11 @@ def contend(folder: Path, rounds: int, seed: int) -> int:
 
 def test_eight_writers_at_once_lose_no_version_and_no_generation(ram: Path) -> None:
     assert contend(ram, rounds=8, seed=1) > 4
+
+
+def test_eight_writers_take_turns_while_their_lock_gets_second_names(ram: Path) -> None:
+    assert contend(ram, rounds=6, seed=2, linked=True) > 4
+    assert len(list((ram / "links").iterdir())) > 10
 
 
 @pytest.mark.long
