@@ -25,7 +25,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, step: str, monkeypatch:
     path = tmp_path / "file"
     write_whole(path, b"before")
 
-    def fails(*arguments: object) -> None:
+    def fails(*arguments: object, **options: object) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(disk, step, fails)
@@ -39,3 +39,13 @@ def test_what_an_earlier_process_left_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / f".file.{os.getpid()}.tmp").write_bytes(b"half")
     write_whole(tmp_path / "file", b"whole")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_of_no_store_has_the_mode_that_the_umask_gives(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        write_whole(tmp_path / "mine", b"private")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o600

@@ -192,12 +192,21 @@ def read_small(
         os.close(descriptor)
 
 
-def write_new(folder: int, name: str, data: bytes, mode: int = 0o444) -> None:
-    """Create a file that did not exist, write it whole, and sync it."""
+def write_new(folder: int, name: str, data: bytes, mode: int = 0o444, *, as_folder: bool = True) -> None:
+    """Create a file that did not exist, write it whole, and sync it.
+
+    Args:
+        folder: Descriptor of the folder.
+        name: A flat name.
+        data: All of it.
+        mode: The most that is granted.
+        as_folder: Who may read the folder may read it, as in a store; else the umask decides.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, mode & 0o700, dir_fd=folder)
+    descriptor = os.open(name, flags, mode & 0o700 if as_folder else mode, dir_fd=folder)
     try:
-        rights.as_folder(descriptor, folder, mode)
+        if as_folder:
+            rights.as_folder(descriptor, folder, mode)
         _write_all(descriptor, data)
         os.fsync(descriptor)
     finally:

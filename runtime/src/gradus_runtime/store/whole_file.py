@@ -27,7 +27,7 @@ def write_whole(path: Path, data: bytes) -> None:
             temporary = f".{path.name}.{os.getpid()}.tmp"
             disk.remove_file(temporary, folder)
             try:
-                disk.write_new(folder, temporary, data, 0o644)
+                disk.write_new(folder, temporary, data, 0o644, as_folder=False)
                 disk.rename(temporary, path.name, folder)
             except OSError:
                 disk.remove_file(temporary, folder)
