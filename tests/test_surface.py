@@ -68,7 +68,7 @@ PUBLIC = {
 
 FOR_OUR_PACKAGES = {
     "gradus_runtime": "the public surface",
-    "gradus_runtime.candles": "training prepares bars as serving does",
+    "gradus_runtime.candles": "training and serving prepare bars alike, with all modules in it",
     "gradus_runtime.cli.command": "a command of any package is a `Command`",
     "gradus_runtime.cli.options": "options that commands share",
     "gradus_runtime.cli.output": "what commands print alike",
@@ -80,6 +80,7 @@ FOR_OUR_PACKAGES = {
     "gradus_runtime.rows": "row files and values are read by one reader, with all modules in it",
     "gradus_runtime.serving.golden_replay": "`validate` proves a version as the runtime does",
     "gradus_runtime.serving.pin_check": "whoever pins replays the golden rows first",
+    "gradus_runtime.sessions.features_session": "training runs the graph that will serve",
     "gradus_runtime.sessions.level_session": "`validate` proves a version as the runtime does",
     "gradus_runtime.sessions.onnx_session": "conversion proves a graph on the session that will serve it",
     "gradus_runtime.store": "publishing is half of the store's protocol, with all modules in it",

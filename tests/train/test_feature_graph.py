@@ -18,6 +18,7 @@ from tests.support.features import NAMES, SIGNALS, UNBRIDGED, compiled, features
 
 from gradus_runtime.contracts import features_graph
 from gradus_runtime.errors import DataError
+from gradus_runtime.sessions.features_session import FeaturesSession
 from gradus_train.features import CompiledFeatures, builtin_order, compute_features
 
 NESTED = {
@@ -205,7 +206,9 @@ def test_optimisation_threads_and_reuse_of_memory_change_no_bit(
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    monkeypatch.setattr("gradus_train.features.computation.open_graph", opened)
+    ready = FeaturesSession(graph.model, graph.spec)
+    ready._session = opened(graph.model)
+    monkeypatch.setattr("gradus_train.features.computation.FeaturesSession", lambda model, spec: ready)
     assert compute_features(graph, bars, daily).values.tobytes() == expected
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert import readers
-from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
+from gradus_convert.artifact import ArtifactSpec, FeatureFacts, GraphSpec, LevelSpec, MemberSpec
 from gradus_convert.config import ArtifactConfig
 from gradus_convert.graphs.types import Encoding
-from gradus_runtime.contracts import feature_order, names, npz_file, run_folder
+from gradus_runtime.candles import read_golden_candles
+from gradus_runtime.contracts import feature_order, features_graph, names, npz_file, run_folder
 from gradus_runtime.contracts.manifest import DroppedMember
-from gradus_runtime.contracts.run_folder import Findings, Run, RunLevel, RunMember
+from gradus_runtime.contracts.run_folder import Findings, Run, RunGraph, RunLevel, RunMember
 from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError, UsageError
 
 __all__ = ["check_gate", "read"]
@@ -85,6 +86,7 @@ def read(
         third_opinion=third_opinion,
         found=_judged_without(run.found) if drop else run.found,
         dropped=tuple(dropped),
+        graph=_graph(folder, run.features_graph),
         remarks=(_UNMEASURED,) if drop else (),
     )
 
@@ -136,6 +138,17 @@ def _member(folder: Path, member: RunMember) -> MemberSpec:
     _verified(path, member.sha256)
     native = readers.read_file(path, member.library)
     return MemberSpec(member.name, member.weight, native, member.classes)
+
+
+def _graph(folder: Path, digests: RunGraph | None) -> GraphSpec | None:
+    if digests is None:
+        return None
+    path = folder / features_graph.SPEC_FILE
+    spec = features_graph.parse(_verified(path, digests.spec_sha256), place=str(path))
+    model = _verified(folder / features_graph.GRAPH_FILE, spec.graph_sha256)
+    path = folder / features_graph.GOLDEN_FILE
+    golden = read_golden_candles(_verified(path, digests.golden_sha256), place=str(path))
+    return GraphSpec(model, spec, golden)
 
 
 def _verified(path: Path, sha256: str) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from packaging.version import Version
 
-from gradus_convert.artifact import card, golden, level
+from gradus_convert.artifact import candles, card, golden, level
 from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelSpec
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
@@ -53,6 +53,9 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     """
     if not spec.levels:
         raise DataError("an artifact must have a level", place="levels")
+    if spec.graph is not None:
+        progress("features: checking the graph and its golden candles")
+        candles.check_graph(spec.graph, names.FEATURES)
     columns = {s.name: _columns(spec, s) for s in spec.levels}
     low, high = _ranges(spec, columns)
     made = ordinary_rows(spec.holdout[:0], low, high, PROOF_ROWS)
@@ -62,6 +65,8 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
     rows = golden.choose(spec.holdout, made, list(columns.values()))
     arrays = {"features": rows}
+    bars = None if spec.graph is None else candles.golden_rows(spec.graph, spec.order.names)
+    bar_answers: dict[str, Float32] = {}
     for outline, s in zip(draft.levels, spec.levels, strict=True):
         progress(f"{s.name}: compiling and proving {len(s.members)} members")
         cut = columns[s.name]
@@ -74,7 +79,12 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         files[outline.file] = built.graph.model_bytes
         third += built.third
         arrays[s.name] = _golden(spec, s, built, rows[:, cut])
+        if bars is not None:
+            bar_answers[s.name] = _golden(spec, s, built, bars[:, cut])
     files[names.GOLDEN] = golden.to_bytes(arrays)
+    if spec.graph is not None:
+        files[names.FEATURES] = spec.graph.model
+        files[names.CANDLES] = candles.with_answers(spec.graph, bar_answers)
     if spec.report is not None:
         files[names.REPORT] = spec.report
     manifest = replace(draft, levels=tuple(levels), runtime=_requirement(spec.runtime, levels))
@@ -156,6 +166,9 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         verdict=spec.found.verdict,
         measured=spec.found.measured,
         shipped=spec.found.shipped,
+        features_graph=None
+        if spec.graph is None
+        else candles.describe(spec.graph, tuple(s.name for s in levels)),
     )
 
 

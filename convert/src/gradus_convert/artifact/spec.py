@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from gradus_convert.graphs.types import Encoding
 from gradus_convert.readers.native import NativeModel
+from gradus_runtime.candles import GoldenCandles
 from gradus_runtime.contracts.feature_order import FeatureOrder
+from gradus_runtime.contracts.features_graph import FeaturesSpec
 from gradus_runtime.contracts.manifest import (
     DecisionPolicy,
     DroppedMember,
@@ -21,7 +23,7 @@ from gradus_runtime.contracts.manifest import (
 )
 from gradus_runtime.contracts.run_folder import NOTHING_FOUND, Findings
 
-__all__ = ["ArtifactSpec", "BuiltArtifact", "FeatureFacts", "LevelSpec", "MemberSpec"]
+__all__ = ["ArtifactSpec", "BuiltArtifact", "FeatureFacts", "GraphSpec", "LevelSpec", "MemberSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,15 @@ class FeatureFacts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GraphSpec:
+    """A features graph: its bytes, what it computes, and golden candles with the features of training."""
+
+    model: bytes
+    spec: FeaturesSpec
+    golden: GoldenCandles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ArtifactSpec:
     """Everything that decides the bytes of an artifact.
 
@@ -74,6 +85,7 @@ class ArtifactSpec:
         third_opinion: Whether to ask the stock converters too, on the best level, for the card.
         dropped: Members that were left out.
         found: What training found.
+        graph: The features graph; None where features come from outside.
         remarks: What a person should know of how it was made, for the card; sentences without full stops.
     """
 
@@ -92,6 +104,7 @@ class ArtifactSpec:
     report: bytes | None
     third_opinion: bool
     dropped: tuple[DroppedMember, ...] = ()
+    graph: GraphSpec | None = None
     found: Findings = NOTHING_FOUND
     remarks: tuple[str, ...] = ()
 

@@ -6,18 +6,20 @@ The rules, also in docs/validation.md:
   a level was removed, or needs a group it did not need; a class was removed or reordered.
 * extended: features, groups, levels or classes were added at no cost to who sends the old rows; a level needs
   fewer groups.
-* compatible: none of these. Definitions, training ranges and models may differ.
+* compatible: none of these. Definitions, training ranges and models may differ. Expressions and terms that
+  changed are named: who sends rows is not concerned, who sends candles gets other values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
+from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.manifest import parse as parse_manifest
 from gradus_runtime.errors import ConfigError
@@ -38,12 +40,14 @@ class SchemaView:
         levels: Level to its groups, best first.
         classes: In order; None where the file has none (a feature order).
         definitions: Name to definition; None where the file has none (a manifest).
+        expressions: Features and terms to expressions; empty where there are none.
     """
 
     features: Mapping[str, tuple[str, str]]
     levels: Mapping[str, tuple[str, ...]]
     classes: tuple[str, ...] | None
     definitions: Mapping[str, str] | None
+    expressions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,14 @@ def _of_manifest(manifest: Manifest) -> SchemaView:
         {s.name: s.groups for s in manifest.levels},
         manifest.classes,
         None,
+        _expressions(manifest.features_graph),
     )
+
+
+def _expressions(graph: FeaturesGraph | None) -> dict[str, str]:
+    if graph is None:
+        return {}
+    return {**graph.spec.terms, **{f.name: f.expression for f in graph.spec.features}}
 
 
 def _of_order(order: FeatureOrder) -> SchemaView:
@@ -103,12 +114,18 @@ def _of_order(order: FeatureOrder) -> SchemaView:
         {s.name: s.groups for s in order.levels},
         None,
         {f.name: f.definition for f in order.features},
+        {**order.terms, **order.expressions},
     )
 
 
 def compare(old: SchemaView, new: SchemaView) -> SchemaDiff:
     """Compare two schemas by the rules above."""
-    changes = (*_features(old, new), *_levels(old, new), *_classes(old, new))
+    changes = (
+        *_features(old, new),
+        *_levels(old, new),
+        *_classes(old, new),
+        *_changed_expressions(old, new),
+    )
     verdict: Verdict = max((c.verdict for c in changes), key=lambda v: _RANK[v], default="compatible")
     return SchemaDiff(verdict, changes)
 
@@ -138,6 +155,17 @@ def _features(old: SchemaView, new: SchemaView) -> Iterator[Change]:
             if before != after:
                 message = f"feature {name} was of {what} {before} and is of {what} {after}"
                 yield Change("breaking", f"{what} changed", message)
+
+
+def _changed_expressions(old: SchemaView, new: SchemaView) -> Iterator[Change]:
+    for name in sorted(old.expressions.keys() & new.expressions.keys()):
+        before, after = old.expressions[name], new.expressions[name]
+        if before != after:
+            yield Change("compatible", "expression changed", f"{name} was {before!r} and is {after!r}")
+    common = old.features.keys() & new.features.keys()
+    for name in sorted(common & (old.expressions.keys() ^ new.expressions.keys())):
+        where = "comes from outside now" if name in old.expressions else "is computed from candles now"
+        yield Change("compatible", "source changed", f"feature {name} {where}")
 
 
 def _renamed(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradus_convert.graphs.feature_rules import check_features_graph
 from gradus_convert.publishing.graph_rules import check_graph
 from gradus_runtime.contracts import manifest as manifests
 from gradus_runtime.contracts import names, strict_json
@@ -118,6 +119,8 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             raise IntegrityError(rule, place=name, value=(len(files[name]), found))
     for level in manifest.levels:
         check_graph(files[level.file], manifest, level)
+    if manifest.features_graph is not None:
+        check_features_graph(files[manifest.features_graph.file], manifest.features_graph.file)
 
 
 def _create_store(path: Path) -> None:

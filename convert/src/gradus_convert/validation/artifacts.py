@@ -6,13 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from gradus_convert.graphs.feature_rules import check_features_graph
 from gradus_convert.publishing.graph_rules import check_graph
 from gradus_convert.validation import documents
 from gradus_convert.validation.findings import Check, Finding, attempt, errors_in, from_error
+from gradus_runtime.candles import read_golden_candles
 from gradus_runtime.contracts import names
+from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.errors import GradusError, IntegrityError
 from gradus_runtime.serving.golden_replay import check_onnxruntime, read_golden, replay_golden_rows
+from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET, LevelSession, block_rows
 from gradus_runtime.store import Artifact, Store, open_artifact
 from gradus_runtime.store.layout import VERSIONS
@@ -104,7 +108,28 @@ def _contents(artifact: Artifact, subject: str) -> list[Check]:
             checks.append(_skipped(subject, golden))
             continue
         checks.append(attempt(subject, golden, file, partial(_replay, manifest, level, files, subject))[0])
+    if manifest.features_graph is not None:
+        checks += _features(manifest.features_graph, files, subject)
     return checks
+
+
+def _features(graph: FeaturesGraph, files: dict[str, bytes], subject: str) -> list[Check]:
+    """Check the features graph, and replay its golden candles as the runtime does."""
+    file = f"{subject}/{graph.file}"
+    if graph.file not in files or graph.golden not in files:
+        return [_skipped(subject, "features graph"), _skipped(subject, "golden candles")]
+    checked, _ = attempt(
+        subject, "features graph", file, lambda: check_features_graph(files[graph.file], file)
+    )
+    if checked.findings:
+        return [checked, _skipped(subject, "golden candles")]
+
+    def replay() -> None:
+        golden = read_golden_candles(files[graph.golden], place=f"{subject}/{graph.golden}")
+        session = FeaturesSession(files[graph.file], graph.spec)
+        replay_golden_candles(session, golden, place=file)
+
+    return [checked, attempt(subject, "golden candles", file, replay)[0]]
 
 
 def _replay(manifest: Manifest, level: Level, files: dict[str, bytes], subject: str) -> None:

@@ -1,4 +1,4 @@
-"""`features.json`: what stands beside `features.onnx`, in a run folder and in an artifact.
+"""`features.json`: what stands beside `features.onnx` in a run folder; in an artifact the manifest holds it.
 
 The graph computes the features of bars from the bars themselves and from daily series. This file says what it
 is fed with, what its columns are, how much history each needs, and by which rules bars are prepared.
@@ -29,26 +29,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import DataError, GradusError
 
 __all__ = [
     "FORMAT",
+    "GOLDEN_FILE",
     "GRAPH_FILE",
     "SPEC_FILE",
     "Closing",
     "FeatureSpec",
+    "FeaturesGraph",
     "FeaturesSpec",
     "GapRule",
     "LevelHistory",
     "ZoneTable",
+    "check",
     "dump",
     "parse",
 ]
 
 FORMAT = "gradus-features/1"
-GRAPH_FILE = "features.onnx"
+GRAPH_FILE = names.FEATURES
 SPEC_FILE = "features.json"
+GOLDEN_FILE = names.CANDLES
 _WEEK_MINUTES = 7 * 24 * 60
 MAX_BYTES = 16 << 20
 
@@ -176,6 +180,22 @@ class FeaturesSpec:
         return tuple(f.name for f in self.features)
 
 
+@dataclass(frozen=True, slots=True)
+class FeaturesGraph:
+    """The features graph of an artifact.
+
+    Attributes:
+        file: Its name.
+        golden: Name of the golden candles: a tail of the history with the features and the answers that come
+            of its last bars.
+        spec: What it computes, and how it is fed.
+    """
+
+    file: str
+    golden: str
+    spec: FeaturesSpec
+
+
 def dump(spec: FeaturesSpec) -> bytes:
     """Return the bytes of `features.json`."""
     return strict_json.canonical_bytes({"format": FORMAT, "features": codec.encode(spec)})
@@ -196,11 +216,21 @@ def parse(data: bytes, *, place: str, error: type[GradusError] = DataError) -> F
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise error(f"format must be {FORMAT!r}", place=place)
     spec = codec.decode(FeaturesSpec, value.get("features"), place=f"{place}: features", error=error)
-    _check(spec, place, error)
+    check(spec, place=place, error=error)
     return spec
 
 
-def _check(spec: FeaturesSpec, place: str, error: type[GradusError]) -> None:
+def check(spec: FeaturesSpec, *, place: str, error: type[GradusError] = DataError) -> None:
+    """Check what the types do not say.
+
+    Args:
+        spec: As decoded; its types hold.
+        place: How errors name it.
+        error: The type of error to raise.
+
+    Raises:
+        GradusError: Of type `error`: a rule is broken.
+    """
     for name, least in (("bar_ms", 60_000), ("carry_days", 1), ("look_back", 1), ("block_rows", 1)):
         if getattr(spec, name) < least:
             raise error(f"{name} must be at least {least}", place=place, value=getattr(spec, name))

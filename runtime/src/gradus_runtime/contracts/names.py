@@ -15,8 +15,10 @@ from gradus_runtime.errors import GradusError, UsageError
 
 __all__ = [
     "BUILD",
+    "CANDLES",
     "CARD",
     "FALLBACK",
+    "FEATURES",
     "GOLDEN",
     "MANIFEST",
     "REPORT",
@@ -34,6 +36,8 @@ MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 BUILD = "build.json"
 GOLDEN = "golden.npz"
+FEATURES = "features.onnx"
+CANDLES = "candles.npz"
 CARD = "card.md"
 REPORT = "report.html"
 
@@ -115,7 +119,7 @@ def level_file(level: str) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Whether a manifest may list a file of this name: a graph, `golden.npz`, `card.md` or `report.html`."""
-    if text in (GOLDEN, CARD, REPORT):
+    """Whether a manifest may list a file of this name: a graph, golden rows or candles, card or report."""
+    if text in (GOLDEN, CANDLES, CARD, REPORT):
         return True
     return bool(_GRAPH.fullmatch(text)) and not _DEVICE.fullmatch(text)

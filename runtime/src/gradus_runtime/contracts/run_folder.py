@@ -2,6 +2,9 @@
 
     RUN/training_metadata.json       written last: a folder without it is not finished
     RUN/feature_order.json
+    RUN/features.onnx                the features graph, where features were computed from candles, with
+    RUN/features.json                what it computes and how it is fed (`features_graph`), and
+    RUN/candles.npz                  golden candles (`gradus_runtime.candles.golden`)
     RUN/holdout.npz                  features float32 [N, F] (NaN: unavailable), labels int64 [N] (class
                                      indices), timestamps int64 [N] (bar open, ms since 1970 UTC)
     RUN/oof.npz                      (for people) out-of-fold probabilities; conversion does not read it
@@ -42,6 +45,7 @@ __all__ = [
     "FeatureStatistics",
     "Findings",
     "Run",
+    "RunGraph",
     "RunLevel",
     "RunMember",
     "dump",
@@ -91,6 +95,14 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class RunGraph:
+    """Digests of `features.json` and `candles.npz`; that of the graph stands in the former."""
+
+    spec_sha256: str
+    golden_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What training found, each None where it did not look; conversion copies it into the manifest.
 
@@ -125,6 +137,7 @@ class Run:
     provenance: Provenance
     found: Findings = NOTHING_FOUND
     members_dropped: tuple[str, ...] = ()
+    features_graph: RunGraph | None = None
 
 
 def dump(run: Run, training: Mapping[str, Any]) -> bytes:
@@ -154,5 +167,6 @@ def load(folder: Path) -> Run:
         raise DataError(f"format must be {FORMAT!r} or {FORMAT_1!r}", place=str(path), value=name)
     run = value.get("run")
     if name == FORMAT_1 and isinstance(run, dict):  # before training said what it found
-        run = {**run, "found": codec.encode(NOTHING_FOUND), "members_dropped": []}
+        nothing = {"found": codec.encode(NOTHING_FOUND), "members_dropped": [], "features_graph": None}
+        run = {**run, **nothing}
     return codec.decode(Run, run, place=f"{path}: run", error=DataError)

@@ -14,6 +14,7 @@ import polars as pl
 from gradus_live.bars import Bars
 from gradus_live.labels import NO_LABEL, Column, FixedHorizon, LabelRule, Meta, Outcomes, outcomes
 from gradus_live.volatility import recent_volatility
+from gradus_runtime.candles import GoldenCandles
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
 from gradus_train.data.from_candles import as_float32, read_candle_rows
@@ -50,6 +51,7 @@ class Dataset:
         sigma: float64 [N], `recent_volatility` over 96 bars; None where there are no prices.
         bridged: Missing bars that were bridged; they are no rows.
         graph: What computed the features; None for a table of one's own.
+        golden: Golden candles of the graph.
         order: The feature order, with the expressions that the features were computed by.
     """
 
@@ -72,6 +74,7 @@ class Dataset:
     sigma: npt.NDArray[np.float64] | None = None
     bridged: int = 0
     graph: CompiledFeatures | None = None
+    golden: GoldenCandles | None = None
     order: FeatureOrder | None = None
 
     def select(self, keep: npt.NDArray[np.bool_]) -> Dataset:
@@ -143,6 +146,7 @@ def _from_candles(path: Path, source: DataSource, order: FeatureOrder, rule: Lab
         sigma=recent_volatility(bars, _SIGMA_BARS),
         bridged=rows.bridged,
         graph=rows.graph,
+        golden=rows.golden,
         order=order,
     )
 

@@ -11,11 +11,11 @@ import polars as pl
 
 from gradus_live.bars import Bars
 from gradus_live.labels import NO_LABEL, LabelRule, Meta, Outcomes, outcomes
-from gradus_runtime.candles import BarTable
+from gradus_runtime.candles import BarTable, GoldenCandles
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError
 from gradus_train.data.source import DataSource
-from gradus_train.features import CompiledFeatures, compile_features, compute_features
+from gradus_train.features import CompiledFeatures, compile_features, compute_features, golden_candles
 from gradus_train.ingest import load_candles, load_daily, read_table
 from gradus_train.ingest.feature_table import outside_features
 
@@ -37,6 +37,7 @@ class CandleRows:
         made: Labels and trades. None starts or ends in a bridged bar.
         side: float64 [N], for a meta label; else None.
         graph: What computed the features.
+        golden: A tail that gives its last bars the features that they have.
         read: The tables that were read.
         simulated: Whether one of them says so.
         source_bar_ms: Length of the bars in the file.
@@ -50,7 +51,8 @@ class CandleRows:
     features: npt.NDArray[np.float32]
     made: Outcomes
     side: Floats | None
-    graph: CompiledFeatures | None
+    graph: CompiledFeatures
+    golden: GoldenCandles
     read: list[pl.DataFrame]
     simulated: bool
     source_bar_ms: int
@@ -98,6 +100,7 @@ def read_candle_rows(path: Path, source: DataSource, order: FeatureOrder, rule: 
         made=made,
         side=None if side is None else side[had],
         graph=compiled,
+        golden=golden_candles(compiled, candles.frame, daily.frame if daily else None, table),
         read=[candles.frame, *([daily.frame] if daily else []), *outside],
         simulated=candles.simulated or (daily is not None and daily.simulated),
         source_bar_ms=candles.source_bar_ms,

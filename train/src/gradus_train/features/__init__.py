@@ -2,7 +2,7 @@
 
 from gradus_train.features.builtin import builtin_order
 from gradus_train.features.compilation import CompiledFeatures, compile_features, resolved
-from gradus_train.features.computation import FeatureTable, compute_features
+from gradus_train.features.computation import FeatureTable, compute_features, golden_candles
 from gradus_train.features.latest import latest_features
 from gradus_train.features.settings import FeatureSettings
 
@@ -13,6 +13,7 @@ __all__ = [
     "builtin_order",
     "compile_features",
     "compute_features",
+    "golden_candles",
     "latest_features",
     "resolved",
 ]

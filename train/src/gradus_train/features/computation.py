@@ -1,22 +1,21 @@
-"""Runs a features graph over a history, in blocks: memory grows with the block, not with the history."""
+"""Runs a features graph over a history, on the session that will serve it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import polars as pl
 
-from gradus_runtime.candles import BarTable, bridge, daily_closes, open_hours
-from gradus_runtime.contracts.features_graph import FeaturesSpec
+from gradus_runtime.candles import COLUMNS, GOLDEN_BARS, BarTable, DailyTable, GoldenCandles
+from gradus_runtime.errors import CheckError
+from gradus_runtime.sessions.features_session import FeaturesSession
 from gradus_train.features.compilation import CompiledFeatures
 
-__all__ = ["FeatureTable", "compute_features", "open_graph"]
+__all__ = ["FeatureTable", "compute_features", "daily_table", "golden_candles"]
 
 _DAY_MS = 86_400_000
-Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,16 +29,6 @@ class FeatureTable:
 
     bars: BarTable
     values: npt.NDArray[np.float32]
-
-
-def open_graph(model: bytes) -> ort.InferenceSession:
-    """Open a features graph with the options that open it fastest; the bits are the same with any."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.enable_mem_reuse = False  # the planner of reuse is quadratic in the number of nodes
-    options.log_severity_level = 4
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def compute_features(
@@ -66,44 +55,59 @@ def compute_features(
     Raises:
         DataError: A bar opens in closing hours.
     """
-    spec = compiled.spec
+    spec = compiled.spec if block_rows is None else replace(compiled.spec, block_rows=block_rows)
+    session = FeaturesSession(compiled.model, spec)
     columns = {name: bars[name].to_numpy() for name in bars.columns if name != "timestamp"}
-    table = bridge(
-        bars["timestamp"].to_numpy(),
-        columns,
-        bar_ms=spec.bar_ms,
-        bridge_bars=spec.gaps.bridge_bars,
-        hours=open_hours(spec.gaps),
-    )
-    feeds: dict[str, Array] = {"timestamp": table.timestamps, "bar_number": table.numbers}
-    feeds |= {name: table.columns[name] for name in spec.columns}
-    fixed = _daily_feeds(spec, daily, table)
-    session = open_graph(compiled.model)
-    values = np.full((len(table.timestamps), len(spec.features)), np.nan, dtype=np.float32)
-    step = block_rows or spec.block_rows
-    for start in range(0 if last is None else max(0, len(values) - last), len(values), step):
-        low, high = max(0, start - spec.look_back), min(len(values), start + step)
-        block: dict[str, Array] = {name: column[low:high] for name, column in feeds.items()}
-        block["rows"] = np.array([high - start])
-        block["from_start"] = np.array([from_start and low == 0])
-        values[start:high] = session.run(["features"], block | fixed)[0]
-    return FeatureTable(table, values)
+    table = session.bridged(bars["timestamp"].to_numpy(), columns)
+    made = session.run(table, daily_table(daily), rows=last, from_start=from_start)
+    if len(made) < len(table.timestamps):
+        before = np.full((len(table.timestamps) - len(made), made.shape[1]), np.nan, np.float32)
+        made = np.concatenate([before, made])
+    return FeatureTable(table, made)
 
 
-def _daily_feeds(spec: FeaturesSpec, daily: pl.DataFrame | None, table: BarTable) -> dict[str, Array]:
-    """The daily table as the graph takes it; where there is none, no date is known."""
-    if not spec.daily and not spec.daily_close:
-        return {}
+def daily_table(daily: pl.DataFrame | None) -> DailyTable | None:
+    """A frame of daily series as the graph takes it; None for None."""
     if daily is None:
-        dates = np.zeros(0, dtype=np.int64)
-        feeds: dict[str, Array] = {name: np.zeros(0) for name in spec.daily}
-    else:
-        dates = daily["date"].cast(pl.Datetime("ms")).dt.timestamp("ms").to_numpy() // _DAY_MS
-        feeds = {name: daily[name].fill_null(np.nan).to_numpy() for name in spec.daily}
-    feeds["daily_date"] = dates
-    if spec.daily_close:
-        closes = daily_closes(table.timestamps, table.columns["close"], dates, spec.bar_ms)
-        if daily is not None and "close" in daily.columns:
-            closes = np.where(np.isnan(closes), daily["close"].fill_null(np.nan).to_numpy(), closes)
-        feeds["daily_close"] = closes
-    return feeds
+        return None
+    dates = daily["date"].cast(pl.Datetime("ms")).dt.timestamp("ms").to_numpy() // _DAY_MS
+    values = {name: daily[name].fill_null(np.nan).to_numpy() for name in daily.columns if name != "date"}
+    close = values.pop("close", None)
+    return DailyTable(dates, values, close)
+
+
+def golden_candles(
+    compiled: CompiledFeatures, bars: pl.DataFrame, daily: pl.DataFrame | None, table: FeatureTable
+) -> GoldenCandles:
+    """The tail of a history that gives its last bars the features that they have in the whole.
+
+    Args:
+        compiled: The graph.
+        bars: As in `compute_features`.
+        daily: As in `compute_features`.
+        table: What `compute_features` made of them.
+
+    Raises:
+        CheckError: The tail does not give these features.
+    """
+    spec = compiled.spec
+    rows = min(GOLDEN_BARS, len(table.values))
+    tail = bars.tail(spec.look_back + rows)
+    days = daily_table(daily) or DailyTable()
+    recent = days.dates <= int(tail["timestamp"][-1]) // _DAY_MS
+    dates = max((f.dates for f in spec.features), default=0) * spec.carry_days + 1
+    series = {name: days.series[name][recent] for name in spec.daily if name in days.series}
+    closes = days.closes(table.bars.timestamps, table.bars.columns["close"], spec.bar_ms)
+    kept = DailyTable(days.dates[recent], series, closes[recent] if spec.daily_close else None).latest(dates)
+    session = FeaturesSession(compiled.model, spec)
+    columns = {name: tail[name].to_numpy() for name in COLUMNS}
+    stamps = tail["timestamp"].to_numpy()
+    made = session.run(session.bridged(stamps, columns), kept, rows=rows)
+    known = ~np.isnan(made)
+    if (made[known].view(np.uint32) != table.values[-rows:][known].view(np.uint32)).any():
+        raise CheckError(
+            "a tail must give the features of the whole history",
+            place="features graph",
+            hint="This is a fault of gradus, or of this onnxruntime: report it with the feature order.",
+        )
+    return GoldenCandles(stamps, columns, kept, made)

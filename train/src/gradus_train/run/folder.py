@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_runtime.contracts import codec, features_graph, run_folder, strict_json
-from gradus_runtime.contracts.features_graph import GRAPH_FILE, SPEC_FILE
+from gradus_runtime.contracts.features_graph import GOLDEN_FILE, GRAPH_FILE, SPEC_FILE
 from gradus_runtime.contracts.manifest import Provenance
-from gradus_runtime.contracts.run_folder import METADATA, Findings, Run, RunLevel, RunMember
+from gradus_runtime.contracts.run_folder import METADATA, Findings, Run, RunGraph, RunLevel, RunMember
 from gradus_runtime.errors import UsageError
 from gradus_runtime.store.whole_file import write_whole
+from gradus_train.data.dataset import Dataset
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.scoreboard import flat_metrics, spread
 from gradus_train.evaluation.summary import iso
-from gradus_train.features import CompiledFeatures
 from gradus_train.kinds import KINDS
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.prepare import Plan, library_versions
@@ -34,6 +34,7 @@ _KNOWN = frozenset(
         "feature_order.json",
         GRAPH_FILE,
         SPEC_FILE,
+        GOLDEN_FILE,
         "holdout.npz",
         "oof.npz",
         "levels",
@@ -97,7 +98,7 @@ def write_run(
     write_whole(out / "holdout.npz", holdout)
     write_whole(out / "oof.npz", _out_of_fold(plan, results))
     write_whole(out / "feature_order.json", strict_json.canonical_bytes(plan.order.to_json()))
-    _write_graph(plan.dataset.graph, out)
+    graph = _write_graph(plan.dataset, out)
     levels = tuple(
         _write_level(plan, result, flat_metrics(d), out)
         for result, d in zip(results, details.levels, strict=True)
@@ -113,6 +114,7 @@ def write_run(
         provenance=_provenance(plan, len(development), git_commit),
         found=found,
         members_dropped=plan.config.members_dropped,
+        features_graph=graph,
     )
     training = {
         "details": codec.encode(details),
@@ -123,14 +125,16 @@ def write_run(
     return run
 
 
-def _write_graph(graph: CompiledFeatures | None, out: Path) -> None:
+def _write_graph(dataset: Dataset, out: Path) -> RunGraph | None:
     """Write the features graph, or take away that of the run before; a table of one's own has none."""
-    if graph is None:
-        for name in (SPEC_FILE, GRAPH_FILE):
+    if dataset.graph is None or dataset.golden is None:
+        for name in (SPEC_FILE, GRAPH_FILE, GOLDEN_FILE):
             (out / name).unlink(missing_ok=True)
-        return
-    write_whole(out / GRAPH_FILE, graph.model)
-    write_whole(out / SPEC_FILE, features_graph.dump(graph.spec))
+        return None
+    spec, golden = features_graph.dump(dataset.graph.spec), dataset.golden.to_bytes()
+    for name, data in ((GRAPH_FILE, dataset.graph.model), (SPEC_FILE, spec), (GOLDEN_FILE, golden)):
+        write_whole(out / name, data)
+    return RunGraph(hashlib.sha256(spec).hexdigest(), hashlib.sha256(golden).hexdigest())
 
 
 def _write_level(plan: Plan, result: LevelResult, metrics: Mapping[str, float], out: Path) -> RunLevel:

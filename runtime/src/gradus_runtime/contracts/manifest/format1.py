@@ -14,7 +14,7 @@ from gradus_runtime.contracts.manifest.types import CLOSE, FORMAT_VERSION
 
 __all__ = ["upgrade"]
 
-_FOUND = ("label", "costs", "gates", "verdict", "measured", "shipped")
+_FOUND = ("label", "costs", "gates", "verdict", "measured", "shipped", "features_graph")
 _UNKNOWN = "1970-01-01T00:00:00Z"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from gradus_runtime.contracts import names
+from gradus_runtime.contracts import features_graph, names
 from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
 from gradus_runtime.errors import ManifestError
@@ -79,6 +79,7 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
         _dropped,
         check_order,
         check_judgement,
+        _features_graph,
     )
 
 
@@ -250,7 +251,7 @@ def _golden(m: Manifest, need: _Need) -> None:
 def _files(m: Manifest, need: _Need) -> None:
     for i, entry in enumerate(m.files):
         path = f"files[{i}]"
-        rule = "a file must be a graph LEVEL.onnx, golden.npz, card.md or report.html"
+        rule = "a file must be a graph NAME.onnx, golden.npz, candles.npz, card.md or report.html"
         need(names.is_file_name(entry.name), rule, f"{path}.name", entry.name)
         _digest(entry.sha256, f"{path}.sha256", need)
         rule = f"a size must be 1 to {MAX_FILE_BYTES} bytes"
@@ -261,10 +262,32 @@ def _files(m: Manifest, need: _Need) -> None:
     need(total <= MAX_TOTAL_BYTES, rule, "files", total)
     listed = {f.name for f in m.files}
     due = {s.file for s in m.levels} | {m.golden.file}
+    if m.features_graph is not None:
+        due |= {m.features_graph.file, m.features_graph.golden}
     for name in sorted(due - listed):
-        need(False, "every level's graph and the golden rows must be listed", "files", name)
+        need(False, "every graph, the golden rows and the golden candles must be listed", "files", name)
     for name in sorted(listed - due - {names.CARD, names.REPORT}):
-        need(False, "a listed graph must belong to a level", "files", name)
+        need(False, "a listed graph must belong to a level, or compute the features", "files", name)
+
+
+def _features_graph(m: Manifest, need: _Need) -> None:
+    g = m.features_graph
+    if g is None:
+        return
+    features_graph.check(g.spec, place=f"{need.place}.features_graph", error=ManifestError)
+    rule = f"the features graph must be {names.FEATURES}, its golden candles {names.CANDLES}"
+    need((g.file, g.golden) == (names.FEATURES, names.CANDLES), rule, "features_graph", (g.file, g.golden))
+    rule = "a level's graph must be another file than the features graph"
+    need(all(s.file != g.file for s in m.levels), rule, "levels", g.file)
+    digests = [f.sha256 for f in m.files if f.name == g.file]
+    path = "features_graph.spec.graph_sha256"
+    need(digests == [g.spec.graph_sha256], "the digest must be that of the file", path, g.spec.graph_sha256)
+    known = set(m.feature_names)
+    for name in g.spec.names:
+        need(name in known, "a feature of the graph must be a feature", "features_graph.spec.features", name)
+    levels = {s.name for s in m.levels}
+    for level in g.spec.levels:
+        need(level.name in levels, "a level must exist", "features_graph.spec.levels", level.name)
 
 
 def _digest(text: str, path: str, need: _Need) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
+from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.contracts.manifest.judgement import (
     Costs,
     GateResult,
@@ -201,7 +202,8 @@ class Manifest:
     """The whole contract of one artifact version. Levels are in the order in which they are declared.
 
     What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
-    figures are of (`measured`), and those that the models were fitted on (`shipped`).
+    figures are of (`measured`), and those that the models were fitted on (`shipped`). `features_graph`
+    computes features from candles; None where they come from outside.
     """
 
     format_version: int
@@ -224,6 +226,7 @@ class Manifest:
     verdict: Verdict | None = None
     measured: RowSpan | None = None
     shipped: RowSpan | None = None
+    features_graph: FeaturesGraph | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -1,0 +1,101 @@
+"""Golden candles: a tail of the history with the features that training computed of its last bars.
+
+An npz file of plain arrays: `timestamp` int64 [T]; `open`, `high`, `low`, `close`, `volume` float64 [T];
+`daily_date` int64 [D], `daily_close` and a `daily.NAME` for each series, float64 [D]; `features` float32
+[R, F], the graph's columns of the last R bars; and, in an artifact, a `level.NAME` float32 [R, C] for each
+level, NaN for bars that it cannot serve from candles alone.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_runtime.candles.bridging import COLUMNS
+from gradus_runtime.candles.dates import DailyTable
+from gradus_runtime.contracts import npz_file
+from gradus_runtime.errors import DataError, GradusError
+
+__all__ = ["GOLDEN_BARS", "GoldenCandles", "read_golden_candles"]
+
+GOLDEN_BARS = 8
+_DAILY, _LEVEL = "daily.", "level."
+_COUNTED = {"timestamp": np.int64, "daily_date": np.int64, "features": np.float32}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldenCandles:
+    """A tail of candles, and what comes of its last bars.
+
+    Attributes:
+        timestamps: int64 [T], ms UTC of the open, rising; missing bars are absent.
+        columns: Name of `COLUMNS` to float64 [T].
+        daily: The daily values; empty where no feature needs any.
+        features: float32 [R, F], of the last R bars; NaN where unavailable.
+        answers: Level to float32 [R, C].
+    """
+
+    timestamps: npt.NDArray[np.int64]
+    columns: Mapping[str, npt.NDArray[np.float64]]
+    daily: DailyTable
+    features: npt.NDArray[np.float32]
+    answers: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """Return the file, whose bytes depend on the arrays alone: no times, names sorted."""
+        arrays: dict[str, npt.NDArray[np.generic]] = {"timestamp": self.timestamps, "features": self.features}
+        arrays |= {name: self.columns[name] for name in COLUMNS}
+        arrays["daily_date"] = self.daily.dates
+        arrays |= {f"{_DAILY}{name}": values for name, values in self.daily.series.items()}
+        if self.daily.close is not None:
+            arrays["daily_close"] = self.daily.close
+        arrays |= {f"{_LEVEL}{name}": values for name, values in self.answers.items()}
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(arrays):
+                member = io.BytesIO()
+                np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+                entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, member.getvalue())
+        return buffer.getvalue()
+
+
+def read_golden_candles(data: bytes, *, place: str, error: type[GradusError] = DataError) -> GoldenCandles:
+    """Read golden candles, or refuse them.
+
+    Args:
+        data: The whole file.
+        place: How errors name it.
+        error: The type of error to raise.
+
+    Raises:
+        GradusError: Of type `error`: it is damaged, an array is missing, or shapes do not fit together.
+    """
+    arrays = npz_file.read(data, place=place, error=error)
+    for name in (*_COUNTED, *COLUMNS):
+        if name not in arrays:
+            raise error(f"golden candles must hold {name!r}", place=place, value=sorted(arrays))
+    for name, array in arrays.items():
+        due = _COUNTED.get(name, np.float32 if name.startswith(_LEVEL) else np.float64)
+        two = name == "features" or name.startswith(_LEVEL)
+        rows = arrays["timestamp"] if name in COLUMNS else arrays["features"] if two else arrays["daily_date"]
+        length = len(array) if name == "timestamp" else len(rows)
+        if array.dtype != due or array.ndim != 1 + two or len(array) != length:
+            found = (str(array.dtype), array.shape)
+            raise error("arrays of golden candles must fit together", place=f"{place}: {name}", value=found)
+    if not 0 < len(arrays["features"]) <= len(arrays["timestamp"]):
+        raise error("golden candles must have features of a last bar", place=place)
+    series = {n.removeprefix(_DAILY): a for n, a in arrays.items() if n.startswith(_DAILY)}
+    return GoldenCandles(
+        timestamps=arrays["timestamp"],
+        columns={name: arrays[name] for name in COLUMNS},
+        daily=DailyTable(arrays["daily_date"], series, arrays.get("daily_close")),
+        features=arrays["features"],
+        answers={n.removeprefix(_LEVEL): a for n, a in arrays.items() if n.startswith(_LEVEL)},
+    )
