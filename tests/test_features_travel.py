@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("travel")
     files = simulate(folder / "market", bars=2500)
     (folder / "order.json").write_text(json.dumps(OWN))
-    (folder / "training.toml").write_text(TRAINING)
+    (folder / "training.toml").write_text(TRAINING + '[service]\norder = "declared"\n')
     (folder / "artifact.toml").write_text(ARTIFACT)
     train = ["--candles", files.candles, "--daily", files.macro, "--feature-order", folder / "order.json"]
     train += ["--config", folder / "training.toml", "--out", folder / "run", "--no-gate", "--jobs", "1"]

@@ -91,7 +91,7 @@ RULES = [
     ("golden.file", "other.npz", "the golden rows must be in golden.npz"),
     ("golden.rows", 0, "there must be 1 to 65536 golden rows"),
     ("golden.tolerance", 0.5, "a tolerance must be above 0 and at most 0.01"),
-    ("files.0.name", "../golden.npz", "a file must be a graph LEVEL.onnx, golden.npz"),
+    ("files.0.name", "../golden.npz", "a file must be a graph NAME.onnx, golden.npz"),
     ("files.0.sha256", "A" * 64, r"files\[0\].sha256: a digest must be 64 lower-case"),
     ("files.0.size", 0, "a size must be 1 to 268435456 bytes"),
     ("files.0.size", 1 << 40, "a size must be 1 to 268435456 bytes"),
@@ -128,7 +128,7 @@ def test_a_broken_rule_is_named_with_its_place(path: str, value: object, message
 def test_many_levels_and_a_graph_of_none_are_refused() -> None:
     value = strict_json.parse(sample_manifest().to_bytes(), place="x")
     value["files"].append({**value["files"][1], "name": "level9.onnx"})
-    with pytest.raises(ManifestError, match=r"a listed graph must belong to a level, but got 'level9.onnx'"):
+    with pytest.raises(ManifestError, match=r"a listed graph must belong to a level, or compute the features, but got 'level9.onnx'"):
         manifest.parse(strict_json.canonical_bytes(value))
     value = strict_json.parse(sample_manifest().to_bytes(), place="x")
     value["files"] += [{**value["files"][0], "name": "card.md"}, {**value["files"][0], "name": "report.html"}]

@@ -24,6 +24,7 @@ from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import adapt, is_mapping
 from gradus_runtime.rows.moments import read_moment
 from gradus_runtime.serving import batch
+from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
@@ -204,6 +205,72 @@ class Predictor:
         if serving.events.count != self._seen:
             self._look(serving)
         return decision
+
+    def features(
+        self,
+        candles: Any,
+        daily: Any = None,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        now: Any = None,
+        include_running: bool = False,
+    ) -> BarFeatures:
+        """Compute the features of the newest complete bar, by the graph that the artifact carries.
+
+        Args:
+            candles: The tail of the history: a mapping of columns, a list of rows, an array or any dataframe,
+                with the opening of each bar, open, high, low, close and volume. Numbers may be text. A candle
+                that breaks a rule counts as missing. docs/features.md says how many are enough.
+            daily: Daily values up to yesterday: `date` and the series; None where there are none.
+            extra: Features that come from outside.
+            now: The moment, as `at` in `decide`; by default the clock. A bar that closes later is still
+                running and is left out.
+            include_running: Keep it nevertheless; for tests.
+
+        Returns:
+            Feature to value, None where unavailable; with `bar_time`, and `reasons`: what was left out.
+
+        Raises:
+            UsageError: The artifact has no features graph, or the arguments are no tables.
+            IntegrityError: The graph is not what was proved at conversion.
+        """
+        moment = None
+        if not include_running:
+            moment = self._source.clock() if now is None else read_moment(now, place="now").timestamp()
+        return self._active[0].candles.of(candles, daily, extra, None if moment is None else moment * 1000)
+
+    def decide_candles(
+        self,
+        candles: Any,
+        daily: Any = None,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        now: Any = None,
+        include_running: bool = False,
+        **options: Any,
+    ) -> Decision:
+        """Decide on the newest complete bar: `features`, then `decide`.
+
+        Args:
+            candles: As in `features`; so are the next four.
+            daily: Daily values.
+            extra: Features that come from outside.
+            now: The moment.
+            include_running: Keep a bar that is still running.
+            options: As in `decide`.
+
+        Returns:
+            The decision, with the bar's time; its reasons also say what was left out of the candles.
+
+        Raises:
+            UsageError: As in `features` and `decide`.
+            IntegrityError: As in `features`.
+        """
+        made = self.features(candles, daily, extra=extra, now=now, include_running=include_running)
+        decision = self.decide(made, at=made.bar_time, **options)
+        if not made.reasons:
+            return decision
+        return dataclasses.replace(decision, reasons=(*decision.reasons, *made.reasons))
 
     def predict(
         self,

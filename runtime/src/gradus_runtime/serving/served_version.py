@@ -15,6 +15,7 @@ from gradus_runtime.monitoring.health import Info
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
 from gradus_runtime.routing.schema import Schema, served_levels
+from gradus_runtime.serving.candle_features import CandleFeatures
 from gradus_runtime.serving.golden_replay import check_onnxruntime
 from gradus_runtime.serving.level_slot import Events, LevelSlot
 from gradus_runtime.serving.settings import Settings
@@ -55,6 +56,7 @@ class ServedVersion:
         expires: When it is too old to serve, in seconds since 1970 UTC; infinity for never.
         events: Counts when a level goes out of service or returns, and when the artifact expires.
         last: Index of the level that served last.
+        candles: Computes features of candles.
 
     Raises:
         EnvironmentFailedError: This onnxruntime may not serve it.
@@ -99,6 +101,7 @@ class ServedVersion:
         self.default = self.request()
         self.counts = DriftCounts(manifest, schema) if settings.drift else None
         self.last: int | None = None
+        self.candles = CandleFeatures(self._files, manifest.features_graph)
 
     def prove(self, keep: Mapping[str, bool]) -> None:
         """Load and prove every level, one after the other, for single rows and for tables.
@@ -117,6 +120,7 @@ class ServedVersion:
                 )
             if slot.level.name not in keep:
                 slot.release()
+        self.candles.prove()
 
     def try_again(self) -> bool:
         """Try the levels that are out of service at once, whatever their pauses; whether one serves again."""

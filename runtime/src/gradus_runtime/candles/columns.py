@@ -1,0 +1,132 @@
+"""Columns of whatever candles come in: a mapping of columns, rows, an array, any dataframe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus_runtime.errors import GradusError, UsageError, let_signals_through
+from gradus_runtime.rows import is_mapping
+from gradus_runtime.rows.frames import is_frame
+from gradus_runtime.rows.moments import read_moment
+
+__all__ = ["find", "numbers_of", "table_columns", "times_of"]
+
+_POSITIONS = ("timestamp", "open", "high", "low", "close", "volume")
+_OTHER_NAMES = {
+    "timestamp": ("time", "datetime", "date", "opentime", "ts", "t"),
+    "open": ("o", "openprice"),
+    "high": ("h", "highprice"),
+    "low": ("l", "lowprice"),
+    "close": ("c", "closeprice", "last"),
+    "volume": ("v", "vol", "basevolume"),
+    "date": ("timestamp", "day"),
+}
+_UNITS = ((10**11, 1000.0), (10**14, 1.0), (10**17, 0.001))
+"""Numbers below a bound are seconds, milliseconds, microseconds; by what they come to milliseconds."""
+
+
+def table_columns(table: Any, place: str) -> dict[str, Any]:
+    """Return the columns of a table by name; an array or rows without names are taken by position.
+
+    Raises:
+        UsageError: It is no table.
+    """
+    if is_frame(table):
+        names = list(table.column_names if hasattr(table, "column_names") else table.columns)
+        return {str(name): table[name] for name in names}
+    if is_mapping(table):
+        return {str(name): table[name] for name in table}
+    if isinstance(table, np.ndarray) and table.dtype.names:
+        return {name: table[name] for name in table.dtype.names}
+    if isinstance(table, np.ndarray) and table.ndim == 2:
+        return dict(zip(_POSITIONS, table.T, strict=False))
+    if isinstance(table, Sequence) and not isinstance(table, str | bytes):
+        return _of_rows(table, place)
+    raise UsageError(
+        "candles must be a mapping of columns, a list of rows, an array or a dataframe",
+        place=place,
+        value=type(table).__name__,
+    )
+
+
+def _of_rows(rows: Sequence[Any], place: str) -> dict[str, Any]:
+    if not len(rows):
+        return {name: [] for name in (*_POSITIONS, "date")}
+    if all(is_mapping(row) for row in rows):
+        names = dict.fromkeys(str(name) for row in rows for name in row)
+        return {name: [row.get(name) for row in rows] for name in names}
+    if all(isinstance(row, Sequence | np.ndarray) and not isinstance(row, str) for row in rows):
+        width = max((len(row) for row in rows), default=0)
+        columns = zip(_POSITIONS, range(width), strict=False)
+        return {name: [row[i] if i < len(row) else None for row in rows] for name, i in columns}
+    raise UsageError("rows must be mappings, or sequences of six values", place=place)
+
+
+def find(columns: Mapping[str, Any], name: str) -> Any:
+    """Return the column of a field, by its name or a usual other one; None where there is none."""
+    if name in columns:
+        return columns[name]
+    plain = {re.sub("[^a-z0-9]", "", key.lower()): key for key in reversed(list(columns))}
+    for other in (name, *_OTHER_NAMES.get(name, ())):
+        if other in plain:
+            return columns[plain[other]]
+    return None
+
+
+def _array(column: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(column)
+    except (TypeError, ValueError):  # of unequal parts
+        return np.array(list(column), dtype=object)
+
+
+def numbers_of(column: Any, count: int) -> npt.NDArray[np.float64]:
+    """Return a column as float64; text numbers are read; what is no number is NaN."""
+    if column is None:
+        return np.full(count, np.nan)
+    array = _array(column)
+    if array.dtype.kind in "iufb":
+        return np.ascontiguousarray(array, np.float64)
+    return np.array([_number(value) for value in array.tolist()], dtype=np.float64)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except Exception as e:  # a value may be of any class, and raise anything
+        let_signals_through(e)
+        return float("nan")
+
+
+def times_of(column: Any) -> npt.NDArray[np.float64]:
+    """Return a column of moments as milliseconds since 1970 UTC, float64; NaN where it is none.
+
+    Numbers are seconds, milliseconds or microseconds, by their size; text is ISO 8601 with its offset, or a
+    number; datetimes are aware, those of numpy in UTC.
+    """
+    array = _array(column)
+    if array.dtype.kind == "M":
+        ms = array.astype("datetime64[ms]")
+        return np.where(np.isnat(ms), np.nan, ms.astype(np.int64).astype(np.float64))
+    numbers = numbers_of(array, len(array))
+    for i in np.flatnonzero(np.isnan(numbers)).tolist():
+        numbers[i] = _moment(array[i])
+    size = float(np.nanmax(np.abs(numbers), initial=0.0))
+    return numbers * next((by for bound, by in _UNITS if size < bound), np.nan)
+
+
+def _moment(value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        value = f"{value}T00:00:00Z"
+    if type(value).__name__ == "date" and hasattr(value, "isoformat"):
+        value = f"{value.isoformat()}T00:00:00Z"
+    try:
+        return read_moment(value, place="timestamp").timestamp() * 1000
+    except GradusError as e:
+        let_signals_through(e)
+        return float("nan")

@@ -1,0 +1,113 @@
+"""Features of candles, by the graph that the artifact carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from gradus_runtime.candles import BarTable, read_golden_candles
+from gradus_runtime.candles.reading import read_candles, read_daily
+from gradus_runtime.contracts.features_graph import FeaturesGraph
+from gradus_runtime.errors import IntegrityError, UsageError
+from gradus_runtime.serving.version_files import VersionFiles
+from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
+
+__all__ = ["BarFeatures", "CandleFeatures"]
+
+
+class BarFeatures(dict[str, float | None]):
+    """The features of one bar: name to value, None where unavailable.
+
+    Attributes:
+        bar_time: The opening of the bar, in UTC; None where no candle was complete.
+        reasons: What was left out of the candles, and whether bars were bridged.
+    """
+
+    def __init__(
+        self, values: Mapping[str, float | None], bar_time: datetime | None, reasons: tuple[str, ...]
+    ) -> None:
+        super().__init__(values)
+        self.bar_time = bar_time
+        self.reasons = reasons
+
+
+class CandleFeatures:
+    """The features graph of one version, opened and proved when it is first needed. Safe for any thread.
+
+    Args:
+        files: Of the version.
+        graph: What the manifest says of the graph; None where the version has none.
+    """
+
+    def __init__(self, files: VersionFiles, graph: FeaturesGraph | None) -> None:
+        self._files = files
+        self._graph = graph
+        self._session: FeaturesSession | None = None
+
+    def session(self) -> FeaturesSession:
+        """Return the open graph; its golden candles came out bit for bit.
+
+        Raises:
+            UsageError: The version has no graph.
+            IntegrityError: It is not what was proved at conversion.
+        """
+        session, graph = self._session, self._graph
+        if session is None:
+            if graph is None:
+                raise UsageError(
+                    "a version must carry its features to take candles",
+                    place=self._files.origin,
+                    hint="It was trained on a table of features: compute them, and use decide or predict.",
+                )
+            place = f"{self._files.origin}/{graph.golden}"
+            golden = read_golden_candles(self._files.read(graph.golden), place=place, error=IntegrityError)
+            session = FeaturesSession(self._files.read(graph.file), graph.spec)
+            replay_golden_candles(session, golden, place=place)
+            self._session = session
+        return session
+
+    def prove(self) -> None:
+        """Open and prove the graph, where the version has one.
+
+        Raises:
+            IntegrityError: It is not what was proved at conversion.
+        """
+        if self._graph is not None:
+            self.session()
+
+    def of(
+        self, candles: Any, daily: Any, extra: Mapping[str, Any] | None, now_ms: float | None
+    ) -> BarFeatures:
+        """Compute the features of the newest complete bar.
+
+        Args:
+            candles: As in `read_candles`.
+            daily: As in `read_daily`; None where there are none.
+            extra: Features that come from outside.
+            now_ms: A bar that closes later is still running and is left out; None keeps it.
+
+        Raises:
+            UsageError: The version has no graph; the candles or the daily values are no table.
+        """
+        session = self.session()
+        spec = session.spec
+        read = read_candles(candles, bar_ms=spec.bar_ms, now_ms=now_ms, hours=session.hours)
+        table = None if daily is None else read_daily(daily, spec.daily)
+        given = dict(extra or {})
+        if not len(read.timestamps):
+            reasons = (*read.reasons, "no candle is complete")
+            return BarFeatures({**dict.fromkeys(spec.names), **given}, None, reasons)
+        bars = session.bridged(read.timestamps, dict(read.columns))
+        made = session.run(bars, table, rows=1)[0]
+        values = [None if np.isnan(v) else float(v) for v in made]
+        at = datetime.fromtimestamp(int(bars.timestamps[-1]) / 1000, UTC)
+        reasons = (*read.reasons, *_bridged(bars, spec.gaps.marked_bars))
+        return BarFeatures({**dict(zip(spec.names, values, strict=True)), **given}, at, reasons)
+
+
+def _bridged(bars: BarTable, marked: int) -> list[str]:
+    count = int(bars.bridged[-marked:].sum()) if marked else 0
+    return [f"bridged {count} bar{'s' if count > 1 else ''}"] if count else []
