@@ -410,6 +410,16 @@ def test_an_empty_record_says_so() -> None:
     assert "No whole day has passed yet" in render_page(record)
 
 
+def test_where_training_tells_no_class_shares_those_of_the_days_before_are_used() -> None:
+    manifest = promising()
+    bare = dataclasses.replace(
+        manifest, levels=tuple(dataclasses.replace(s, metrics={}) for s in manifest.levels)
+    )
+    without = build_record(made_up(60 * DAY, skill=0.0), {"2026.1.4": bare}, None).overall
+    assert without.skill.mean < 0
+    assert build_record(made_up(60 * DAY), {"2026.1.4": bare}, None).overall.skill.low > 0
+
+
 def test_text_and_page_begin_with_the_verdict() -> None:
     record = build_record(made_up(30 * DAY, skill=0.0), manifests(low=0.05, high=0.1), COSTS, pending=4)
     text, page = render_text(record), render_page(record)

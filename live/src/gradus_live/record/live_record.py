@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from gradus_live.bars import Floats
 from gradus_live.costs import Costs
 from gradus_live.labels import Outcomes
 from gradus_live.outcomes.file import OutcomeLine
@@ -20,6 +21,8 @@ from gradus_runtime.contracts.names import FALLBACK
 __all__ = ["DayPoint", "LiveRecord", "build_record"]
 
 ALL = "all"
+_LAG = 96
+"""Bars whose outcome may not have been known yet: more than the reach of a usual label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,8 @@ def _rows(
     lines: Sequence[OutcomeLine], manifests: Mapping[str, Manifest]
 ) -> tuple[Rows, dict[tuple[str, str], Promise | None]]:
     promises: dict[tuple[str, str], Promise | None] = {}
-    priors = {}
+    priors: dict[tuple[str, str], Floats | None] = {}
+    seen = _SharesSoFar()
     skills, lows, came, calls, probabilities = [], [], [], [], []
     for line in lines:
         key = (line.version, line.level)
@@ -157,7 +161,9 @@ def _rows(
         p = np.frombuffer(bytes.fromhex(line.bits), ">f4").astype(np.float64)
         label = line.classes.index(str(line.label))
         target = np.eye(len(p))[label]
-        skills.append(float(((priors[key] - target) ** 2).sum() - ((p - target) ** 2).sum()))
+        so_far = seen.next(label, len(p))
+        shares = so_far if (known := priors[key]) is None else known
+        skills.append(float(((shares - target) ** 2).sum() - ((p - target) ** 2).sum()))
         promise = promises[key]
         lows.append(np.nan if promise is None else promise.low)
         came.append(label)
@@ -190,6 +196,23 @@ def _rows(
         lines[0].bar_ms if lines else 1,
     )
     return rows, promises
+
+
+class _SharesSoFar:
+    """Class shares of the outcomes before each bar, where training's are not known; a day behind."""
+
+    def __init__(self) -> None:
+        self._labels: list[int] = []
+        self._counts: dict[int, int] = {}
+
+    def next(self, label: int, classes: int) -> Floats:
+        """Return the shares at a bar, float64 [C], and take down what came of it."""
+        self._labels.append(label)
+        if len(self._labels) > _LAG:
+            old = self._labels[-1 - _LAG]
+            self._counts[old] = self._counts.get(old, 0) + 1
+        counts = [1.0 + self._counts.get(c, 0) for c in range(classes)]
+        return np.array(counts) / sum(counts)
 
 
 def _days(

@@ -37,12 +37,12 @@ def promise_of(manifest: Manifest, level: str) -> Promise | None:
     return None
 
 
-def priors_of(manifest: Manifest, level: str) -> Floats:
+def priors_of(manifest: Manifest, level: str) -> Floats | None:
     """Return the class shares of training's newest rows, float64 [C]: what a model without skill says.
 
-    Equal shares where the manifest does not say.
+    None where the manifest does not say.
     """
     count = len(manifest.classes)
     entry = next((entry for entry in manifest.levels if entry.name == level), manifest.levels[0])
     shares = np.array([entry.metrics.get(f"label_share_{i}", np.nan) for i in range(count)])
-    return shares if np.isfinite(shares).all() else np.full(count, 1 / count)
+    return shares if np.isfinite(shares).all() else None

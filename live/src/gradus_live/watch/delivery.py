@@ -58,7 +58,7 @@ def by_apprise(destinations: Sequence[str]) -> Send:
         import apprise
     except ImportError:
         raise EnvironmentFailedError(
-            "notifications need apprise", hint="Install the extra `notify` of gradus-live, or apprise itself: pip install apprise."
+            "notifications need apprise", hint="Install the extra `notify` of gradus-live: it is apprise."
         ) from None
     for i, url in enumerate(destinations):
         if not apprise.Apprise().add(url):
