@@ -85,6 +85,21 @@ def test_every_command_goes_by_the_pin_in_force(store: Store, capsys: pytest.Cap
     assert NEW in marked
 
 
+def test_health_says_why_it_is_degraded(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_back(store, "pin.json")
+    assert main(["health", str(store.path)]) == 0
+    assert SAID in capsys.readouterr().out
+    assert main(["health", str(store.path), "--strict"]) == 1
+    file = tmp_path / "health.json"
+    with Predictor.open(store.path, health_file=file) as bot:
+        bot.decide({})
+        capsys.readouterr()
+        assert main(["health", "--file", str(file), "--bar", "15m", "--strict"]) == 1
+        assert SAID in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("options", [[], ["--pinned"]], ids=["whole", "pinned"])
 def test_verify_and_validate_end_with_1(
     options: list[str], store: Store, capsys: pytest.CaptureFixture[str]

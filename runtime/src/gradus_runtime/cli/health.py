@@ -50,6 +50,8 @@ def _run(args: argparse.Namespace) -> int:
             print(f"  {level.name}: {level.state}{f': {level.problem}' if level.problem else ''}")
         if health.halted:
             print(f"  {health.halted}")
+        if health.reload_problem:
+            print(f"  {health.reload_problem}")
         if health.expires:
             print(f"  expires: {health.expires}")
         if health.simulated:
@@ -71,6 +73,8 @@ def _look_at(args: argparse.Namespace) -> int:
         print(f"{'failed' if problems else health.status}: process {report.pid}, version {health.version}")
         for problem in problems:
             print(f"  {problem}")
+        if health.reload_problem:
+            print(f"  {health.reload_problem}")
         if health.journal is not None and health.journal.problem:
             print(f"  journal: {health.journal.problem}")
         if report.bar:
