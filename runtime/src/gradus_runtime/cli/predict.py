@@ -109,7 +109,7 @@ def _answers(predictor: Predictor, chunk: list[FileRow], request: dict[str, Any]
 
 def _say_names(notes: Notes) -> None:
     for name, feature in notes.near:
-        _warn(f"the column {name!r} is not the feature {feature!r}: capitals count")
+        _warn(f"the column {name!r} is not the feature {feature!r}: names must be the same to the letter")
 
 
 def _say(notes: Notes, broken: int) -> None:

@@ -6,6 +6,7 @@ shifted, filled or guessed. Memory does not grow with the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from gradus_runtime.rows.file_row import FileRow
 __all__ = ["FORMATS", "FileRow", "Notes", "RowTable", "read_rows", "read_table"]
 
 FORMATS = ("csv", "jsonl", "json", "parquet")
+_UNLIKE = re.compile(r"[^0-9a-z]+")
 SEPARATORS = (",", ";", "\t")
 
 
@@ -29,7 +31,7 @@ class Notes:
     Attributes:
         texts: Values of features that are text and no blank: none of them is a number.
         first_text: The first of them, and where.
-        near: Columns that are a feature's name but for capitals, with that name.
+        near: Columns that are a feature's name but for capitals and blanks, with that name.
     """
 
     texts: int = 0
@@ -64,15 +66,19 @@ class _Seen:
         """Look at the names of columns: one of them at least must be a feature's."""
         self.named = True
         present = [name for name in columns if isinstance(name, str)]
-        folded = {name.casefold(): name for name in self.features - set(present)}
-        near = tuple((name, folded[name.casefold()]) for name in present if name.casefold() in folded)
+        folded = {_folded(name): name for name in self.features if name not in set(present)}
+        near = tuple(
+            (name, folded[_folded(name)])
+            for name in present
+            if name not in self.features and _folded(name) in folded
+        )
         if any(name in self.features for name in present):
             self.notes.near = near
             return
         some = ", ".join(repr(name) for name in present[:3]) + (" ..." if len(present) > 3 else "")
         hint = "Names are as `gradus info --json` lists them, in a first line of their own."
         if near:
-            hint = f"Write {near[0][1]!r} instead of {near[0][0]!r}: capitals count."
+            hint = f"Write {near[0][1]!r} instead of {near[0][0]!r}: names must be the same to the letter."
         raise DataError(
             "rows must have a column that is a feature of the artifact",
             place=path,
@@ -92,6 +98,11 @@ class _Seen:
                 if self.notes.texts == 1:
                     self.notes.first_text = f"{name} in {row.place}: {value[:40]!r}"
         return row
+
+
+def _folded(name: str) -> str:
+    """A name without what people write in different ways."""
+    return _UNLIKE.sub("_", name.casefold()).strip("_")
 
 
 def read_rows(
