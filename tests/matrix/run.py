@@ -35,6 +35,7 @@ VERSIONS = (
     "1.27.0",
     "1.28.0",
     "1.29.0",
+    "1.30.0",
     "1.31.1",
     "1.32.0",
 )
@@ -68,6 +69,9 @@ def replay(version: str, cases: Path, python: str) -> dict[str, Any]:
         command = [str(interpreter), str(script), str(cases), *golden]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         result: dict[str, Any] = json.loads(done.stdout)
+        vectors = [str(interpreter), str(ROOT / "tests" / "vectors" / "replay.py")]
+        said = subprocess.run(vectors, check=False, capture_output=True, text=True, env=environment)
+        result["vectors"] = json.loads(said.stdout) if said.stdout else {"error": said.stderr[-200:]}
         return result
 
 
@@ -81,6 +85,9 @@ def failures(version: str, result: dict[str, Any]) -> list[str]:
             found.append(f"{name}: {case['error']}")
         elif case["difference"] > TOLERANCE:
             found.append(f"{name}: off by {case['difference']:.1e}")
+    vectors = result["vectors"]
+    if vectors.get("different") != 0:
+        found.append(f"vectors: {vectors.get('error') or str(vectors['different']) + ' bits differ'}")
     return found
 
 
@@ -103,7 +110,7 @@ def main() -> int:
     bad = 0
     with tempfile.TemporaryDirectory(prefix="gradus-cases-") as folder:
         names = write(Path(folder))
-        print(f"{len(names)} graphs: {', '.join(names)}; and the artifacts of tests/golden")
+        print(f"{len(names)} graphs: {', '.join(names)}; the artifacts of tests/golden and the vectors")
         for version in arguments.versions:
             result = replay(version, Path(folder), arguments.python)
             wrong = failures(version, result)
@@ -114,6 +121,8 @@ def main() -> int:
                 state += " (not allowed by the runtime)"
             absent = [name for name in result["cases"] if _too_old(version, name)]
             state += f" (without {', '.join(absent)})" if absent else ""
+            compared = result["vectors"].get("compared", 0)
+            state += f"; vectors: {compared:,} numbers, {result['vectors'].get('different')} differ"
             bad += bool(wrong) and allowed(version)
             print(f"onnxruntime {version:8} {state}", *wrong, sep="\n    " if wrong else " ", flush=True)
     return int(bad > 0)

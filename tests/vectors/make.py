@@ -32,12 +32,12 @@ from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.bits import BitOracle
 
-__all__ = ["FILE", "ROWS", "Vectors", "read", "threshold_rows", "vectors"]
+__all__ = ["FILE", "ROWS", "SPECIAL", "Vectors", "read", "threshold_rows", "vectors"]
 
 FILE = Path(__file__).with_name("vectors.json.gz")
 ROWS = 2_000
 CLASSES = 3
-_SPECIAL = np.float32([0.0, -0.0, 1e-45, -1e-45, 1.1754942e-38, 3.4028235e38, -3.4028235e38])
+SPECIAL = np.float32([0.0, -0.0, 1e-45, -1e-45, 1.1754942e-38, 3.4028235e38, -3.4028235e38])
 
 _CASES: tuple[tuple[str, Vote], ...] = (
     ("softmax", "soft"),
@@ -79,9 +79,9 @@ def threshold_values(members: list[VotingMember], most: int) -> np.ndarray:
     """The special values and, as far as there is room, every threshold with both its float32 neighbours."""
     forests = [m.model for m in members if isinstance(m.model, Forest)]
     t = np.unique(np.concatenate([f.threshold[f.feature >= 0] for f in forests]))
-    t = t[np.linspace(0, len(t) - 1, min(len(t), (most - len(_SPECIAL)) // 3)).astype(int)]
+    t = t[np.linspace(0, len(t) - 1, min(len(t), (most - len(SPECIAL)) // 3)).astype(int)]
     around = [np.nextafter(t, np.float32(-np.inf)), t, np.nextafter(t, np.float32(np.inf))]
-    return np.concatenate([_SPECIAL, np.stack(around, 1).reshape(-1)]).astype(np.float32)
+    return np.concatenate([SPECIAL, np.stack(around, 1).reshape(-1)]).astype(np.float32)
 
 
 def threshold_rows(values: int, rows: int, features: int, seed: int) -> np.ndarray:
