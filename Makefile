@@ -148,6 +148,16 @@ gates-long: $(STAMP) ## How often the gates accept without an edge, and find one
 matrix: $(STAMP) ## Small artifacts on onnxruntime 1.20 to the newest, in throwaway environments
 	$(BIN)/python -m tests.matrix.run
 
+ROWS ?= 1000000
+BITS_RUN ?= $(firstword $(wildcard benchmarks/cache/large-*))
+
+.PHONY: bits vectors
+bits: $(STAMP) ## 1,000,000 rows, asked in every way, must have the expected 32 bits; ROWS=; up to an hour
+	$(BIN)/python -m tests.vectors.many_rows --rows $(ROWS) $(if $(BITS_RUN),--run $(BITS_RUN))
+
+vectors: $(STAMP) ## The same bits in Node, WebAssembly, Chromium and on Arm64 under qemu; some minutes
+	$(BIN)/python -m tests.vectors.run
+
 LOWEST := .venvs/lowest
 
 .PHONY: lowest

@@ -35,6 +35,7 @@ def _alone(forest: Forest, classes: tuple[int, ...] = EVERY) -> list[VotingMembe
 
 LEVELS: dict[str, list[VotingMember]] = {
     "softmax": _alone(grow(1)),
+    "subnormal thresholds": _alone(grow(12, trees=30, thresholds=[0.0, -1e-45, 1e-45, -1e-40, 0.5])),
     "many trees": _alone(grow(11, trees=90, depth=6)),
     "margins over 100 octaves": _alone(scaled(grow(1), 1e4)),
     "two members over 100 octaves": [

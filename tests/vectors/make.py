@@ -44,7 +44,7 @@ _CASES: tuple[tuple[str, Vote], ...] = (
     ("many trees", "soft"),
     ("margins over 100 octaves", "soft"),
     ("two members over 100 octaves", "hard"),
-    ("sigmoid", "soft"),
+    ("subnormal thresholds", "soft"),
     ("sigmoid far out", "soft"),
     ("two sigmoids", "soft"),
     ("averaged vectors", "soft"),

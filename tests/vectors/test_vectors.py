@@ -8,13 +8,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from tests.vectors import make
+from tests.support.levels import LEVELS
+from tests.vectors import make, many_rows
 from tests.vectors.replay import replay, ways
+
+from gradus_convert.graphs.builder import DOUBLE, FLOAT, Graph
 
 HERE = Path(make.__file__).parent
 
@@ -41,6 +45,39 @@ def test_every_way_to_ask_gives_the_expected_bits() -> None:
     assert {name: case["ways"] for name, case in found.items()} == {v.name: {} for v in make.read()}
     assert sum(case["compared"] for case in found.values()) >= 10 * 300 * 3 * 9
     assert len([*ways(300)]) == 9
+
+
+def test_a_process_that_takes_subnormal_numbers_for_0_gives_the_expected_bits() -> None:
+    command = [sys.executable, str(HERE / "replay.py"), "--flush", "--only-rows", "200"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert (found["flushed"], found["different"]) == (True, 0)
+    assert found["compared"] > 10_000
+
+
+def test_many_rows_of_a_level_have_the_expected_bits_in_every_way() -> None:
+    for name in ("three links", "subnormal thresholds"):
+        X, left_out = many_rows.case_rows(LEVELS[name], 600, seed=1)
+        assert left_out == 0
+        compared, different = many_rows.count_different(LEVELS[name], X, "soft", print)
+        assert (compared, different) == (X.shape[0] * 3 * 16, 0)
+
+
+def test_many_rows_see_a_sum_that_is_made_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Graph.op
+
+    def faulty(self: Graph, operator: str, *values: str, **attributes: Any) -> str:
+        if operator != "ReduceSum" or self.prefix != "many_":
+            return real(self, operator, *values, **attributes)
+        narrow = real(self, "Cast", values[0], to=FLOAT)
+        total = real(self, operator, narrow, *values[1:], keepdims=attributes["keepdims"])
+        return real(self, "Cast", total, to=DOUBLE)
+
+    monkeypatch.setattr(Graph, "op", faulty)
+    X, _ = many_rows.case_rows(LEVELS["many trees"], 300, seed=1)
+    said: list[str] = []
+    _, different = many_rows.count_different(LEVELS["many trees"], X, "soft", said.append)
+    assert different > 100
+    assert not [line for line in said if "single rows" in line]
 
 
 def test_the_replay_sees_a_graph_that_is_off_in_the_last_place(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from onnx import helper
 
 from gradus_convert.graphs.builder import BOOL, DOUBLE, FLOAT, INT32, INT64, Columns, Graph, Shape
 from gradus_convert.graphs.plan import Run, SumPlan, Vectors
+from gradus_convert.graphs.walk_tables import SCALE
 from gradus_runtime.contracts.graph import ONE_ROW
 
 __all__ = ["Sums", "emit_sums"]
@@ -48,7 +49,7 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
 
     For every row of finite float32 `leaves` are those of `ir.leaves`, forest after forest, and `sums` are the
     sums of the payloads of `plan`: in float32, or in float64 if they are fixed-point numbers, and then exact.
-    For any number of rows, and NaN as `plan.tables.nan` says.
+    For any number of rows, and NaN as `plan.tables.copies` says.
 
     Args:
         graph: Written to.
@@ -79,12 +80,15 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
 
 
 def _copies(graph: Graph, features: str, plan: SumPlan) -> list[str]:
-    """Return the rows as the walk looks at them, or two such copies, for what NaN needs."""
-    nan, width = plan.tables.nan, plan.tables.n_features
-    if nan == "absent":
+    """Return the rows as the walk looks at them, or two such copies."""
+    kind, width = plan.tables.copies, plan.tables.n_features
+    if kind == "plain":
         return [features]
+    if kind == "scaled":
+        scale = graph.constant(SCALE, np.float32)
+        return [features, graph.op("Mul", features, scale, type=FLOAT, dims=["N", width])]
     right = _nan_to_infinity(graph, features, width)
-    return [right] if nan == "right" else [features, right]
+    return [right] if kind == "right" else [features, right]
 
 
 def _nan_to_infinity(graph: Graph, rows: str, width: int) -> str:

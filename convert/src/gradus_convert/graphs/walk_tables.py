@@ -10,6 +10,8 @@ A *slot* is a place in a table. All trees of a graph share the tables; the deepe
   four levels.
 * A leaf looks at the column of -inf, its threshold is its payload, its `left` is itself. -inf > payload never
   holds, so a finished tree stays where it is, and the table of thresholds doubles as the table of payloads.
+* A split at a subnormal threshold reads a copy of the row that is multiplied by 2^100, as its threshold is: a
+  processor that takes subnormal numbers for 0 still sends 0 to the right side.
 * Slots that only the last step of a walk reaches come last and have a threshold alone.
 """
 
@@ -25,7 +27,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, depths
 
-__all__ = ["DEEPEST", "EXACT_LIMIT", "Stage", "Table", "Walk", "WalkTables", "follow", "pack"]
+__all__ = ["DEEPEST", "EXACT_LIMIT", "SCALE", "Stage", "Table", "Walk", "WalkTables", "follow", "pack"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -42,6 +44,9 @@ WIDE_SLOTS = 1 << 14
 BLOCK_LEVELS = 4
 EXACT_LIMIT = 1 << 24
 """Integers below are exact in float32."""
+
+SCALE = np.float32(2.0**100)
+"""Makes subnormal numbers normal ones, exactly, and keeps the order of all."""
 
 DEEPEST = 256
 """Steps of a walk: each is nine operators, whatever few rows need it."""
@@ -80,7 +85,7 @@ class Table:
 
     Attributes:
         threshold: float32 [S]; the payload at a leaf.
-        column: int32 or unsigned [at most S], a column of the row as `WalkTables.nan` says.
+        column: int32 or unsigned [at most S], a column of the row as `WalkTables.copies` says.
         node: int32 [S], the node of the slot in its own forest; -1 where there is none.
     """
 
@@ -99,8 +104,9 @@ class WalkTables:
         left: int32, by slot of the bottom.
         stages: In the order of the trees, those with the most steps first.
         n_features: Columns of the caller's rows. Column n_features is -inf.
-        nan: "absent": rows have no NaN. "right": NaN is taken as +inf. "mixed": the same columns again, with
-            +inf for NaN, start at n_features + 1, and a NaN among the first goes left.
+        copies: What the walk reads. "plain": the row; a NaN goes left. "right": NaN is taken as +inf. "mixed"
+            and "scaled": the row, and from column n_features + 1 on a copy, with +inf for NaN, or times
+            `SCALE`: for splits at subnormal thresholds.
     """
 
     top: tuple[Table, ...]
@@ -108,7 +114,7 @@ class WalkTables:
     left: Int32
     stages: tuple[Stage, ...]
     n_features: int
-    nan: str
+    copies: str
 
     @property
     def heap(self) -> int:
@@ -123,7 +129,7 @@ class WalkTables:
     @property
     def n_columns(self) -> int:
         """Columns of a row that the walk reads."""
-        return (self.n_features + 1) * (2 if self.nan == "mixed" else 1)
+        return (self.n_features + 1) * (2 if self.copies in ("mixed", "scaled") else 1)
 
     def level(self, level: int) -> Table:
         """Return the table that slots of a level are in."""
@@ -170,8 +176,8 @@ def pack(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> 
             hint='Use the encoding "treeops".',
         )
     order = sorted(range(len(walks)), key=lambda i: -steps[i])
-    nan = _nan_mode(walks)
-    nodes = _join([walks[i] for i in order], [steps[i] for i in order], n_features, nan)
+    copies = _copies(walks)
+    nodes = _join([walks[i] for i in order], [steps[i] for i in order], n_features, copies)
     heap = min(heap or _heap_levels(nodes), max(steps))
     levels = _heap(nodes, heap)
     slots, left, inner = _bottom(nodes, levels[heap], heap)
@@ -182,7 +188,7 @@ def pack(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> 
         left=left.astype(np.int32),
         stages=tuple(_stages(walks, order, steps)),
         n_features=n_features,
-        nan=nan,
+        copies=copies,
     )
 
 
@@ -219,18 +225,24 @@ def _stages(walks: Sequence[Walk], order: list[int], steps: list[int]) -> list[S
     return result
 
 
-def _nan_mode(walks: Sequence[Walk]) -> str:
+def _copies(walks: Sequence[Walk]) -> str:
     right = [
         w.nan_right[w.forest.feature >= 0] if w.nan_right is not None else np.zeros(0, np.bool_)
         for w in walks
     ]
     joined = np.concatenate(right)
     if all(w.nan_right is None for w in walks) or not joined.any():
-        return "absent"
+        return "scaled" if any(_subnormal(w.forest).any() for w in walks) else "plain"
     return "right" if joined.all() else "mixed"
 
 
-def _join(walks: Sequence[Walk], steps: Sequence[int], n_features: int, nan: str) -> _Nodes:
+def _subnormal(forest: Forest) -> Bool:
+    """Splits whose thresholds a processor may take for 0, where it is told to: XGBoost's `x < 0` is one."""
+    size = np.abs(forest.threshold)
+    return np.asarray((forest.feature >= 0) & (size > 0) & (size < np.finfo(np.float32).tiny))
+
+
+def _join(walks: Sequence[Walk], steps: Sequence[int], n_features: int, copies: str) -> _Nodes:
     """Concatenate forests; the last node of all is the leaf of the trees that answer 0."""
     parts: dict[str, list[npt.NDArray[Any]]] = {
         k: [] for k in ("left", "right", "column", "threshold", "local", "depth", "roots", "steps")
@@ -240,12 +252,16 @@ def _join(walks: Sequence[Walk], steps: Sequence[int], n_features: int, nan: str
         forest = walk.forest
         leaf = forest.feature < 0
         column = np.where(leaf, n_features, forest.feature)
-        if nan == "mixed" and walk.nan_right is not None:
+        threshold = np.where(leaf, walk.payload[forest.leaf], forest.threshold)
+        if copies == "mixed" and walk.nan_right is not None:
             column = column + np.where(leaf | ~walk.nan_right, 0, n_features + 1)
+        elif copies == "scaled":
+            column = column + np.where(_subnormal(forest), n_features + 1, 0)
+            threshold = np.where(_subnormal(forest), threshold * SCALE, threshold)
         parts["left"].append(forest.left.astype(np.int64) + offset)
         parts["right"].append(forest.right.astype(np.int64) + offset)
         parts["column"].append(column)
-        parts["threshold"].append(np.where(leaf, walk.payload[forest.leaf], forest.threshold))
+        parts["threshold"].append(threshold)
         parts["local"].append(np.arange(forest.n_nodes))
         parts["depth"].append(depths(forest))
         parts["roots"].append(np.where(walk.trees < 0, total, forest.roots[walk.trees] + offset))
@@ -348,9 +364,12 @@ def follow(tables: WalkTables, row: Float32) -> tuple[Int32, Float32]:
         The node that each tree ends at, int32 [T], and its payload, float32 [T], in the order of the walk.
     """
     values = np.append(row, np.float32(-np.inf)).astype(np.float32)
-    if tables.nan == "mixed":
+    if tables.copies == "mixed":
         values = np.append(values, np.where(np.isnan(values), np.float32(np.inf), values))
-    elif tables.nan == "right":
+    elif tables.copies == "scaled":
+        with np.errstate(over="ignore"):
+            values = np.append(values, values * SCALE)
+    elif tables.copies == "right":
         values = np.where(np.isnan(values), np.float32(np.inf), values)
     steps = np.repeat([s.steps for s in tables.stages], [s.trees for s in tables.stages])
     nodes, payloads = [], []
