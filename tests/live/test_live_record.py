@@ -384,6 +384,24 @@ def test_processes_and_their_order_do_not_matter() -> None:
     assert build_record(parts + again, manifests(), COSTS) == dataclasses.replace(expected, repeated=7)
 
 
+def test_96_processes_of_one_row_report_what_one_process_of_96_rows_does(tmp_path: Path) -> None:
+    rows = [(full_row(i % 32), START + i * BAR_MS) for i in range(96)]
+    with Predictor.open(TRIO, max_age_days=1e5, journal=tmp_path / "one", sync="never") as bot:
+        for row, at in rows:
+            bot.decide(row, at=at)
+    for i in random.Random(3).sample(range(96), 96):
+        with Predictor.open(TRIO, max_age_days=1e5, journal=tmp_path / "many", sync="never") as bot:
+            bot.decide(rows[i][0], at=rows[i][1])
+    records = []
+    for folder in (tmp_path / "one", tmp_path / "many"):
+        lines = list(read_journal([folder]).decisions)
+        joined = join(lines, walk(120), contract(lines, FixedHorizon(4, 0.003)))
+        known = {lines[0].digest: promising(TRIO.name)}
+        records.append(build_record(joined.lines, known, COSTS, pending=joined.pending))
+    assert records[0].bars == 96
+    assert records[0] == records[1]
+
+
 def test_versions_and_levels_have_records_of_their_own_and_unknown_ones_are_left_out() -> None:
     first = made_up(10 * DAY)
     second = made_up(10 * DAY, version="2026.1.14", level="level2", first=10 * DAY, seed=1)

@@ -26,6 +26,7 @@ from gradus_runtime.journal import folder as folders
 from gradus_runtime.journal import read_journal
 from gradus_runtime.journal.line import DecisionLine
 from gradus_runtime.monitoring.drift import DriftReport
+from gradus_runtime.serving.candle_features import BarFeatures
 
 BAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 ROWS: dict[str, dict[str, Any]] = {
@@ -205,6 +206,18 @@ def test_files_are_for_their_owner_alone(journal: Path) -> None:
         os.umask(before)
     (file,) = journal.iterdir()
     assert (file.stat().st_mode & 0o777, journal.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_decision_on_candles_is_written_with_what_was_left_out_of_them(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = BarFeatures(full_row(), datetime(2026, 1, 1, tzinfo=UTC), ("2 candles were read as missing",))
+    monkeypatch.setattr(Predictor, "features", lambda self, *candles, **options: made)
+    with open_bot() as plain, open_bot(journal=journal) as bot:
+        expected, decision = plain.decide_candles([]), bot.decide_candles([])
+    assert decision.reasons == expected.reasons == ("2 candles were read as missing",)
+    (line,) = lines(journal)
+    assert (line.id, line.reasons, line.bar_ms) == (decision.id, decision.reasons, BAR)
 
 
 def test_predict_writes_only_if_asked(journal: Path) -> None:

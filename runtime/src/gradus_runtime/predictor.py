@@ -268,7 +268,7 @@ class Predictor:
         """
         made = self.features(candles, daily, extra=extra, now=now, include_running=include_running)
         decision = self.decide(made, at=made.bar_time, **options)
-        if not made.reasons:
+        if not made.reasons or self._recorder is not None:  # it wrote them down with the others
             return decision
         return dataclasses.replace(decision, reasons=(*decision.reasons, *made.reasons))
 

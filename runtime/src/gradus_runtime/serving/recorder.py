@@ -30,6 +30,7 @@ from gradus_runtime.monitoring.health_file import HealthFile, write_whole
 from gradus_runtime.monitoring.metrics import DecisionCounts, Snapshot, render
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import CHUNK_ROWS, Rows, read_mapping
+from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.drift_history import restore
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
@@ -72,7 +73,8 @@ class Recorder:
         took = time.perf_counter() - began
         journal = self.journal
         chosen = None if journal is None else journal.new_ids(1)[0]
-        decision = dataclasses.replace(decision, id=chosen, bar_time=bar)
+        more = row.reasons if isinstance(row, BarFeatures) else ()
+        decision = dataclasses.replace(decision, id=chosen, bar_time=bar, reasons=(*decision.reasons, *more))
         self._count(serving, decision, took)
         if journal is not None:
             journal.decisions([self._body(serving, decision, values, request, took)], self._about)
