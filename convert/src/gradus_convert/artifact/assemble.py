@@ -64,9 +64,9 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     third: tuple[ThirdOpinion, ...] = ()
     draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
     rows = golden.choose(spec.holdout, made, list(columns.values()))
+    if spec.graph is not None:
+        rows = np.concatenate([rows, candles.golden_rows(spec.graph, spec.order.names)])
     arrays = {"features": rows}
-    bars = None if spec.graph is None else candles.golden_rows(spec.graph, spec.order.names)
-    bar_answers: dict[str, Float32] = {}
     for outline, s in zip(draft.levels, spec.levels, strict=True):
         progress(f"{s.name}: compiling and proving {len(s.members)} members")
         cut = columns[s.name]
@@ -79,12 +79,10 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         files[outline.file] = built.graph.model_bytes
         third += built.third
         arrays[s.name] = _golden(spec, s, built, rows[:, cut])
-        if bars is not None:
-            bar_answers[s.name] = _golden(spec, s, built, bars[:, cut])
     files[names.GOLDEN] = golden.to_bytes(arrays)
     if spec.graph is not None:
         files[names.FEATURES] = spec.graph.model
-        files[names.CANDLES] = candles.with_answers(spec.graph, bar_answers)
+        files[names.CANDLES] = spec.graph.golden.to_bytes()
     if spec.report is not None:
         files[names.REPORT] = spec.report
     manifest = replace(draft, levels=tuple(levels), runtime=_requirement(spec.runtime, levels))
@@ -145,6 +143,7 @@ def _requirement(configured: RuntimeRequirement, levels: Sequence[Level]) -> Run
 
 
 def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
+    bars = 0 if spec.graph is None else len(spec.graph.golden.features)
     return Manifest(
         format_version=FORMAT_VERSION,
         name=spec.name,
@@ -153,7 +152,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         decision=spec.decision,
         features=tuple(_feature(spec, f.name, f.group) for f in spec.order.features),
         levels=levels,
-        golden=Golden(names.GOLDEN, golden.ROWS, golden.TOLERANCE),
+        golden=Golden(names.GOLDEN, golden.ROWS + bars, golden.TOLERANCE),
         files=(),
         provenance=spec.provenance,
         runtime=spec.runtime,

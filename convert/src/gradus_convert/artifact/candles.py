@@ -1,8 +1,7 @@
-"""The features graph of an artifact: checked, and its golden candles followed to each level's answers."""
+"""The features graph of an artifact: checked, and its golden candles as rows of features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from gradus_runtime.contracts import names
 from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
 
-__all__ = ["check_graph", "describe", "golden_rows", "with_answers"]
+__all__ = ["check_graph", "describe", "golden_rows"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -44,8 +43,3 @@ def golden_rows(graph: GraphSpec, features: tuple[str, ...]) -> Float32:
         if name in place:
             rows[:, i] = graph.golden.features[:, place[name]]
     return rows
-
-
-def with_answers(graph: GraphSpec, answers: Mapping[str, Float32]) -> bytes:
-    """The file of golden candles, with the answers of the levels."""
-    return replace(graph.golden, answers=dict(answers)).to_bytes()

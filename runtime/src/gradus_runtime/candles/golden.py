@@ -2,8 +2,8 @@
 
 An npz file of plain arrays: `timestamp` int64 [T]; `open`, `high`, `low`, `close`, `volume` float64 [T];
 `daily_date` int64 [D], `daily_close` and a `daily.NAME` for each series, float64 [D]; `features` float32
-[R, F], the graph's columns of the last R bars; and, in an artifact, a `level.NAME` float32 [R, C] for each
-level, NaN for bars that it cannot serve from candles alone.
+[R, F], the graph's columns of the last R bars. In an artifact these rows stand among the golden rows as well,
+with each level's answers: so both replays together lead from candles to probabilities.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from gradus_runtime.errors import DataError, GradusError
 __all__ = ["GOLDEN_BARS", "GoldenCandles", "read_golden_candles"]
 
 GOLDEN_BARS = 8
-_DAILY, _LEVEL = "daily.", "level."
+_DAILY = "daily."
 _COUNTED = {"timestamp": np.int64, "daily_date": np.int64, "features": np.float32}
 
 
@@ -37,14 +37,12 @@ class GoldenCandles:
         columns: Name of `COLUMNS` to float64 [T].
         daily: The daily values; empty where no feature needs any.
         features: float32 [R, F], of the last R bars; NaN where unavailable.
-        answers: Level to float32 [R, C].
     """
 
     timestamps: npt.NDArray[np.int64]
     columns: Mapping[str, npt.NDArray[np.float64]]
     daily: DailyTable
     features: npt.NDArray[np.float32]
-    answers: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Return the file, whose bytes depend on the arrays alone: no times, names sorted."""
@@ -54,7 +52,6 @@ class GoldenCandles:
         arrays |= {f"{_DAILY}{name}": values for name, values in self.daily.series.items()}
         if self.daily.close is not None:
             arrays["daily_close"] = self.daily.close
-        arrays |= {f"{_LEVEL}{name}": values for name, values in self.answers.items()}
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
             for name in sorted(arrays):
@@ -82,10 +79,10 @@ def read_golden_candles(data: bytes, *, place: str, error: type[GradusError] = D
         if name not in arrays:
             raise error(f"golden candles must hold {name!r}", place=place, value=sorted(arrays))
     for name, array in arrays.items():
-        due = _COUNTED.get(name, np.float32 if name.startswith(_LEVEL) else np.float64)
-        two = name == "features" or name.startswith(_LEVEL)
-        rows = arrays["timestamp"] if name in COLUMNS else arrays["features"] if two else arrays["daily_date"]
-        length = len(array) if name == "timestamp" else len(rows)
+        due = _COUNTED.get(name, np.float64)
+        two = name == "features"
+        rows = arrays["timestamp"] if name in COLUMNS else arrays["daily_date"]
+        length = len(array) if name in ("timestamp", "features") else len(rows)
         if array.dtype != due or array.ndim != 1 + two or len(array) != length:
             found = (str(array.dtype), array.shape)
             raise error("arrays of golden candles must fit together", place=f"{place}: {name}", value=found)
@@ -97,5 +94,4 @@ def read_golden_candles(data: bytes, *, place: str, error: type[GradusError] = D
         columns={name: arrays[name] for name in COLUMNS},
         daily=DailyTable(arrays["daily_date"], series, arrays.get("daily_close")),
         features=arrays["features"],
-        answers={n.removeprefix(_LEVEL): a for n, a in arrays.items() if n.startswith(_LEVEL)},
     )
