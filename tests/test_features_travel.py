@@ -17,6 +17,7 @@ from gradus_convert.graphs.feature_rules import check_features_graph
 from gradus_runtime.candles import GoldenCandles, read_golden_candles
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import features_graph
+from gradus_runtime.contracts.features_graph import FeaturesGraph, changed_inputs
 from gradus_runtime.contracts.manifest import parse
 from gradus_runtime.errors import DataError, IntegrityError, ManifestError
 from gradus_runtime.serving.golden_replay import read_golden
@@ -232,3 +233,34 @@ def test_diff_names_expressions_that_changed(made: Path, tmp_path: Path) -> None
         "width was 'high - low' and is 'high - low + 0'",
         "feature hour comes from outside now",
     ]
+
+
+def test_a_pin_of_a_version_with_other_inputs_warns(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = json.loads((made / "order.json").read_text())
+    other["groups"][0]["features"][2] = {"name": "slow", "expression": "lag(volume, 900) / close"}
+    (tmp_path / "order.json").write_text(json.dumps(other))
+    market = ["--candles", made / "market/candles.csv", "--daily", made / "market/macro.csv"]
+    train = [*market, "--feature-order", tmp_path / "order.json", "--config", made / "training.toml"]
+    store = tmp_path / "own"
+    assert main(["train", *map(str, [*train, "--out", tmp_path / "run"]), "--no-gate", "--jobs", "1"]) == 0
+    for run, version in ((made / "run", "2026.1.2"), (tmp_path / "run", "2026.1.3")):
+        convert = ["--run", run, "--store", store, "--config", made / "artifact.toml", "--version", version]
+        assert main(["convert", *map(str, convert), "--no-third-opinion", "--no-gate"]) == 0
+    capsys.readouterr()
+    assert main(["pin", "2026.1.2", "--store", str(store)]) == 0
+    assert "other inputs" not in capsys.readouterr().err
+    assert main(["pin", "2026.1.3", "--store", str(store)]) == 0
+    said = capsys.readouterr().err
+    assert "warning: 2026.1.3 takes other inputs than 2026.1.2: it needs more columns: volume" in said
+    assert "it needs 901 bars and 1 dates, before 544 and 1" in said
+    assert main(["rollback", "--store", str(store)]) == 0
+    assert "other inputs" not in capsys.readouterr().err
+    spec = golden_of(made)[0].spec
+    graph = FeaturesGraph("features.onnx", "candles.npz", spec)
+    hourly = replace(graph, spec=replace(spec, bar_ms=3_600_000))
+    assert changed_inputs(graph, hourly) == ("its bars are of 60 minutes, before of 15",)
+    assert changed_inputs(graph, None) == ("it takes no candles any more",)
+    assert changed_inputs(None, graph) == ("it takes candles now",)
+    assert changed_inputs(None, None) == ()

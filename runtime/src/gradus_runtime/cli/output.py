@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from gradus_runtime.contracts import codec
+from gradus_runtime.contracts.features_graph import FeaturesGraph, changed_inputs
 from gradus_runtime.contracts.texts import shown
-from gradus_runtime.errors import IntegrityError
+from gradus_runtime.errors import GradusError, IntegrityError, let_signals_through
 from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
 
@@ -46,6 +47,7 @@ def report_pin(store: Store, before: Pin | None, pin: Pin, as_json: bool) -> Non
     """Say what is pinned now, and warn of models that were trained on a simulated market."""
     with store.open(pin.version) as artifact:
         simulated = artifact.manifest.provenance.simulated
+        graph = artifact.manifest.features_graph
     if as_json:
         print_json({"pin": codec.encode(pin), "changed": pin != before, "simulated": simulated})
     elif pin == before:
@@ -55,6 +57,20 @@ def report_pin(store: Store, before: Pin | None, pin: Pin, as_json: bool) -> Non
         print(f"{pin.version} is pinned, generation {pin.generation}{former}")
     if simulated:
         warn_of_simulation(pin.version)
+    if before is not None and before.version != pin.version:
+        _warn_of_inputs(store, before.version, pin.version, graph)
+
+
+def _warn_of_inputs(store: Store, before: str, version: str, graph: FeaturesGraph | None) -> None:
+    """Say on stderr what a feed of candles must change for the version that is pinned now."""
+    try:
+        with store.open(before) as artifact:
+            changes = changed_inputs(artifact.manifest.features_graph, graph)
+    except GradusError as e:  # a version that is damaged or gone: why it was left, and no news here
+        let_signals_through(e)
+        return
+    for change in changes:
+        print(f"warning: {version} takes other inputs than {before}: {change}", file=sys.stderr)
 
 
 def warn_of_simulation(version: str) -> None:

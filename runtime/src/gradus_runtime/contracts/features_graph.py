@@ -44,6 +44,7 @@ __all__ = [
     "GapRule",
     "LevelHistory",
     "ZoneTable",
+    "changed_inputs",
     "check",
     "dump",
     "parse",
@@ -194,6 +195,27 @@ class FeaturesGraph:
     file: str
     golden: str
     spec: FeaturesSpec
+
+
+def changed_inputs(before: FeaturesGraph | None, after: FeaturesGraph | None) -> tuple[str, ...]:
+    """Say what a feed of candles must change from one version to another; sentences without full stops."""
+    if before is None or after is None:
+        if before is after:
+            return ()
+        return ("it takes no candles any more" if after is None else "it takes candles now",)
+    old, new = before.spec, after.spec
+    said = []
+    if old.bar_ms != new.bar_ms:
+        said.append(f"its bars are of {new.bar_ms / 60_000:g} minutes, before of {old.bar_ms / 60_000:g}")
+    for what, a, b in (("columns", old.columns, new.columns), ("daily series", old.daily, new.daily)):
+        if more := [name for name in b if name not in a]:
+            said.append(f"it needs more {what}: {', '.join(more)}")
+    needs = [(max(f.bars for f in s.features), max(f.dates for f in s.features)) for s in (old, new)]
+    if needs[1] > needs[0]:
+        said.append(
+            f"it needs {needs[1][0]:,} bars and {needs[1][1]} dates, before {needs[0][0]:,} and {needs[0][1]}"
+        )
+    return tuple(said)
 
 
 def dump(spec: FeaturesSpec) -> bytes:
