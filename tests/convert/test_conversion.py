@@ -20,7 +20,7 @@ from gradus_runtime.cli import main
 from gradus_runtime.contracts import codec, run_folder
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import EXACT
-from gradus_runtime.store import open_artifact
+from gradus_runtime.store import Store, open_artifact
 
 
 @pytest.fixture(scope="module")
@@ -325,3 +325,29 @@ def test_a_member_that_training_left_out_is_in_the_manifest(tmp_path):
     with open_artifact(store / "versions" / "2026.11.21") as artifact:
         (dropped,) = artifact.manifest.members_dropped or ()
     assert (dropped.level, dropped.name, dropped.reason) == ("level2", "lstm", "left out of training")
+
+
+def test_a_version_that_knows_nothing_is_pinned_only_where_no_other_is(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(name: str) -> Path:
+        copy = tmp_path / name
+        shutil.copytree(run, copy)
+        value = json.loads((copy / "training_metadata.json").read_text())
+        found = codec.encode(run_folder.NOTHING_FOUND)
+        value["format"] = "gradus-run/2"
+        value["run"]["found"] = {**found, "verdict": {"name": name, "sentences": []}}
+        (copy / "training_metadata.json").write_text(json.dumps(value))
+        return copy
+
+    store, none, moves = tmp_path / "tiny", judged("none"), judged("moves")
+    assert convert(none, store, "--version", "2026.11.21", "--pin") == 0
+    assert Store(store).pin_state().version == "2026.11.21"
+    assert convert(moves, store, "--version", "2026.11.22", "--pin") == 0
+    capsys.readouterr()
+    assert convert(none, store, "--version", "2026.11.23", "--pin") == 0
+    printed = capsys.readouterr().out
+    assert "2026.11.23 is published and not pinned, as its verdict is none: 2026.11.22 stays" in printed
+    assert Store(store).pin_state().version == "2026.11.22"
+    assert convert(none, store, "--version", "2026.11.24", "--pin", "--pin-anyway") == 0
+    assert Store(store).pin_state().version == "2026.11.24"

@@ -15,6 +15,7 @@ from gradus_live.labels import FixedHorizon, outcomes
 from gradus_live.volatility import recent_volatility
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.contracts.feature_order import Feature, FeatureOrder, Group, LevelSpec
+from gradus_train import config as configuration
 from gradus_train.config import parse
 from gradus_train.data.dataset import Dataset, load_dataset
 from gradus_train.data.source import DataSource
@@ -51,11 +52,16 @@ def small_verdict(seed: int, *, peek: bool = False) -> str:
 
 
 def embedded_verdict(seed: int, signal: float, folder: Path) -> str:
-    """Train the demo's configuration on the embedded market, and return the verdict."""
-    files = simulate(folder, bars=9_000, seed=seed, signal=signal)
-    from gradus_train import config as configuration
-
+    """Train trees with large leaves on the embedded market, and return the verdict."""
+    files = simulate(folder, bars=15_000, seed=seed, signal=signal)
     config = configuration.load(ROOT / "config/demo.toml")
+    leaves = {
+        "lightgbm": {"min_child_samples": 200},
+        "xgboost": {"min_child_weight": 40},
+        "random_forest": {"min_samples_leaf": 100},
+    }
+    members = tuple(replace(m, parameters={**m.parameters, **leaves[m.name]}) for m in config.members)
+    config = replace(config, members=members, split=replace(config.split, folds=3))
     order = feature_order.load(ROOT / "config/feature_order.json")
     data = load_dataset(DataSource(files.candles, files.macro), order, config.labels)
     plan = prepare(data, order, config)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.golden import TRIO, full_row, golden_rows, variant
+from tests.support.golden import OLDER_TRIO, TRIO, full_row, golden_rows, variant
 from tests.support.manifests import sample_manifest
 
 from gradus_runtime import Predictor
+from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.manifest import (
     Costs,
@@ -26,7 +27,7 @@ from gradus_runtime.contracts.manifest import (
     parse,
 )
 from gradus_runtime.contracts.manifest.format1 import upgrade
-from gradus_runtime.errors import ManifestError
+from gradus_runtime.errors import CheckError, ManifestError, UsageError
 from gradus_runtime.routing.schema import Schema, served_levels
 from gradus_runtime.store import Store
 
@@ -173,3 +174,57 @@ def test_a_level_asked_for_by_name_serves_first(tmp_path: Path) -> None:
     store.pin("2026.11.21", actor="test")
     with Predictor.open(store.path / "level1") as bot:
         assert bot.decide(full_row()).level == "level1"
+
+
+def test_a_version_of_too_low_a_verdict_is_refused_at_start(tmp_path: Path) -> None:
+    def change(verdict: Verdict | None) -> Any:
+        return lambda manifest: replace(manifest, verdict=verdict)
+
+    moves = variant(TRIO, tmp_path / "moves", change=change(VERDICT))
+    unknown = variant(TRIO, tmp_path / "unknown", change=change(None))
+    for require in ("none", "moves"):
+        with Predictor.open(moves, require=require) as bot:
+            assert bot.decide(full_row()).level == "level1"
+    for require in ("direction", "tradable"):
+        with pytest.raises(CheckError, match=f"must be {require} or better, but got 'moves'"):
+            Predictor.open(moves, require=require)
+    with pytest.raises(CheckError, match="must be none or better, but got 'unknown'"):
+        Predictor.open(unknown, require="none")
+    with pytest.raises(UsageError, match="require must be one of none, moves, direction, tradable, or None"):
+        Predictor.open(moves, require="good")
+
+
+def test_at_a_reload_the_old_version_stays_where_the_new_one_knows_too_little(tmp_path: Path) -> None:
+    def change(name: str) -> Any:
+        return lambda manifest: replace(manifest, verdict=Verdict(name, ()))
+
+    versions = tmp_path / "store" / "versions"
+    versions.mkdir(parents=True)
+    for source, name in ((OLDER_TRIO, "tradable"), (TRIO, "none")):
+        variant(source, tmp_path / source.name, change=change(name)).rename(versions / source.name)
+    store = Store(tmp_path / "store")
+    store.pin(OLDER_TRIO.name, actor="test")
+    with Predictor.open(store.path, require="tradable") as bot:
+        store.pin(TRIO.name, actor="test")
+        assert not bot.reload_if_changed()
+        assert bot.decide(full_row()).version == OLDER_TRIO.name
+        assert "the verdict of a version must be tradable or better" in str(bot.health().reload_problem)
+
+
+def test_info_says_verdict_and_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(manifest: Manifest) -> Manifest:
+        proofs = (LevelProof("level1", "level2", False, "level1 is not better than level2"),)
+        order = OrderOfService("measured", ("level2", "level3"), ("level1",), proofs)
+        return replace(manifest, order_of_service=order, verdict=VERDICT, gates=(GATE,))
+
+    folder = variant(TRIO, tmp_path / "trio", change=change)
+    with Predictor.open(folder) as bot:
+        info = bot.info()
+    assert (info.verdict, info.service) == ("moves", ("level2", "level3"))
+    assert info.not_in_service == {"level1": "level1 is not better than level2"}
+    assert info.gates == {"skipped": None}
+    assert main(["info", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "verdict   moves" in printed
+    assert "service   level2, then level3" in printed
+    assert "level1 only where nothing in service can answer: level1 is not better than level2" in printed

@@ -82,7 +82,7 @@ def test_list_shows_versions_data_metrics_size_and_the_pin(
     head, first, second, problem = capsys.readouterr().out.splitlines()
     assert head.split()[:3] == ["VERSION", "CREATED", "DATA"]
     assert first.split() == [A, "2026-01-04T00:00:00Z", "damaged"]
-    assert "2026-01-01 to 2026-01-03 (simulated)  accuracy=0.5" in second
+    assert "2026-01-01 to 2026-01-03 (simulated)  unknown  accuracy=0.5" in second
     assert second.endswith("*")
     assert problem.startswith("2026.1.4 is damaged: ")
     assert main(["list", "--json"]) == 0

@@ -23,7 +23,7 @@ from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
 from gradus_runtime.store.write_lock import acting
 
-__all__ = ["Conversion", "convert_run", "next_version", "publish_built"]
+__all__ = ["Conversion", "convert_run", "keeps_pin", "next_version", "publish_built"]
 
 Say = Callable[[str], None]
 
@@ -66,6 +66,7 @@ def convert_run(
     check_gate: bool = True,
     publish: bool = True,
     pin: bool = False,
+    pin_anyway: bool = False,
     actor: str | None = None,
     progress: Say = _silent,
 ) -> Conversion:
@@ -82,7 +83,9 @@ def convert_run(
         third_opinion: Whether the stock converters are asked too, for the card.
         check_gate: Whether a run whose gate failed is refused.
         publish: False to prove only.
-        pin: Pin the version as well, if the onnxruntime of this machine can serve it.
+        pin: Pin the version as well, if the onnxruntime of this machine can serve it. One whose verdict is
+            none is pinned only where no other is.
+        pin_anyway: Pin that one, too.
         actor: Who does it, for the history; the user by default.
         progress: Told what begins.
 
@@ -117,7 +120,30 @@ def convert_run(
         built = build_artifact(spec, progress)
     seconds = time.perf_counter() - started
     return publish_built(
-        built, store if publish else None, pin=pin, actor=actor, seconds=seconds, progress=progress
+        built,
+        store if publish else None,
+        pin=pin,
+        pin_anyway=pin_anyway,
+        actor=actor,
+        seconds=seconds,
+        progress=progress,
+    )
+
+
+def keeps_pin(store: Store, manifest: Manifest) -> str | None:
+    """Return why the old pin stays, as a sentence; None where the version may be pinned.
+
+    A version that knows nothing takes no bot away from one that may; where nothing is pinned yet it is better
+    than no answer.
+    """
+    if manifest.verdict is None or manifest.verdict.name != "none":
+        return None
+    before = store.pin_state()
+    if before is None or before.version == manifest.version:
+        return None
+    return (
+        f"{manifest.version} is published and not pinned, as its verdict is none: {before.version} stays "
+        "pinned (--pin-anyway pins it)"
     )
 
 
@@ -126,6 +152,7 @@ def publish_built(
     store: Path | None,
     *,
     pin: bool = False,
+    pin_anyway: bool = False,
     actor: str | None = None,
     seconds: float,
     progress: Say = _silent,
@@ -135,7 +162,9 @@ def publish_built(
     Args:
         built: The proved artifact.
         store: The store's folder; None to publish nothing.
-        pin: Pin the version as well, if the onnxruntime of this machine can serve it.
+        pin: Pin the version as well, if the onnxruntime of this machine can serve it. One whose verdict is
+            none is pinned only where no other is.
+        pin_anyway: Pin that one, too.
         actor: Who does it, for the history; the user by default.
         seconds: What building took, for `build.json`.
         progress: Told what begins.
@@ -150,7 +179,12 @@ def publish_built(
     progress("publishing")
     facts = {"conversion_seconds": round(seconds, 3), "processors": os.cpu_count() or 1}
     done = publish_version(store, manifest, built.files, facts, actor)
-    pinned = Store(store).pin(manifest.version, actor=actor, check=check_servable) if pin else None
+    kept = keeps_pin(Store(store), manifest) if pin and not pin_anyway else None
+    if kept is not None:
+        progress(kept)
+    pinned = None
+    if pin and kept is None:
+        pinned = Store(store).pin(manifest.version, actor=actor, check=check_servable)
     return Conversion(manifest, sizes, done.path, pinned, seconds, built.remarks)
 
 

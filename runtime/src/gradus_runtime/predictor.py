@@ -84,6 +84,7 @@ class Predictor:
         max_age_days: float | None = None,
         release_after: float | None = 600.0,
         drift: bool = True,
+        require: str | None = None,
         journal: str | Path | Stream | None = None,
         journal_rows: bool = True,
         sync: str = "decision",
@@ -107,6 +108,8 @@ class Predictor:
             max_age_days: Instead of the artifact's: so long after the end of its training data it may serve.
             release_after: Seconds after which a level that served nothing is released; None for never.
             drift: Count what `drift()` reports.
+            require: The least verdict that a version must have: "moves", "direction" or "tradable". A version
+                below it, or of unknown verdict, is refused here; at a reload the old version stays.
             journal: Where every decision of `decide` is written, a line each: a folder, which any number of
                 processes may share; "-" for standard error; or a stream of text. See docs/journal.md.
             journal_rows: Write the rows, too; False for their digests only.
@@ -126,9 +129,18 @@ class Predictor:
             IntegrityError: Its manifest is not what the pin says.
             ManifestError: Its manifest breaks the contract.
             EnvironmentFailedError: It cannot be read, or this onnxruntime may not serve it.
+            CheckError: Its verdict is below what is required.
         """
         settings = Settings(
-            preload, threads, memory_budget, confidence_threshold, max_age_days, release_after, drift, strict
+            preload,
+            threads,
+            memory_budget,
+            confidence_threshold,
+            max_age_days,
+            release_after,
+            drift,
+            strict,
+            require,
         )
         recorder, records = None, {}
         if journal is not None or health_file is not None or metrics:

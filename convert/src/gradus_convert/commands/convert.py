@@ -41,6 +41,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", help="calendar version; by default today's, with .postN when taken")
     parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
+    parser.add_argument(
+        "--pin-anyway", action="store_true", help="pin even a version that knows nothing (verdict none)"
+    )
     options.add_no_check(parser)
     parser.add_argument("--no-gate", action="store_true", help="convert a run whose gate failed")
     parser.add_argument(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gradus_convert.conversion import Conversion
+from gradus_convert.conversion import Conversion, keeps_pin
 from gradus_runtime.cli import options, output
 from gradus_runtime.contracts.manifest import Level
 from gradus_runtime.store import Store
@@ -41,12 +41,18 @@ def pin_and_report(args: argparse.Namespace, done: Conversion) -> None:
     """Print what was converted, and pin it if asked for; that it is published is printed before.
 
     Args:
-        args: With `store`, `pin`, `no_check`, `actor` and `json`.
+        args: With `store`, `pin`, `no_check`, `actor` and `json`; `pin_anyway` where there is such an option.
         done: Published, unless it was a dry run.
     """
     if not args.json:
         _print(done)
-    wanted = args.pin and done.path is not None
+    anyway = getattr(args, "pin_anyway", False)
+    wanted = (args.pin or anyway) and done.path is not None
+    kept = keeps_pin(Store(args.store), done.manifest) if wanted and not anyway else None
+    if kept is not None:
+        wanted = False
+        if not args.json:
+            print(kept)
     if wanted:
         store = Store(args.store)
         before = output.pin_before(store)

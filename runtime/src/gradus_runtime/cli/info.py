@@ -43,6 +43,12 @@ def _print(info: Info) -> None:
     print(f"  classes   {', '.join(info.classes)}")
     print(f"  decision  below confidence {info.confidence_threshold:g}, or without a level: ", end="")
     print(info.fallback_action)
+    print(f"  verdict   {info.verdict or 'unknown'}")
+    for sentence in info.verdict_sentences:
+        print(f"            {sentence}")
+    print(f"  service   {', then '.join(info.service) or 'no level proved itself'}")
+    for name, why in info.not_in_service.items():
+        print(f"            {name} only where nothing in service can answer{': ' + why if why else ''}")
     print()
     rows = [
         (

@@ -28,7 +28,7 @@ def _run(args: argparse.Namespace) -> int:
         output.print_json(listed)
         return 0
 
-    head = ("VERSION", "CREATED", "DATA", "METRICS OF THE FIRST LEVEL", "SIZE", "PINNED")
+    head = ("VERSION", "CREATED", "DATA", "VERDICT", "METRICS OF THE FIRST LEVEL", "SIZE", "PINNED")
     output.print_table(head, [_row(v) for v in listed])
     for v in listed:
         if v.problem is not None:
@@ -42,11 +42,19 @@ def _row(v: Listed) -> tuple[str, ...]:
 
     pinned = "*" if v.pinned else ""
     if v.problem is not None:
-        return (v.version, v.created or "", "damaged", "", "", pinned)
+        return (v.version, v.created or "", "damaged", "", "", "", pinned)
     metrics = output.headline(next(iter(v.metrics.values())))
     start, end = (None if t is None else t[:10] for t in (v.data_start, v.data_end))
     data = period(start, end) + (" (simulated)" if v.simulated else "")
-    return (v.version, v.created or "", data, metrics, f"{v.size / 1e6:.2f} MB", pinned)
+    return (
+        v.version,
+        v.created or "",
+        data,
+        v.verdict or "unknown",
+        metrics,
+        f"{v.size / 1e6:.2f} MB",
+        pinned,
+    )
 
 
 COMMAND = Command(

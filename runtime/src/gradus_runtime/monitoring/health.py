@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Health", "Info", "JournalHealth", "LevelHealth", "LevelInfo"]
 
@@ -101,6 +101,11 @@ class Info:
         data_start: First moment of the training data; None if unknown.
         data_end: Last moment of the training data; None if unknown.
         simulated: The training data were simulated.
+        verdict: "tradable", "direction", "moves" or "none"; None if unknown.
+        verdict_sentences: Why, for people.
+        service: Levels in service, the first to be asked first.
+        not_in_service: The other levels, which serve only what nothing in service can, with the reason.
+        gates: What gates said, by sentence; None where one was skipped.
     """
 
     name: str
@@ -115,3 +120,8 @@ class Info:
     data_start: str | None
     data_end: str | None
     simulated: bool
+    verdict: str | None = None
+    verdict_sentences: tuple[str, ...] = ()
+    service: tuple[str, ...] = ()
+    not_in_service: Mapping[str, str] = field(default_factory=dict)
+    gates: Mapping[str, bool | None] = field(default_factory=dict)

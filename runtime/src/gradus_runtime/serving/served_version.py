@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import VERDICTS, Manifest
 from gradus_runtime.errors import CheckError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
@@ -60,6 +60,7 @@ class ServedVersion:
 
     Raises:
         EnvironmentFailedError: This onnxruntime may not serve it.
+        CheckError: Its verdict is below what is required.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ServedVersion:
         self.manifest = manifest = artifact.manifest
         self.digest = artifact.digest
         check_onnxruntime(manifest)
+        _check_verdict(manifest, settings.require)
         self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
@@ -209,6 +211,20 @@ class ServedVersion:
             slot.after_fork()
         if self.counts is not None:
             self.counts.after_fork()
+
+
+def _check_verdict(manifest: Manifest, require: str | None) -> None:
+    """Refuse a version whose verdict is below what was required, or unknown."""
+    if require is None:
+        return
+    found = None if manifest.verdict is None else manifest.verdict.name
+    if found is None or VERDICTS.index(found) < VERDICTS.index(require):
+        raise CheckError(
+            f"the verdict of a version must be {require} or better",
+            place=f"{manifest.name} {manifest.version}",
+            value=found or "unknown",
+            hint="Pin a version that is, or open it without require.",
+        )
 
 
 def _expiry(manifest: Manifest, days: float | None) -> float:

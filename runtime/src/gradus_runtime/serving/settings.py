@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradus_runtime.contracts.manifest import VERDICTS
 from gradus_runtime.errors import UsageError
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
 
@@ -22,6 +23,7 @@ class Settings:
     release_after: float | None = 600.0
     drift: bool = True
     strict: bool = False
+    require: str | None = None
 
     def __post_init__(self) -> None:
         _check(self.threads >= 1, "threads must be at least 1", self.threads)
@@ -38,6 +40,8 @@ class Settings:
             "release_after must be above 0 seconds",
             self.release_after,
         )
+        rule = f"require must be one of {', '.join(VERDICTS)}, or None"
+        _check(self.require is None or self.require in VERDICTS, rule, self.require)
 
 
 def _check(holds: bool, rule: str, value: object) -> None:

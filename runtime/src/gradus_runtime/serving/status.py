@@ -78,7 +78,8 @@ def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) 
         )
         for level in manifest.levels
     )
-    provenance = manifest.provenance
+    provenance, order = manifest.provenance, manifest.order_of_service
+    proofs = {proof.level: proof.sentence for proof in order.proofs}
     return Info(
         manifest.name,
         manifest.version,
@@ -92,4 +93,9 @@ def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) 
         provenance.data_start,
         provenance.data_end,
         provenance.simulated,
+        None if manifest.verdict is None else manifest.verdict.name,
+        () if manifest.verdict is None else manifest.verdict.sentences,
+        order.levels,
+        {name: proofs.get(name, "") for name in order.others},
+        {gate.sentence: gate.passed for gate in manifest.gates or ()},
     )

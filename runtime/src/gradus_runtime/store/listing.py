@@ -29,6 +29,7 @@ class Listed:
     size: int
     digest: str
     problem: str | None
+    verdict: str | None = None
 
 
 def list_versions(store: Store) -> tuple[Listed, ...]:
@@ -63,6 +64,7 @@ def _describe(store: Store, version: str, pinned: bool) -> Listed:
         sum(f.size for f in m.files),
         digest,
         None,
+        None if m.verdict is None else m.verdict.name,
     )
 
 

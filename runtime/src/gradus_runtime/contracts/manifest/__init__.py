@@ -5,6 +5,7 @@ format has a module that upgrades it (`format1`).
 """
 
 from gradus_runtime.contracts.manifest.judgement import (
+    VERDICTS,
     Costs,
     GateResult,
     Label,
@@ -38,6 +39,7 @@ __all__ = [
     "CLOSE",
     "EXACT",
     "FORMAT_VERSION",
+    "VERDICTS",
     "Costs",
     "DecisionPolicy",
     "DroppedMember",

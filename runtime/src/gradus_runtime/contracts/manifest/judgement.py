@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Costs", "GateResult", "Label", "LevelProof", "OrderOfService", "RowSpan", "Verdict", "declared"]
+__all__ = [
+    "VERDICTS",
+    "Costs",
+    "GateResult",
+    "Label",
+    "LevelProof",
+    "OrderOfService",
+    "RowSpan",
+    "Verdict",
+    "declared",
+]
+
+VERDICTS = ("none", "moves", "direction", "tradable")
+"""What probabilities may be worth, from nothing to money."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
-from gradus_runtime.contracts.manifest.judgement import OrderOfService
+from gradus_runtime.contracts.manifest.judgement import VERDICTS, OrderOfService
 from gradus_runtime.contracts.manifest.types import Manifest
 
-__all__ = ["VERDICTS", "check_judgement", "check_order"]
+__all__ = ["check_judgement", "check_order"]
 
-VERDICTS = ("none", "moves", "direction", "tradable")
 _LABELS = ("fixed_horizon", "triple_barrier", "meta", "column")
 _MAX_TEXT = 1000
 _MAX_BARS = 100_000
