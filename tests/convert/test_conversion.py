@@ -351,3 +351,27 @@ def test_a_version_that_knows_nothing_is_pinned_only_where_no_other_is(
     assert Store(store).pin_state().version == "2026.11.22"
     assert convert(none, store, "--version", "2026.11.24", "--pin", "--pin-anyway") == 0
     assert Store(store).pin_state().version == "2026.11.24"
+
+
+def test_without_a_name_the_artifact_is_named_as_its_store(run: Path, tmp_path: Path) -> None:
+    text = (run / "artifact.toml").read_text().replace('name = "tiny"\n', "")
+    (tmp_path / "artifact.toml").write_text(text)
+    options = ["--config", str(tmp_path / "artifact.toml"), "--level", "level2", "--version", "2026.11.21"]
+    assert main(["convert", "--run", str(run), "--store", str(tmp_path / "eth-usdt"), *options]) == 0
+    with open_artifact(tmp_path / "eth-usdt" / "versions" / "2026.11.21") as artifact:
+        assert artifact.manifest.name == "eth-usdt"
+    assert main(["convert", "--run", str(run), "--store", str(tmp_path / "Not A Name"), *options]) == 2
+    assert not (tmp_path / "Not A Name").exists()
+
+
+def test_a_store_of_another_name_refuses(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "tiny"
+    assert convert(run, store, "--level", "level2", "--version", "2026.11.21") == 0
+    other = tmp_path / "artifact.toml"
+    other.write_text((run / "artifact.toml").read_text().replace('name = "tiny"', 'name = "other"'))
+    again = ["--config", str(other), "--level", "level2", "--version", "2026.11.22"]
+    assert main(["convert", "--run", str(run), "--store", str(store), *again]) != 0
+    assert not (store / "versions" / "2026.11.22").exists()
+    assert "other" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from gradus_convert.graphs.types import Encoding
 from gradus_convert.publishing.publish import publish_version
 from gradus_runtime.contracts import names
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.errors import UsageError
 from gradus_runtime.serving.pin_check import check_servable
 from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
 from gradus_runtime.store.write_lock import acting
 
-__all__ = ["Conversion", "convert_run", "keeps_pin", "next_version", "publish_built"]
+__all__ = ["Conversion", "artifact_name", "convert_run", "keeps_pin", "next_version", "publish_built"]
 
 Say = Callable[[str], None]
 
@@ -106,6 +107,7 @@ def convert_run(
     version = version or next_version(store)
     names.parse_version(version, place="version")
     acting(actor)  # refused before the work, not after it
+    config = replace(config, name=artifact_name(config, store))
     with _fewer_collections():
         spec = runs.read(
             run,
@@ -145,6 +147,23 @@ def keeps_pin(store: Store, manifest: Manifest) -> str | None:
         f"{manifest.version} is published and not pinned, as its verdict is none: {before.version} stays "
         "pinned (--pin-anyway pins it)"
     )
+
+
+def artifact_name(config: ArtifactConfig, store: Path) -> str:
+    """Return the configured name of an artifact, or that of the store's folder where there is none.
+
+    Raises:
+        UsageError: The folder's name is none that an artifact may have.
+    """
+    name = config.name or store.resolve().name
+    if not names.is_artifact_name(name):
+        raise UsageError(
+            "a store's folder must be named as the artifact: lower-case words joined by single hyphens",
+            place="--store",
+            value=name,
+            hint="Name the artifact in artifact.toml, or the store artifacts/btc-jpy.",
+        )
+    return name
 
 
 def publish_built(

@@ -70,7 +70,7 @@ def read(
         dropped += [DroppedMember(level.name, n, "left out at conversion") for n in sorted(set(drop))]
     report = folder / names.REPORT
     return ArtifactSpec(
-        name=config.name,
+        name=config.name or folder.resolve().name,
         version=version,
         classes=run.classes,
         order=order,

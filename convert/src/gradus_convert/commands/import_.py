@@ -121,7 +121,7 @@ def request_of(args: argparse.Namespace) -> ImportRequest:
     version = args.version or next_version(args.store)
     names.parse_version(version, place="--version")
     acting(args.actor)  # refused before the work, not after it
-    name = args.store.resolve().name if config is None else config.name
+    name = (config and config.name) or args.store.resolve().name
     if not names.is_artifact_name(name):
         raise UsageError(
             "a store's folder must be named as the artifact: lower-case words joined by single hyphens",
