@@ -86,7 +86,7 @@ def _copies(graph: Graph, features: str, plan: SumPlan) -> list[str]:
         return [features]
     if kind == "scaled":
         scale = graph.constant(SCALE, np.float32)
-        return [features, graph.op("Mul", features, scale, type=FLOAT, dims=["N", width])]
+        return [graph.op("Mul", features, scale, type=FLOAT, dims=["N", width])]
     right = _nan_to_infinity(graph, features, width)
     return [right] if kind == "right" else [features, right]
 

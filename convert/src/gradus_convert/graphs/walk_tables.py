@@ -10,7 +10,7 @@ A *slot* is a place in a table. All trees of a graph share the tables; the deepe
   four levels.
 * A leaf looks at the column of -inf, its threshold is its payload, its `left` is itself. -inf > payload never
   holds, so a finished tree stays where it is, and the table of thresholds doubles as the table of payloads.
-* A split at a subnormal threshold reads a copy of the row that is multiplied by 2^100, as its threshold is: a
+* Where a threshold is subnormal (XGBoost's `x < 0` has one), row and thresholds are multiplied by 2^24: so a
   processor that takes subnormal numbers for 0 still sends 0 to the right side.
 * Slots that only the last step of a walk reaches come last and have a threshold alone.
 """
@@ -45,8 +45,9 @@ BLOCK_LEVELS = 4
 EXACT_LIMIT = 1 << 24
 """Integers below are exact in float32."""
 
-SCALE = np.float32(2.0**100)
-"""Makes subnormal numbers normal ones, exactly, and keeps the order of all."""
+SCALE = np.float32(2.0**24)
+"""Makes the smallest float32 a normal one. Where all thresholds stay finite, a row and they may be multiplied
+by it and compare as before: subnormal numbers become normal ones exactly, what is too large infinite."""
 
 DEEPEST = 256
 """Steps of a walk: each is nine operators, whatever few rows need it."""
@@ -104,9 +105,9 @@ class WalkTables:
         left: int32, by slot of the bottom.
         stages: In the order of the trees, those with the most steps first.
         n_features: Columns of the caller's rows. Column n_features is -inf.
-        copies: What the walk reads. "plain": the row; a NaN goes left. "right": NaN is taken as +inf. "mixed"
-            and "scaled": the row, and from column n_features + 1 on a copy, with +inf for NaN, or times
-            `SCALE`: for splits at subnormal thresholds.
+        copies: What the walk reads. "plain": the row; a NaN goes left. "scaled": the same, times `SCALE`.
+            "right": NaN is taken as +inf. "mixed": the row, and from column n_features + 1 on a copy with
+            +inf for NaN.
     """
 
     top: tuple[Table, ...]
@@ -129,7 +130,7 @@ class WalkTables:
     @property
     def n_columns(self) -> int:
         """Columns of a row that the walk reads."""
-        return (self.n_features + 1) * (2 if self.copies in ("mixed", "scaled") else 1)
+        return (self.n_features + 1) * (2 if self.copies == "mixed" else 1)
 
     def level(self, level: int) -> Table:
         """Return the table that slots of a level are in."""
@@ -232,14 +233,15 @@ def _copies(walks: Sequence[Walk]) -> str:
     ]
     joined = np.concatenate(right)
     if all(w.nan_right is None for w in walks) or not joined.any():
-        return "scaled" if any(_subnormal(w.forest).any() for w in walks) else "plain"
+        return "scaled" if _has_subnormal([w.forest for w in walks]) else "plain"
     return "right" if joined.all() else "mixed"
 
 
-def _subnormal(forest: Forest) -> Bool:
-    """Splits whose thresholds a processor may take for 0, where it is told to: XGBoost's `x < 0` is one."""
-    size = np.abs(forest.threshold)
-    return np.asarray((forest.feature >= 0) & (size > 0) & (size < np.finfo(np.float32).tiny))
+def _has_subnormal(forests: Sequence[Forest]) -> bool:
+    """Whether a processor may take a threshold for 0, where it is told to, and all can be scaled."""
+    sizes = np.abs(np.concatenate([f.threshold for f in forests]))
+    subnormal = (sizes > 0) & (sizes < np.finfo(np.float32).tiny)
+    return bool(subnormal.any() and sizes.max() < np.finfo(np.float32).max / SCALE)
 
 
 def _join(walks: Sequence[Walk], steps: Sequence[int], n_features: int, copies: str) -> _Nodes:
@@ -256,8 +258,7 @@ def _join(walks: Sequence[Walk], steps: Sequence[int], n_features: int, copies: 
         if copies == "mixed" and walk.nan_right is not None:
             column = column + np.where(leaf | ~walk.nan_right, 0, n_features + 1)
         elif copies == "scaled":
-            column = column + np.where(_subnormal(forest), n_features + 1, 0)
-            threshold = np.where(_subnormal(forest), threshold * SCALE, threshold)
+            threshold = np.where(leaf, threshold, forest.threshold * SCALE)
         parts["left"].append(forest.left.astype(np.int64) + offset)
         parts["right"].append(forest.right.astype(np.int64) + offset)
         parts["column"].append(column)
@@ -368,7 +369,7 @@ def follow(tables: WalkTables, row: Float32) -> tuple[Int32, Float32]:
         values = np.append(values, np.where(np.isnan(values), np.float32(np.inf), values))
     elif tables.copies == "scaled":
         with np.errstate(over="ignore"):
-            values = np.append(values, values * SCALE)
+            values = values * SCALE
     elif tables.copies == "right":
         values = np.where(np.isnan(values), np.float32(np.inf), values)
     steps = np.repeat([s.steps for s in tables.stages], [s.trees for s in tables.stages])

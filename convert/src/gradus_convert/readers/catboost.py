@@ -115,7 +115,7 @@ def _tree(tree: dict[str, Any], outputs: int, place: str) -> NodeTable:
             )
     inner, leaves = (1 << len(splits)) - 1, 1 << len(splits)
     nodes = np.arange(inner + leaves)
-    level = np.floor(np.log2(nodes + 1)).astype(np.int64)
+    level = np.frexp(nodes + 1.0)[1].astype(np.int64) - 1
     column = np.array([s["float_feature_index"] for s in splits] + [-1], np.int64)
     border = np.array([s["border"] for s in splits] + [0.0], np.float32)
     values = np.array(tree["leaf_values"], np.float64).reshape(leaves, outputs)

@@ -7,6 +7,7 @@ Layout: XGBoost's doc/model.schema.
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,14 @@ def _base(learner: dict[str, Any], link: Link, outputs: int) -> npt.NDArray[np.f
     """Where the margins start, from `base_score`: text of a number, or of a list since 3.0.
 
     Margins for multi-class. For binary:logistic a probability p, of which XGBoost takes -log(1 / p - 1) in
-    float32 (src/common/math.h and src/objective/regression_loss.h).
+    float32 (src/common/math.h and src/objective/regression_loss.h). The logarithm is made by decimals and
+    rounded: libraries' own differ in the last bit, and two machines must write the same artifact.
     """
     score = json.loads(learner["learner_model_param"]["base_score"])
     base = np.broadcast_to(np.asarray(score, np.float32).reshape(-1), (outputs,))
     if link == "sigmoid":
-        base = -np.log(np.float32(1) / base - np.float32(1))
+        odds = np.float32(1) / base - np.float32(1)
+        base = -np.array([np.float32(Decimal(float(x)).ln()) for x in odds], np.float32)
     return base.astype(np.float64)
 
 
