@@ -70,6 +70,11 @@ def test_an_outcome_is_the_label_of_training_at_the_decisions_bar(tmp_path: Path
         assert line.long == expected.long[i]
         assert line.short_bars == expected.short_bars[i]
         assert line.side == {"BUY": 1, "SELL": -1, "HOLD": 0}[line.action]
+        assert line.net is None
+    known = {d: dataclasses.replace(c, costs=COSTS) for d, c in contract(lines, rule).items()}
+    for line in join(lines, bars, known).lines:
+        gross = {1: line.long, -1: line.short, 0: None}[line.side or 0]
+        assert line.net == (None if gross is None else pytest.approx(gross - 2 * 5.0e-4))
 
 
 def test_a_bar_in_whose_reach_candles_are_missing_is_never_known_until_they_come(tmp_path: Path) -> None:
@@ -539,6 +544,10 @@ def test_label_and_costs_of_the_manifest_are_used_where_none_are_given(
     found = json.loads(capsys.readouterr().out)
     assert (found["bars"], found["market"]) == (DAY, "exchange")
     lines = read_journal([tmp_path / "journal"]).decisions
-    expected = join(lines, walk(2 * DAY), contract(list(lines), rule)).lines
+    known = {
+        d: dataclasses.replace(c, costs=Costs(*dataclasses.astuple(told)))
+        for d, c in contract(list(lines), rule).items()
+    }
+    expected = join(lines, walk(2 * DAY), known).lines
     assert main(["outcomes", *source, "--out", str(tmp_path / "outcomes.jsonl")]) == 0
     assert read_outcomes(tmp_path / "outcomes.jsonl") == expected

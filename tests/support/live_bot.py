@@ -85,6 +85,7 @@ def made_up(
                 short=float(-gain),
                 long_bars=4,
                 short_bars=4,
+                net=None,
             )
         )
     return lines

@@ -64,12 +64,15 @@ def label_from(path: Path) -> LabelRule:
     return parse_label(table, place=f"{path}: labels")
 
 
-def contracts_of(manifests: Mapping[str, Manifest], label: LabelRule | None) -> dict[str, Contract]:
+def contracts_of(
+    manifests: Mapping[str, Manifest], label: LabelRule | None, costs: Costs | None = None
+) -> dict[str, Contract]:
     """Return the contracts of versions, by digest.
 
     Args:
         manifests: By digest.
         label: In place of those of the manifests.
+        costs: Likewise.
 
     Raises:
         UsageError: A manifest has no label, and none was given.
@@ -83,7 +86,8 @@ def contracts_of(manifests: Mapping[str, Manifest], label: LabelRule | None) -> 
                 place=f"{manifest.name} {manifest.version}",
                 hint="The manifest does not hold it. Give the configuration of training: --labels FILE.",
             )
-        found[digest] = Contract(manifest.classes, manifest.feature_names, rule)
+        held = costs_of([manifest]) if costs is None else costs
+        found[digest] = Contract(manifest.classes, manifest.feature_names, rule, held)
     return found
 
 

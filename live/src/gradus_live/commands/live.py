@@ -15,12 +15,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
     options.add_sources(parser, journal=False)
     parser.add_argument("--outcomes", type=Path, metavar="FILE", help="outcomes that `gradus outcomes` keeps")
-    parser.add_argument(
-        "--costs",
-        type=Path,
-        metavar="FILE",
-        help="costs.toml; by default those in the newest version that decided",
-    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page as well")
     parser.add_argument(
         "--fail-on-worse", action="store_true", help="exit 1 if the record is worse than training promised"

@@ -8,6 +8,7 @@ from pathlib import Path
 from gradus_live.bars import Bars
 from gradus_live.candles import load_bars
 from gradus_live.contracts_of import contracts_of, label_from, manifests_of
+from gradus_live.costs import load_costs
 from gradus_live.outcomes import Joined, join, merge_outcomes, read_outcomes
 from gradus_live.outcomes.file import OutcomeLine
 from gradus_runtime.cli import options
@@ -52,6 +53,9 @@ def add_sources(parser: argparse.ArgumentParser, *, journal: bool) -> None:
         metavar="FILE",
         help="the label, a table [labels] as in training.toml; by default that of each version's manifest",
     )
+    parser.add_argument(
+        "--costs", type=Path, metavar="FILE", help="costs.toml; by default those of each version's manifest"
+    )
     options.add_source(parser)
 
 
@@ -81,7 +85,8 @@ def joined(
     content = read_journal(args.journal)
     label = None if args.labels is None else label_from(args.labels)
     digests = {line.digest for line in content.decisions}
-    contracts = contracts_of({d: m for d, m in manifests.items() if d in digests}, label)
+    costs = None if args.costs is None else load_costs(args.costs)
+    contracts = contracts_of({d: m for d, m in manifests.items() if d in digests}, label, costs)
     new = join(content.decisions, _bars(args), contracts)
     return content, new, merge_outcomes(old, new.lines), manifests
 

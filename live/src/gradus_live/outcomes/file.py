@@ -40,6 +40,7 @@ class OutcomeLine:
         short: Of a short trade.
         long_bars: Bars until the long trade was closed; 0 where unknown.
         short_bars: Of the short trade.
+        net: Log return of a trade for the action's side, alone, after costs; None without a side or costs.
     """
 
     id: str
@@ -60,6 +61,7 @@ class OutcomeLine:
     short: float | None
     long_bars: int
     short_bars: int
+    net: float | None
 
 
 def read_outcomes(path: Path) -> tuple[OutcomeLine, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_live.bars import Bars, Floats
+from gradus_live.costs import Costs
 from gradus_live.labels import NO_LABEL, Column, LabelRule, Meta, Outcomes, outcomes
 from gradus_live.outcomes.file import OutcomeLine
 from gradus_runtime.errors import DataError
@@ -18,11 +19,12 @@ __all__ = ["Contract", "Joined", "join"]
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What is needed of a version: its classes, its features, and the label that it was trained on."""
+    """What is needed of a version: classes, features, the label of training, and what a trade costs."""
 
     classes: tuple[str, ...]
     features: tuple[str, ...]
     label: LabelRule
+    costs: Costs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ def _outcome(
         return None
     label = NO_LABEL if place is None else int(found.labels[place])
     long, short = (_known(column, place) for column in (found.long, found.short))
-    sides = contract.label.sides
+    side = _side_of(line.action, contract.classes, contract.label.sides)
+    held = (0, 0) if place is None else (int(found.long_bars[place]), int(found.short_bars[place]))
     return OutcomeLine(
         id=line.id,
         decided=line.decided,
@@ -141,13 +144,31 @@ def _outcome(
         call=line.call,
         bits=line.bits,
         classes=contract.classes,
-        side=_side_of(line.action, contract.classes, sides),
+        side=side,
         label=None if label == NO_LABEL else contract.classes[label],
         long=long,
         short=short,
-        long_bars=0 if place is None else int(found.long_bars[place]),
-        short_bars=0 if place is None else int(found.short_bars[place]),
+        long_bars=held[0],
+        short_bars=held[1],
+        net=_net(side, (long, short), held, contract.costs, bars.bar_ms),
     )
+
+
+def _net(
+    side: int | None,
+    gross: tuple[float | None, float | None],
+    held: tuple[int, int],
+    costs: Costs | None,
+    bar_ms: int,
+) -> float | None:
+    """What a trade for the side of an action leaves after costs, as a log return."""
+    if not side or costs is None:
+        return None
+    which = 0 if side > 0 else 1
+    gain = gross[which]
+    if gain is None:
+        return None
+    return gain - float(costs.of_trades(np.array([held[which]]), bar_ms)[0])
 
 
 def _known(column: Floats, place: int | None) -> float | None:
