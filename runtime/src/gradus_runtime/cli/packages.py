@@ -24,7 +24,7 @@ COMMANDS_OF = {
         "validate",
         "wheel",
     ),
-    "gradus-live": (),
+    "gradus-live": ("live", "metrics", "outcomes", "watch"),
     "gradus-train": ("features", "report", "simulate", "train", "tune"),
 }
 """The commands that the other packages add; a test compares them with the packages' entry points."""
