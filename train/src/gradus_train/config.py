@@ -1,6 +1,6 @@
 """`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Keys of `[data]`, `[labels]`, `[service]` and `split.gap` have defaults; every other key must be present.
+Keys of `[data]`, `[labels]`, `[service]`, `[last_fit]` and `split.gap` have defaults; all others are needed.
 Parameters of members are passed on to their libraries by the names these libraries use. To add a key: give it
 a default, so that files without it keep their meaning. A key that changes a meaning needs a new number of the
 format, and a conversion beside `_from_format_1`.
@@ -26,6 +26,7 @@ __all__ = [
     "FORMAT",
     "EarlyStopping",
     "Imbalance",
+    "LastFit",
     "MemberConfig",
     "Parameters",
     "Scalar",
@@ -100,6 +101,13 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class LastFit:
+    """`on`: fit once more on all rows, the holdout's too, when all is measured, and ship those models."""
+
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """`order` "measured" (a level must prove itself to serve first) or "declared" (the feature order's)."""
 
@@ -139,6 +147,7 @@ class TrainingConfig:
     imbalance: Imbalance
     vote: Vote
     service: Service
+    last_fit: LastFit
     members: tuple[MemberConfig, ...]
     tuned: Mapping[str, Mapping[str, Parameters]]
     members_dropped: tuple[str, ...] = ()
@@ -228,6 +237,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         "data": _section(body, "data", codec.encode(DataSettings()), place),
         "split": _section(body, "split", {"gap": 0}, place),
         "service": _section(body, "service", codec.encode(Service()), place),
+        "last_fit": _section(body, "last_fit", codec.encode(LastFit()), place),
     }
     read = codec.decode(_Sections, sections, place=place, error=ConfigError)
     config = TrainingConfig(
@@ -240,6 +250,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         imbalance=read.imbalance,
         vote=read.vote,
         service=read.service,
+        last_fit=read.last_fit,
         members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members)),
         tuned={},
     )
@@ -260,13 +271,15 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
             place=place,
             value=whole.gap,
         )
-    if "service" in body:
-        raise ConfigError(f"service needs format {FORMAT!r}", place=place, value=body["service"])
+    for key in ("service", "last_fit"):
+        if key in body:
+            raise ConfigError(f"{key} needs format {FORMAT!r}", place=place, value=body[key])
     upgraded = {
         **body,
         "data": _section(body, "data", {"bridge_bars": 0}, place),
         "labels": {"kind": "fixed_horizon", **labels},
         "service": {"order": "declared"},
+        "last_fit": {"on": False},
     }
     return upgraded, rule.horizon
 
@@ -291,6 +304,7 @@ class _Sections:
     imbalance: Imbalance
     vote: Vote
     service: Service
+    last_fit: LastFit
 
 
 def check_parameters(value: Any, place: str) -> Parameters:

@@ -82,7 +82,7 @@ def measure(
         drills=outage_drills(plan, results),
         gates=lines,
     )
-    fitted = np.unique(np.concatenate([r.plan.tasks[-1].train for r in results]))
+    fitted = np.unique(np.concatenate([r.shipped_rows for r in results]))
     found = findings(
         plan,
         costs=costs,

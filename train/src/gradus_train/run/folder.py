@@ -103,15 +103,15 @@ def write_run(
         _write_level(plan, result, flat_metrics(d), out)
         for result, d in zip(results, details.levels, strict=True)
     )
-    development = np.unique(np.concatenate([r.plan.tasks[-1].train for r in results]))
+    shipped = np.unique(np.concatenate([r.shipped_rows for r in results]))
     run = Run(
         classes=plan.dataset.classes,
         levels=levels,
-        features=feature_statistics(plan.dataset.names, plan.dataset.features[development]),
+        features=feature_statistics(plan.dataset.names, plan.dataset.features[shipped]),
         holdout_rows=len(plan.timeline.holdout),
         holdout_sha256=hashlib.sha256(holdout).hexdigest(),
         gate_passed=gate_passed,
-        provenance=_provenance(plan, len(development), git_commit),
+        provenance=_provenance(plan, len(shipped), git_commit),
         found=found,
         members_dropped=plan.config.members_dropped,
         features_graph=graph,
@@ -142,7 +142,7 @@ def _write_level(plan: Plan, result: LevelResult, metrics: Mapping[str, float], 
     folder.mkdir(parents=True)
     members = []
     for member in plan.config.members:
-        kind, part = KINDS[member.kind], result.final[member.name]
+        kind, part = KINDS[member.kind], result.shipped[member.name]
         file = f"levels/{result.plan.name}/{member.name}{kind.suffix}"
         write_whole(out / file, part.model)
         members.append(

@@ -9,8 +9,8 @@ import numpy as np
 
 from gradus_train.training.execute import Executed
 from gradus_train.training.fitting import FittedPart
-from gradus_train.training.member import Probabilities
-from gradus_train.training.prepare import LevelPlan, Plan
+from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.prepare import LAST, LevelPlan, Plan
 from gradus_train.training.vote import combine, optimal_weights
 
 __all__ = ["FoldVote", "LevelResult", "assemble"]
@@ -33,7 +33,9 @@ class LevelResult:
 
     Attributes:
         plan: What was planned.
-        final: The final part of each member.
+        final: The final part of each member: fitted before the holdout, and measured on it.
+        shipped: The parts that are shipped: fitted on all rows, or else the final ones.
+        shipped_rows: int64, the rows that those were fitted on.
         weights: Of the members, as configured or fitted.
         folds: Walk-forward folds that were trained.
         holdout: What the members say of the level's holdout rows.
@@ -42,6 +44,8 @@ class LevelResult:
 
     plan: LevelPlan
     final: Mapping[str, FittedPart]
+    shipped: Mapping[str, FittedPart]
+    shipped_rows: Rows
     weights: Mapping[str, float]
     folds: tuple[FoldVote, ...]
     holdout: Mapping[str, Probabilities]
@@ -65,17 +69,20 @@ def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
     rows = {t.key.fold: (t.train, t.measure) for t in level.tasks}
 
     folds: list[FoldVote] = []
-    for fold in [f for f in parts if f != "final"]:
+    for fold in [f for f in parts if f not in ("final", LAST)]:
         weights = _fitted(plan, folds, names) if fit_weights and folds else fixed
         said = {name: parts[fold][name].probabilities for name in names}
         vote = combine([said[n] for n in names], weights, config.vote.kind)
         folds.append(FoldVote(int(fold.removeprefix("fold")), rows[fold][0], rows[fold][1], said, vote))
     weights = _fitted(plan, folds, names) if fit_weights and folds else fixed
     final = {name: parts["final"][name] for name in names}
+    last = LAST if LAST in parts else "final"
     held = {name: final[name].probabilities for name in names}
     return LevelResult(
         plan=level,
         final=final,
+        shipped={name: parts[last][name] for name in names},
+        shipped_rows=rows[last][0],
         weights=dict(zip(names, weights, strict=True)),
         folds=tuple(folds),
         holdout=held,

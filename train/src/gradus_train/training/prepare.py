@@ -23,7 +23,7 @@ from gradus_train.training.member import Rows
 from gradus_train.training.parts import PartKey
 from gradus_train.training.splits import Timeline, timeline
 
-__all__ = ["LIBRARIES", "LevelPlan", "Plan", "Task", "latest_days", "library_versions", "prepare"]
+__all__ = ["LAST", "LIBRARIES", "LevelPlan", "Plan", "Task", "latest_days", "library_versions", "prepare"]
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     **{kind.distributions[0]: kind.distributions for kind in KINDS.values()},
@@ -31,13 +31,17 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 }
 """What a model depends on, each with the distributions that bring it."""
 MINIMUM_ROWS = 100
+LAST = "last"
 MINIMUM_FOLD_ROWS = 30
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One part to train: fit `recipe` on `train`, give probabilities of `measure` (rows of the dataset)."""
+    """One part to train: fit `recipe` on `train`, give probabilities of `measure` (rows of the dataset).
+
+    `final` says that its model is kept: one that is measured on the holdout, or one that is shipped.
+    """
 
     key: PartKey
     recipe: Recipe
@@ -186,7 +190,10 @@ def _level(
             skipped[number] = f"{len(train)} training and {len(test)} test rows have all features of {name}"
         else:
             pieces.append((f"fold{number}", train, test))
-    pieces.append(("final", development, line.holdout[usable[line.holdout]]))
+    held = line.holdout[usable[line.holdout]]
+    if config.last_fit.on:
+        pieces.append((LAST, np.flatnonzero(usable).astype(np.int64), held[:0]))
+    pieces.append(("final", development, held))
     tasks = tuple(
         _task(name, member, piece, config, columns, inputs) for piece in pieces for member in config.members
     )
@@ -233,10 +240,12 @@ def _task(
         "inputs": inputs,
         "rows": hashlib.sha256(columns.tobytes() + train.tobytes() + b"|" + measure.tobytes()).hexdigest(),
         "libraries": library_versions(),
-        "final": fold == "final",
+        "final": fold in ("final", LAST),
     }
     digest = hashlib.sha256(strict_json.canonical_bytes(facts)).hexdigest()
-    return Task(PartKey(level, member.name, fold, digest), recipe, columns, train, measure, fold == "final")
+    return Task(
+        PartKey(level, member.name, fold, digest), recipe, columns, train, measure, fold in ("final", LAST)
+    )
 
 
 def _inputs_digest(dataset: Dataset) -> str:
