@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from tests.convert.test_graph_level import plain_vote
@@ -17,6 +18,7 @@ from gradus_convert.errors import InexactModelError
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.graphs.builder import Graph
 from gradus_convert.graphs.exact_vote import exact_answers, exact_ballots
+from gradus_convert.graphs.operators import EXACT_OPERATORS, nodes_of
 from gradus_convert.graphs.powers import PER_UNIT, REST, SHIFT, STEPS, powers
 from gradus_convert.parity.bits import BitOracle, different_bits
 from gradus_runtime.sessions.onnx_session import open_session
@@ -116,6 +118,13 @@ def test_a_member_whose_weight_could_make_a_probability_subnormal_is_refused() -
     members = [VotingMember("a", 1, grow(1), (0, 1, 2)), VotingMember("b", 1e-6, grow(2), (0, 1, 2))]
     with pytest.raises(InexactModelError, match=r"the least weight must be at least 3.8e-06 of all"):
         compiled(members)
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_holds_exact_operators_alone(level: str, vote: str) -> None:
+    model = onnx.load_from_string(compiled(LEVELS[level], vote=vote, class_weights=[1, 2, 3]))
+    assert {("", n.op_type) for n in nodes_of(model.graph)} <= EXACT_OPERATORS
 
 
 def test_levels_with_other_members_or_tree_operators_promise_no_bits() -> None:

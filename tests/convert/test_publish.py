@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -15,6 +16,7 @@ from tests.support.publishable import linear_graph, publishable
 from gradus_convert.publishing.collect import collect
 from gradus_convert.publishing.graph_rules import check_graph
 from gradus_convert.publishing.publish import publish_version
+from gradus_runtime.contracts.manifest import EXACT
 from gradus_runtime.errors import IntegrityError, ManifestError, StoreError
 from gradus_runtime.store import Store, open_artifact
 
@@ -190,6 +192,14 @@ def test_a_graph_that_reaches_beyond_its_file_is_not_published(
     spoil(model)
     with pytest.raises(IntegrityError, match=message):
         check_graph(model.SerializeToString(), manifest, manifest.levels[0])
+
+
+def test_a_graph_whose_sums_have_an_order_is_not_published_as_exact() -> None:
+    manifest, _ = publishable()
+    level = replace(manifest.levels[0], bits=EXACT)
+    model = linear_graph(manifest, level)
+    with pytest.raises(IntegrityError, match=r"must hold operators alone that are exact .* 'MatMul'"):
+        check_graph(model.SerializeToString(), manifest, level)
 
 
 def test_what_is_no_onnx_file_is_not_published() -> None:

@@ -8,7 +8,7 @@ import onnx
 
 from gradus_convert.errors import InexactModelError
 
-__all__ = ["ALLOWED_OPERATORS", "ML", "check_operators", "nodes_of"]
+__all__ = ["ALLOWED_OPERATORS", "EXACT_OPERATORS", "ML", "check_operators", "nodes_of"]
 
 ML = "ai.onnx.ml"
 
@@ -29,6 +29,15 @@ ALLOWED_OPERATORS: frozenset[tuple[str, str]] = frozenset(
     [("", name) for name in _TENSOR.split()] + [(ML, name) for name in _ML.split()]
 )
 """(domain, operator) of every node in a level's graph, in subgraphs too. The default domain is ""."""
+
+
+_EXACT = """
+    Add ArgMax Cast Concat Div Equal Expand Floor Gather GatherElements Greater If Max Min Mul Pad Range
+    ReduceSum Reshape Shape Size Split Sub Transpose
+"""
+
+EXACT_OPERATORS: frozenset[tuple[str, str]] = frozenset(("", name) for name in _EXACT.split())
+"""Those of a level with exact bits. ReduceSum adds fixed-point numbers there: no order changes the sum."""
 
 
 def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import onnx
 from google.protobuf.message import DecodeError
 
-from gradus_convert.graphs.operators import ALLOWED_OPERATORS, ML
+from gradus_convert.graphs.operators import ALLOWED_OPERATORS, EXACT_OPERATORS, ML
 from gradus_runtime.contracts import graph as contract
-from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
 from gradus_runtime.errors import IntegrityError
 
 __all__ = ["check_graph"]
@@ -30,7 +30,8 @@ def check_graph(data: bytes, manifest: Manifest, level: Level) -> None:
 
     Raises:
         IntegrityError: It is not ONNX, is not the level's, refers to other files, or holds functions,
-            training information, sparse initialisers, custom domains or operators outside the list.
+            training information, sparse initialisers, custom domains or operators outside the list; or its
+            bits are said to be exact and an operator is not.
     """
     try:
         model = onnx.load_model_from_string(data)
@@ -39,6 +40,8 @@ def check_graph(data: bytes, manifest: Manifest, level: Level) -> None:
     _check_model(model, level)
     for graph, path in _graphs(model.graph, level.file):
         _check_contents(graph, path)
+        if level.bits == EXACT:
+            _check_exact(graph, path)
     _check_ends(model, manifest, level)
     try:
         onnx.checker.check_model(model)
@@ -90,6 +93,13 @@ def _check_contents(graph: onnx.GraphProto, place: str) -> None:
             _need(not attribute.ref_attr_name, "a graph must refer to no function's attributes", where)
             for tensor in (attribute.t, *attribute.tensors):
                 _check_tensor(tensor, where)
+
+
+def _check_exact(graph: onnx.GraphProto, place: str) -> None:
+    for node in graph.node:
+        operator = ("" if node.domain in _DEFAULT else node.domain, node.op_type)
+        rule = "a level with exact bits must hold operators alone that are exact to the last bit"
+        _need(operator in EXACT_OPERATORS, rule, place, node.op_type)
 
 
 def _check_tensor(tensor: onnx.TensorProto, place: str) -> None:
