@@ -131,6 +131,10 @@ test: $(STAMP) ## The test suite, with its coverage
 	@printf 'coverage of everything, percent: '
 	@$(BIN)/coverage report --format=total --precision=1 --fail-under=90
 
+.PHONY: anywhere
+anywhere: $(STAMP) ## The test suite on other days, zones, locales, users, paths, and without network; an hour
+	$(BIN)/python -m tests.anywhere.run
+
 .PHONY: docs
 docs: $(STAMP) ## Run the blocks of README.md and docs/*.md, as written, in what `make demo` left
 	@test -d data/demo || $(MAKE) demo

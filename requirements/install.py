@@ -73,6 +73,8 @@ class Installer:
         print(f"Installing the packages in {', '.join(folders)}", flush=True)
         editable = [word for folder in folders for word in ("-e", folder)]
         self._install(["--no-deps", "--no-build-isolation", *editable], len(folders))
+        for site in self._venv.glob("lib/python*/site-packages"):
+            name_relatively(site)
 
     def check(self) -> None:
         """Check that no installed distribution misses what it requires."""
@@ -138,6 +140,18 @@ class Installer:
                     said = time.monotonic()
             if process.wait():
                 raise FailedError(f"{' '.join(words[:6])} ... ended with {process.returncode}")
+
+
+def name_relatively(site: Path) -> None:
+    """Name the packages that are installed in place relatively, so in ASCII wherever the clone is.
+
+    Python up to 3.12 reads `.pth` files in the locale's encoding, and does not start where LC_ALL=C meets a
+    path with another letter.
+    """
+    for path in site.glob("*gradus*.pth"):
+        lines = path.read_text("utf-8").splitlines()
+        named = [os.path.relpath(line, site.resolve()) if line.startswith("/") else line for line in lines]
+        path.write_text("".join(line + "\n" for line in named), "utf-8")
 
 
 def size_of(folder: Path) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.blocks import DOCUMENTS, PROJECT, Block, blocks
+from tests.support.projects import copy_project
 
 pytestmark = pytest.mark.long
 
@@ -44,17 +45,7 @@ for line in sys.stdin:
 
 def clone(folder: Path) -> Path:
     """Copy what version control would give, and what `make demo` left; the environment is shared."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for file in filter(None, listed.stdout.split("\0")):
-        if (PROJECT / file).exists():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / file, folder / file)
+    copy_project(folder)
     for name in LEFT_BY_THE_DEMO:
         assert (PROJECT / name).is_dir(), f"{name} is missing: run `make demo` first"
         shutil.copytree(PROJECT / name, folder / name, symlinks=True, dirs_exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -74,10 +75,21 @@ def test_a_set_up_says_a_line_a_step_and_logs_the_rest(project: Path) -> None:
 
 def test_a_file_with_another_digest_stops_it_with_the_end_of_the_log(project: Path) -> None:
     lock = project / "requirements" / "demo.txt"
-    lock.write_text(lock.read_text()[:-3] + "00\n")
+    text = lock.read_text().rstrip()
+    lock.write_text(text[:-1] + ("1" if text.endswith("0") else "0") + "\n")
     done = install(project)
     assert done.returncode == 1
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in done.stderr
     assert "Set-up failed:" in done.stderr
     assert done.stderr.rstrip().endswith("The whole log: .venv/setup.log")
     assert "Ready" not in done.stdout
+
+
+def test_packages_installed_in_place_are_named_in_ascii_wherever_the_clone_is(tmp_path: Path) -> None:
+    site = tmp_path / "grädus 木" / ".venv" / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    source = tmp_path / "grädus 木" / "runtime" / "src"
+    (site / "_gradus_runtime.pth").write_text(f"{source}\n", "utf-8")
+    runpy.run_path(str(PROJECT / "requirements" / "install.py"))["name_relatively"](site)
+    (line,) = (site / "_gradus_runtime.pth").read_text("ascii").splitlines()
+    assert Path(os.path.normpath(site / line)) == source
