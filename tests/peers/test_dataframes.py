@@ -163,7 +163,7 @@ def test_polars_decimals_and_categories(bot: Predictor) -> None:
         pl.Series("dxy", ["a"] * 32, dtype=pl.Categorical),
     )
     predictions = bot.predict(frame)
-    assert predictions.reasons[0] == ("level1: missing dxy",)
+    assert predictions.reasons[0] == ("level1: missing dxy (dxy is text, not a number)",)
 
 
 def test_pyarrow_types_that_numpy_does_not_know(bot: Predictor) -> None:
@@ -172,3 +172,62 @@ def test_pyarrow_types_that_numpy_does_not_know(bot: Predictor) -> None:
     assert bot.predict(table).reasons[0] == ("level1: missing vix",)
     table = table.set_column(7, "vix", pa.array([Decimal(1)] * 32, pa.decimal128(10, 2)))
     assert set(bot.predict(table).levels.tolist()) == {"level1"}
+
+
+SHAPES = {
+    "array": lambda: pl.Series("vix", [[1.0, 2.0]] * 3, dtype=pl.Array(pl.Float64, 2)),
+    "array of one": lambda: pl.Series("vix", [[1.0]] * 3, dtype=pl.Array(pl.Float64, 1)),
+    "struct": lambda: pl.Series("vix", [{"a": 1.0, "b": 2.0}] * 3),
+    "list": lambda: pl.Series("vix", [[1.0]] * 3),
+    "object": lambda: pl.Series("vix", [object()] * 3, dtype=pl.Object),
+}
+
+
+def three() -> pl.DataFrame:
+    return pl.DataFrame({name: column[:3] for name, column in columns_of(golden_rows()["features"]).items()})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_polars_columns_that_hold_more_than_a_number_are_missing(bot: Predictor, shape: str) -> None:
+    assert bot.predict(three().with_columns(SHAPES[shape]())).levels.tolist() == ["level2"] * 3
+
+
+def test_polars_integers_of_128_bits_are_numbers(bot: Predictor) -> None:
+    frame = three().with_columns(pl.Series("vix", [1, 2, 3], dtype=pl.Int128))
+    plain = three().with_columns(pl.Series("vix", [1.0, 2.0, 3.0]))
+    assert (bot.predict(frame).probabilities == bot.predict(plain).probabilities).all()
+
+
+ONE_ROW = {
+    "pandas": lambda columns: pd.DataFrame(columns).tail(1),
+    "polars": lambda columns: pl.DataFrame(columns).tail(1),
+    "pyarrow": lambda columns: pa.table(columns).slice(len(columns["vix"]) - 1),
+    "pandas columns": lambda columns: dict(pd.DataFrame(columns).tail(1).items()),
+    "polars columns": lambda columns: pl.DataFrame(columns).tail(1).to_dict(),
+    "Series": lambda columns: pd.DataFrame(columns).iloc[-1],
+}
+
+
+@pytest.mark.parametrize("make", ONE_ROW.values(), ids=ONE_ROW.keys())
+def test_one_row_of_a_dataframe_is_a_row(bot: Predictor, make: Make) -> None:
+    columns = columns_of(golden_rows()["features"])
+    expected = bot.decide({name: float(column[-1]) for name, column in columns.items()})
+    assert bot.decide(make(columns)) == expected
+    del columns["dxy"]
+    assert bot.decide(make(columns)).level == "level2"
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_more_rows_of_a_dataframe_are_for_predict(bot: Predictor, make: Make) -> None:
+    columns = columns_of(golden_rows()["features"])
+    with pytest.raises(UsageError, match="decide takes one row, but got '32 rows'"):
+        bot.decide(make(columns))
+
+
+def test_a_mapping_of_series_is_a_table(bot: Predictor) -> None:
+    columns = columns_of(golden_rows()["features"])
+    for frame in (pd.DataFrame(columns), pl.DataFrame(columns)):
+        table = {name: frame[name] for name in columns}
+        assert (bot.predict(table).probabilities == bot.predict(frame).probabilities).all()
+        with pytest.raises(UsageError, match="decide takes one row"):
+            bot.decide(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -207,6 +208,27 @@ def test_nothing_to_open_is_said(tmp_path: Path) -> None:
         ({"confidence_threshold": 1.5}, "confidence_threshold must lie in [0, 1], but got 1.5"),
         ({"max_age_days": -1.0}, "max_age_days must be above 0, but got -1.0"),
         ({"release_after": 0.0}, "release_after must be above 0 seconds"),
+        ({"threads": 1.5}, "threads must be a whole number, but got 1.5"),
+        ({"threads": math.nan}, "threads must be a number, but got nan"),
+        ({"threads": math.inf}, "threads must be at most 1024, but got inf"),
+        ({"threads": 2**31}, "threads must be at most 1024"),
+        ({"threads": "2"}, "threads must be a number, but got '2'"),
+        ({"threads": True}, "threads must be a number, but got True"),
+        ({"threads": None}, "threads must be a number"),
+        ({"memory_budget": 2.5}, "memory_budget must be a whole number"),
+        ({"memory_budget": math.inf}, "memory_budget must be at most"),
+        ({"memory_budget": "3M"}, "memory_budget must be a number"),
+        ({"confidence_threshold": math.nan}, "confidence_threshold must lie in [0, 1], but got nan"),
+        ({"confidence_threshold": "0.3"}, "confidence_threshold must lie in [0, 1]"),
+        ({"max_age_days": 3e6}, "max_age_days must be at most 1e+06, but got 3000000.0"),
+        ({"max_age_days": math.nan}, "max_age_days must be a number"),
+        ({"max_age_days": "30"}, "max_age_days must be a number"),
+        ({"release_after": math.nan}, "release_after must be a number"),
+        ({"preload": "no"}, "preload must be True or False, but got 'no'"),
+        ({"drift": 1}, "drift must be True or False"),
+        ({"clock": 5}, "clock must be callable"),
+        ({"monotonic": 5}, "monotonic must be callable"),
+        ({"version": 2026.11}, "version must be text, but got 2026.11"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
@@ -357,3 +379,33 @@ def test_a_graph_without_its_ends_is_out(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(OnnxSession, "ends", lambda self: {"features": "tensor(double)"})
     with Predictor.open(TRIO, preload=True) as bot:
         assert "the graph must have features, tensor(float), but got 'tensor(double)'" in problem_of(bot)
+
+
+def test_whole_floats_as_configuration_files_have_them_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {
+        "threads": 2.0,
+        "memory_budget": 2.5e6,
+        "confidence_threshold": np.float32(0.25),
+        "max_age_days": 999_999,
+        "release_after": np.int64(60),
+    }
+    with Predictor.open(TRIO, **options) as bot:
+        settings = bot._source.settings
+        assert (settings.threads, settings.memory_budget) == (2, 2_500_000)
+        assert type(settings.threads) is type(settings.memory_budget) is int
+        table = [full_row(i) for i in range(8)]
+        assert bot.predict(table).levels.tolist() == ["level1"] * 8
+        assert str(bot.health().expires).startswith("4764-")
+        assert bot.health().status == "ok"
+
+
+@pytest.mark.parametrize("days", [1, 999_999, 1e6, math.inf])
+def test_every_age_that_is_accepted_has_a_date(days: float) -> None:
+    with Predictor.open(TRIO, max_age_days=days) as bot:
+        assert (bot.health().expires is None) == math.isinf(days)
+
+
+def test_sources_that_are_no_paths_are_refused() -> None:
+    for source in (None, 5, 1.5, b"store"):
+        with pytest.raises(UsageError, match="source must be a path or a name"):
+            Predictor.open(source)  # type: ignore[arg-type]

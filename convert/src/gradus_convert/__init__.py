@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gradus_runtime as _runtime  # noqa: F401  before onnxruntime, whose telemetry it switches off
+
 if TYPE_CHECKING:
     from gradus_convert.config import ArtifactConfig
     from gradus_convert.config import load as load_config

@@ -21,13 +21,13 @@ from gradus_runtime.monitoring.drift import DriftReport, report
 from gradus_runtime.monitoring.health import Health, Info
 from gradus_runtime.monitoring.model_info import ModelInfo, PredictionSummary, model_info, summarise
 from gradus_runtime.routing.request import Request
-from gradus_runtime.rows import adapt, is_mapping
+from gradus_runtime.rows import adapt, one_row
 from gradus_runtime.rows.moments import read_moment
 from gradus_runtime.serving import batch
 from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
-from gradus_runtime.serving.settings import Settings
+from gradus_runtime.serving.settings import Settings, check_arguments
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.serving.status import examine
 from gradus_runtime.sessions import forking
@@ -131,6 +131,7 @@ class Predictor:
             EnvironmentFailedError: It cannot be read, or this onnxruntime may not serve it.
             CheckError: Its verdict is below what is required.
         """
+        check_arguments(source, version, clock, monotonic)
         settings = Settings(
             preload,
             threads,
@@ -200,20 +201,17 @@ class Predictor:
         special = min_level is not None or confidence_threshold is not None or not use_confidence
         if special or fill or unavailable:
             request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence)
-        if type(row) is dict:
-            if len(row) > len(serving.schema.names):
-                self._say_ignored(serving, row)
-        elif not is_mapping(row):
-            raise UsageError("a row must be a mapping of names to values", value=type(row).__name__)
+        plain = row if type(row) is dict else one_row(row, serving.schema.names)
         recorder = self._recorder
         if recorder is None and at is None:
-            decision = decider.decide(row, request)
+            decision = decider.decide(plain, request)
         else:
             bar = None if at is None else read_moment(at)
             if recorder is None:
-                decision = dataclasses.replace(decider.decide(row, request), bar_time=bar)
+                decision = dataclasses.replace(decider.decide(plain, request), bar_time=bar)
             else:
-                decision = self._recorded(recorder, serving, decider, row, request, bar)
+                more = row.reasons if isinstance(row, BarFeatures) else ()
+                decision = self._recorded(recorder, serving, decider, plain, request, bar, more)
         if serving.events.count != self._seen:
             self._look(serving)
         return decision
@@ -539,12 +537,13 @@ class Predictor:
         recorder: Recorder,
         serving: ServedVersion,
         decider: Decider,
-        row: Mapping[str, Any],
+        row: dict[Any, Any],
         request: Request,
         bar: datetime | None,
+        more: tuple[str, ...],
     ) -> Decision:
         before = None if recorder.journal is None else recorder.journal.problem
-        decision = recorder.decide(serving, decider, row, request, bar)
+        decision = recorder.decide(serving, decider, row, request, bar, more)
         after = None if recorder.journal is None else recorder.journal.problem
         if recorder.writes_health or before != after:
             self._look(serving)
@@ -554,11 +553,6 @@ class Predictor:
         if self._recorder is None or self._recorder.journal is None:
             raise UsageError("a journal must be kept", hint='Open with journal="journal/".')
         return self._recorder
-
-    def _say_ignored(self, serving: ServedVersion, row: Mapping[str, Any]) -> None:
-        known = set(serving.schema.names)
-        others = [name for name in row if name not in known]
-        self._changes.ignored(others, len(others))
 
 
 def _open_again(

@@ -30,7 +30,7 @@ class Changes:
         self._unsaid = 0
         self._health = "ok"
         self._problems: tuple[str, ...] = ()
-        self._ignored_said = False
+        self.ignored_said = False
 
     def level(self, level: str, reasons: Sequence[str]) -> None:
         """Say that another level serves now."""
@@ -92,8 +92,8 @@ class Changes:
 
     def ignored(self, names: Sequence[Any], count: int) -> None:
         """Say once that rows hold columns that are no feature."""
-        if count and not self._ignored_said:
-            self._ignored_said = True
+        if count and not self.ignored_said:
+            self.ignored_said = True
             some = ", ".join(shown(name) for name in names[:5])
             say(
                 logging.INFO,

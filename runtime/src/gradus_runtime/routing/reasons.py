@@ -34,7 +34,12 @@ class Context:
 
 
 def explain(
-    context: Context, code: int, lacking: int, refused: int, weak: tuple[str, float] | None
+    context: Context,
+    code: int,
+    lacking: int,
+    refused: int,
+    weak: tuple[str, float] | None,
+    text: int = 0,
 ) -> tuple[str, ...]:
     """Return the reasons of one row, the best level's first.
 
@@ -44,6 +49,7 @@ def explain(
         lacking: Mask of the features without a usable value, before filling.
         refused: Mask of the levels whose graph gave no valid probabilities for this row.
         weak: Class and confidence of a call that was held, else None.
+        text: The first feature whose value is text, as its column + 1; 0 if none is.
     """
     if context.halted is not None:
         return (context.halted,)
@@ -56,7 +62,10 @@ def explain(
             reasons.append(f"{plan.name}: not tried, as min_level is {request.min_level}")
             break
         if short & plan.mask:
-            reasons.append(schema.explain_missing(i, short & plan.mask, request.unavailable))
+            why = schema.explain_missing(i, short & plan.mask, request.unavailable)
+            if text and (short & ~request.unavailable & plan.mask) >> (text - 1) & 1:
+                why += f" ({schema.names[text - 1]} is text, not a number)"
+            reasons.append(why)
         elif refused >> i & 1:
             reasons.append(f"{plan.name}: gave no valid probabilities for this row")
         elif i in context.blocked:
@@ -79,6 +88,11 @@ def explain(
     return tuple(reasons)
 
 
+def first_of(mask: int) -> int:
+    """Return the column + 1 of the first feature in a mask; 0 if there is none."""
+    return (mask & -mask).bit_length()
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """How a batch was served, in 10 bytes a row: enough to say the reasons later.
@@ -88,15 +102,18 @@ class Trace:
         codes: uint8 [n], as `explain` takes them.
         lacking: uint8 [n, ceil(F / 8)], bit i of a row (little-endian) stands for feature i.
         refused: uint16 [n], masks of levels; None while no graph misbehaved.
+        texts: uint16 [n], as `explain` takes `text`; None if no value is text.
     """
 
     context: Context
     codes: NDArray[np.uint8]
     lacking: NDArray[np.uint8]
     refused: NDArray[np.uint16] | None
+    texts: NDArray[np.uint16] | None = None
 
     def reasons(self, row: int, weak: tuple[str, float] | None) -> tuple[str, ...]:
         """Return the reasons of one row."""
         lacking = int.from_bytes(self.lacking[row].tobytes(), "little")
         refused = 0 if self.refused is None else int(self.refused[row])
-        return explain(self.context, int(self.codes[row]), lacking, refused, weak)
+        text = 0 if self.texts is None else int(self.texts[row])
+        return explain(self.context, int(self.codes[row]), lacking, refused, weak, text)

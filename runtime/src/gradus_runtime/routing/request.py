@@ -11,9 +11,10 @@ import numpy as np
 
 from gradus_runtime.errors import UsageError
 from gradus_runtime.routing.schema import Schema
-from gradus_runtime.rows.values import read_value
+from gradus_runtime.rows.mappings import is_mapping
+from gradus_runtime.rows.values import read_number, read_value
 
-__all__ = ["Request", "resolve"]
+__all__ = ["Request", "checked_threshold", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def resolve(
         raise UsageError("a threshold must lie in [0, 1]", place="confidence_threshold", value=threshold)
     values: dict[int, float] = {}
     fillable = 0
+    if fill is not None and not is_mapping(fill):
+        raise UsageError("fill must be a mapping of groups to numbers", value=type(fill).__name__)
     for name, value in (fill or {}).items():
         number = read_value(value)
         if math.isnan(number):
@@ -66,6 +69,8 @@ def resolve(
         values.update(dict.fromkeys(schema.columns_of(mask), number))
     if isinstance(unavailable, str):
         unavailable = (unavailable,)
+    if not isinstance(unavailable, Iterable):
+        raise UsageError("unavailable must be groups or features", value=unavailable)
     declared = 0
     for name in unavailable:
         declared |= _mask_of(schema, name, "unavailable")
@@ -74,7 +79,21 @@ def resolve(
     return Request(declared, fillable, values, last, min_level, least)
 
 
+def checked_threshold(threshold: Any) -> float:
+    """Return a threshold of confidence.
+
+    Raises:
+        UsageError: It is no number in [0, 1].
+    """
+    number = math.nan if issubclass(type(threshold), bool | np.bool_) else read_number(threshold)
+    if not 0.0 <= number <= 1.0:
+        raise UsageError("confidence_threshold must lie in [0, 1]", value=threshold)
+    return number
+
+
 def _mask_of(schema: Schema, name: Any, place: str) -> int:
+    if not isinstance(name, str):
+        raise UsageError("a group or feature must be text", place=place, value=name)
     if name in schema.groups:
         return schema.groups[name]
     if name in schema.names:

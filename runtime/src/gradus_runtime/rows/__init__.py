@@ -7,6 +7,16 @@ comes of each kind of value.
 from gradus_runtime.rows.adapt import adapt
 from gradus_runtime.rows.base import CHUNK_ROWS, Rows
 from gradus_runtime.rows.mappings import is_mapping
-from gradus_runtime.rows.values import read_mapping
+from gradus_runtime.rows.one_row import one_row, row_of_columns
+from gradus_runtime.rows.values import read_mapping, read_row
 
-__all__ = ["CHUNK_ROWS", "Rows", "adapt", "is_mapping", "read_mapping"]
+__all__ = [
+    "CHUNK_ROWS",
+    "Rows",
+    "adapt",
+    "is_mapping",
+    "one_row",
+    "read_mapping",
+    "read_row",
+    "row_of_columns",
+]

@@ -11,9 +11,10 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.arrays import ArrayRows, StructuredRows
 from gradus_runtime.rows.base import Rows
 from gradus_runtime.rows.frames import FrameRows, is_frame
-from gradus_runtime.rows.mappings import MappingRows, is_mapping
+from gradus_runtime.rows.mappings import MappingRows, defines, is_mapping
+from gradus_runtime.rows.values import by_name
 
-__all__ = ["adapt"]
+__all__ = ["adapt", "columns_of", "is_column"]
 
 
 def adapt(
@@ -48,10 +49,10 @@ def adapt(
             )
         if not any(is_mapping(row) for row in table):
             return _array(_from_lists(table), features, names, ordered, widths or {len(features): features})
-    if is_frame(table) and not isinstance(table, Mapping):
+    if not issubclass(type(table), Mapping) and is_frame(table):
         return FrameRows(table, features)
     if is_mapping(table):
-        columns = _columns_of(table, features)
+        columns = columns_of(table, features)
         return MappingRows([table], features) if columns is None else columns
     if isinstance(table, list | tuple):
         if not table or any(is_mapping(row) for row in table):
@@ -70,13 +71,17 @@ def adapt(
 
 
 def _from_lists(table: Sequence[Any]) -> np.ndarray[Any, Any]:
-    try:
-        array = np.array(table, dtype=object)
-    except ValueError:
-        array = np.empty(0, object)
-    if array.ndim != 2:
-        raise UsageError("lists of values must be of one length", place="table", value=array.shape)
+    lengths = {len(row) if issubclass(type(row), _SEQUENCES) else -1 for row in table}
+    if len(lengths) > 1 or -1 in lengths:
+        raise UsageError("lists of values must be of one length", place="table", value=sorted(lengths))
+    array = np.empty((len(table), lengths.pop() if lengths else 0), object)
+    for i, row in enumerate(table):
+        for j, value in enumerate(row):
+            array[i, j] = value  # one by one: a value that is itself a sequence stays one value
     return array
+
+
+_SEQUENCES = (list, tuple, np.ndarray)
 
 
 def _array(
@@ -107,27 +112,39 @@ def _array(
     return ArrayRows(array, widths.get(width, features), features)
 
 
-def _columns_of(table: Any, features: Sequence[str]) -> Rows | None:
-    """Read a mapping of names to columns of one length; None if it is one row."""
-    present = set(table.keys())
-    found = {name: table[name] for name in features if name in present}
-    if not found or not all(_is_column(column) for column in found.values()):
+def columns_of(table: Any, features: Sequence[str]) -> Rows | None:
+    """Read a mapping of names to columns of one length; None if it is one row.
+
+    Raises:
+        UsageError: The columns are of different lengths.
+    """
+    present = by_name(table)
+    found = {name: present[name] for name in features if name in present}
+    if not found or not all(is_column(column) for column in found.values()):
         return None
     lengths = {len(column) for column in found.values()}
     if len(lengths) != 1:
         raise UsageError("columns must be of one length", place="table", value=sorted(lengths))
-    return FrameRows(_Columns(table, found, lengths.pop()), features)
+    return FrameRows(_Columns(list(present), found, lengths.pop()), features)
 
 
-def _is_column(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+def is_column(value: Any) -> bool:
+    """Whether a value is a column: a list, a tuple, a one-dimensional array, or a Series."""
+    kind = type(value)
+    if kind is float or kind is int or kind is str or value is None:
+        return False
+    if issubclass(kind, np.ndarray):
+        return bool(value.ndim == 1)
+    if issubclass(kind, np.generic):
+        return False
+    return issubclass(kind, list | tuple) or (defines(kind, "to_numpy") and defines(kind, "__len__"))
 
 
 class _Columns:
     """A mapping of names to columns, seen as a dataframe."""
 
-    def __init__(self, table: Any, found: Mapping[str, Any], count: int) -> None:
-        self.columns = list(table)
+    def __init__(self, names: list[str], found: Mapping[str, Any], count: int) -> None:
+        self.columns = names
         self._found = found
         self._count = count
 
@@ -136,4 +153,6 @@ class _Columns:
 
     def __getitem__(self, name: str) -> Any:
         column = self._found[name]
-        return column if isinstance(column, np.ndarray) else np.fromiter(column, object, len(column))
+        if not issubclass(type(column), list | tuple):
+            return column
+        return np.fromiter(column, object, len(column))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.rows.base import Float32
+from gradus_runtime.rows.base import Float32, Texts
 from gradus_runtime.rows.values import read_column
 
 __all__ = ["ArrayRows", "StructuredRows", "find_columns"]
@@ -25,10 +25,10 @@ def find_columns(present: Sequence[Any], names: Sequence[str]) -> tuple[NDArray[
     wanted = set(names)
     ignored = []
     for i, name in enumerate(present):
-        if not isinstance(name, str) or name not in wanted:
+        if not issubclass(type(name), str) or (name := str.__str__(name)) not in wanted:
             ignored.append(name)
         elif name in places:
-            raise UsageError("a feature must be one column", place="columns", value=str(name))
+            raise UsageError("a feature must be one column", place="columns", value=name)
         else:
             places[name] = i
     return np.array([places.get(name, -1) for name in names], np.intp), tuple(ignored)
@@ -52,7 +52,10 @@ class ArrayRows:
                 value=array.shape,
                 hint=f"There are {len(present)} names.",
             )
+        if not issubclass(type(array), np.ma.MaskedArray):
+            array = np.ndarray.view(array, np.ndarray)  # a matrix has no one-dimensional columns
         self.count = array.shape[0]
+        self.texts = Texts(self.count)
         self._array = array
         self._places, self.ignored = find_columns(present, names)
         width = len(names)
@@ -78,7 +81,7 @@ class ArrayRows:
             if place < 0:
                 out[:, i] = np.nan
             else:
-                read_column(part[:, place], out[:, i])
+                self.texts.note(start, i, read_column(part[:, place], out[:, i]))
         return out
 
 
@@ -90,6 +93,7 @@ class StructuredRows:
         if array.ndim != 1:
             raise UsageError("a structured array must have one dimension", place="table", value=array.shape)
         self.count = array.shape[0]
+        self.texts = Texts(self.count)
         self._array = array
         self._fields = [name if name in fields else None for name in names]
         wanted = set(names)
@@ -101,5 +105,5 @@ class StructuredRows:
         out = np.full((stop - start, len(self._fields)), np.nan, np.float32)
         for i, name in enumerate(self._fields):
             if name is not None and part[name].ndim == 1:
-                read_column(part[name], out[:, i])
+                self.texts.note(start, i, read_column(part[name], out[:, i]))
         return out

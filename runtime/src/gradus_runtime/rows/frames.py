@@ -12,7 +12,7 @@ import numpy as np
 
 from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.arrays import find_columns
-from gradus_runtime.rows.base import Float32
+from gradus_runtime.rows.base import Float32, Texts
 from gradus_runtime.rows.values import read_column
 
 __all__ = ["FrameRows", "is_frame"]
@@ -49,6 +49,7 @@ class FrameRows:
                 column = table.column(place) if arrow else table[present[place]]
                 self._columns.append(_slicer(column, present[place]))
         self.count = int(table.num_rows) if arrow else len(table)
+        self.texts = Texts(self.count)
 
     def block(self, start: int, stop: int) -> Float32:
         """Return rows as float32; see `Rows.block`."""
@@ -57,7 +58,7 @@ class FrameRows:
             if column is None:
                 out[:, i] = np.nan
             else:
-                read_column(column(start, stop), out[:, i])
+                self.texts.note(start, i, read_column(column(start, stop), out[:, i]))
         return out
 
 
@@ -67,16 +68,22 @@ def _slicer(column: Any, name: str) -> Callable[[int, int], Any]:
         return lambda start, stop: column.iloc[start:stop].to_numpy()
     if hasattr(column, "slice") and hasattr(column, "null_count") and not callable(column.null_count):
         return lambda start, stop: _arrow_numpy(column.slice(start, stop - start))
+    if str(getattr(column, "dtype", "")) in _NO_NUMPY:
+        return lambda start, stop: np.fromiter(column.slice(start, stop - start).to_list(), object)
     if hasattr(column, "slice") and hasattr(column, "to_numpy"):
         return lambda start, stop: column.slice(start, stop - start).to_numpy()
     if hasattr(column, "__array__"):
-        return lambda start, stop: np.asarray(column[start:stop])
+        return lambda start, stop: np.asanyarray(column[start:stop])  # a masked array stays one
     raise UsageError(
         "a column must have to_numpy() or __array__()",
         place=f"column {name}",
         value=type(column).__name__,
         hint="Pass pandas, polars or pyarrow data, a list of mappings, or an array with names.",
     )
+
+
+_NO_NUMPY = ("Int128", "UInt128")
+"""Types of polars that numpy has no type for."""
 
 
 def _arrow_numpy(column: Any) -> Any:

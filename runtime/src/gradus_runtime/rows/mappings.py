@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gradus_runtime.rows.base import Float32
-from gradus_runtime.rows.values import read_mapping
+from gradus_runtime.rows.base import Float32, Texts
+from gradus_runtime.rows.values import by_name, read_row
 
-__all__ = ["MappingRows", "is_mapping"]
+__all__ = ["MappingRows", "defines", "is_mapping"]
 
 
 def is_mapping(value: Any) -> bool:
-    """Whether a value can be read by name: a Mapping, or a class with `keys` and `[]`, as a pandas Series."""
-    return isinstance(value, Mapping) or (
-        hasattr(value, "keys") and hasattr(value, "__getitem__") and not isinstance(value, type)
-    )
+    """Whether a value can be read by name: its class has `keys` and `[]`, as a dict or a pandas Series."""
+    kind = type(value)
+    return kind is dict or (kind is not type and defines(kind, "keys") and defines(kind, "__getitem__"))
+
+
+def defines(kind: type, name: str) -> bool:
+    """Whether a class or one that it derives from defines a name; asks nothing of the class itself."""
+    return any(name in _namespace(each) for each in _bases(kind))
+
+
+_bases = type.__dict__["__mro__"].__get__
+_namespace = type.__dict__["__dict__"].__get__
 
 
 class MappingRows:
@@ -25,16 +33,23 @@ class MappingRows:
 
     def __init__(self, rows: Sequence[Any], names: Sequence[str]) -> None:
         self.count = len(rows)
+        self.texts = Texts(self.count)
         self._rows = rows
         self._names = names
         known = set(names)
-        first = next((row for row in rows if isinstance(row, Mapping)), {})
-        self.ignored = tuple(name for name in first if name not in known)
+        first: Any = next((row for row in rows if is_mapping(row)), {})
+        self.ignored = tuple(name for name in by_name(first) if name not in known)
 
     def block(self, start: int, stop: int) -> Float32:
         """Return rows as float32; see `Rows.block`."""
         out = np.empty((stop - start, len(self._names)), np.float32)
         for i in range(start, stop):
             row = self._rows[i]
-            out[i - start] = read_mapping(row if is_mapping(row) else {}, self._names)
+            values, texts = read_row(row if is_mapping(row) else {}, self._names)
+            out[i - start] = values
+            if texts:
+                self.texts.note(i, (texts & -texts).bit_length() - 1, _ONE)
         return out
+
+
+_ONE = np.ones(1, np.bool_)

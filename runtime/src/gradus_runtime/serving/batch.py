@@ -149,5 +149,7 @@ class _Job:
             classes=schema.classes,
             version=serving.manifest.version,
             ignored=rows.ignored,
-            _trace=Trace(serving.context(request, halted), self._codes, self._lacking, self._refused),
+            _trace=Trace(
+                serving.context(request, halted), self._codes, self._lacking, self._refused, rows.texts.found
+            ),
         )

@@ -29,8 +29,7 @@ from gradus_runtime.monitoring.health import Health, JournalHealth
 from gradus_runtime.monitoring.health_file import HealthFile, write_whole
 from gradus_runtime.monitoring.metrics import DecisionCounts, Snapshot, render
 from gradus_runtime.routing.request import Request
-from gradus_runtime.rows import CHUNK_ROWS, Rows, read_mapping
-from gradus_runtime.serving.candle_features import BarFeatures
+from gradus_runtime.rows import CHUNK_ROWS, Rows
 from gradus_runtime.serving.drift_history import restore
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
@@ -63,17 +62,25 @@ class Recorder:
         self._about: dict[str, Any] = {}
 
     def decide(
-        self, serving: ServedVersion, decider: Decider, row: Any, request: Request, bar: datetime | None
+        self,
+        serving: ServedVersion,
+        decider: Decider,
+        row: dict[Any, Any],
+        request: Request,
+        bar: datetime | None,
+        more: tuple[str, ...] = (),
     ) -> Decision:
-        """Answer one row as `decider` does, and take the answer down."""
+        """Answer one row as `decider` does, and take the answer down, with `more` reasons."""
         began = time.perf_counter()
         names = serving.schema.names
-        values = read_mapping(row, names)
-        decision = decider.decide(dict(zip(names, values, strict=True)), request)
+        values, texts = decider.read(row)
+        if texts:
+            decision = decider.decide_values(values, texts, request)
+        else:
+            decision = decider.decide(dict(zip(names, values, strict=True)), request)
         took = time.perf_counter() - began
         journal = self.journal
         chosen = None if journal is None else journal.new_ids(1)[0]
-        more = row.reasons if isinstance(row, BarFeatures) else ()
         decision = dataclasses.replace(decision, id=chosen, bar_time=bar, reasons=(*decision.reasons, *more))
         self._count(serving, decision, took)
         if journal is not None:

@@ -1,0 +1,83 @@
+"""From the probabilities of one row to its decision: threshold, reasons, log, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gradus_runtime.decision import Decision, new_decision
+from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
+from gradus_runtime.routing.reasons import explain
+from gradus_runtime.routing.request import Request
+from gradus_runtime.serving.served_version import ServedVersion
+
+__all__ = ["Finish", "Reasons", "finish_for"]
+
+
+class Reasons:
+    """Words reasons; the last ones are remembered, as the next row mostly lacks the same."""
+
+    def __init__(self, serving: ServedVersion) -> None:
+        self._serving = serving
+        self._remembered: tuple[object, tuple[str, ...]] = (None, ())
+
+    def __call__(
+        self,
+        request: Request,
+        code: int,
+        lacking: int,
+        refused: int,
+        weak: tuple[str, float] | None,
+        text: int,
+    ) -> tuple[str, ...]:
+        """Return the reasons of a row; arguments as for `explain`."""
+        serving = self._serving
+        usual = request is serving.default and not refused and weak is None
+        key = (code, lacking, text, serving.events.count)
+        remembered, reasons = self._remembered
+        if usual and remembered == key:
+            return reasons
+        reasons = explain(serving.context(request, None), code, lacking, refused, weak, text)
+        if usual:
+            self._remembered = (key, reasons)
+        return reasons
+
+
+Finish = Callable[..., Decision]
+
+
+def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
+    """Return what makes a decision of probabilities of the level `code`: threshold, reasons, log, counts."""
+    schema, counts = serving.schema, serving.counts
+    classes, name, version = schema.classes, schema.level_names[code], serving.manifest.version
+    held_action = serving.manifest.decision.fallback_action
+    always = bool(code) or not schema.first_is_in_service
+
+    def finish(
+        request: Request,
+        label: int,
+        confidence: float,
+        by_class: Mapping[str, float],
+        lacking: int,
+        refused: int,
+        given: bytes,
+        text: int = 0,
+    ) -> Decision:
+        action, weak = classes[label], None
+        threshold = request.threshold
+        if threshold is not None and confidence < threshold:
+            weak = (action, confidence)
+            action = held_action
+        why: tuple[str, ...] = ()
+        if always or lacking or weak is not None or request.unavailable:
+            why = reasons(request, code, lacking, refused, weak, text)
+        if serving.last != code:
+            serving.changes.level(name, why if code else ())
+            serving.last = code
+        if counts is not None:
+            held = counts.held
+            held.append((given, code, label, confidence))
+            if len(held) >= BUFFER_ROWS:
+                counts.settle()
+        return new_decision(action, confidence, name, why, by_class, version)
+
+    return finish
