@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gradus_runtime as _runtime  # noqa: F401  before onnxruntime, whose telemetry it switches off
+
 if TYPE_CHECKING:
     from gradus_runtime.contracts.feature_order import load as load_feature_order
     from gradus_train.config import TrainingConfig

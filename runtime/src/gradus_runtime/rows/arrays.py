@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.base import Float32, Texts
-from gradus_runtime.rows.values import read_column
+from gradus_runtime.rows.values import mask_of, read_column
 
 __all__ = ["ArrayRows", "StructuredRows", "find_columns"]
 
@@ -52,7 +52,7 @@ class ArrayRows:
                 value=array.shape,
                 hint=f"There are {len(present)} names.",
             )
-        if not issubclass(type(array), np.ma.MaskedArray):
+        if mask_of(array) is None:
             array = np.ndarray.view(array, np.ndarray)  # a matrix has no one-dimensional columns
         self.count = array.shape[0]
         self.texts = Texts(self.count)

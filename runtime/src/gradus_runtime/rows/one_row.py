@@ -32,7 +32,7 @@ def one_row(row: Any, names: Sequence[str]) -> dict[str, Any]:
     if issubclass(kind, dict):
         return by_name(row)
     if issubclass(kind, np.ndarray | np.void) and row.dtype.names is not None:
-        return _only(StructuredRows(np.ma.atleast_1d(row), names), names)
+        return _only(StructuredRows(row.reshape(-1), names), names)
     if is_frame(row):
         return _only(FrameRows(row, names), names)
     if is_mapping(row):

@@ -17,6 +17,7 @@ __all__ = [
     "FLOAT32_BOUND",
     "by_name",
     "is_text",
+    "mask_of",
     "read_column",
     "read_mapping",
     "read_number",
@@ -36,6 +37,20 @@ _exact_float = float.conjugate
 def is_text(value: Any) -> bool:
     """Whether a value is text, as exchanges send numbers."""
     return issubclass(type(value), _TEXT)
+
+
+def mask_of(array: Any) -> NDArray[np.bool_] | None:
+    """Return the mask of a masked array; None of any other array.
+
+    numpy imports that module when it is first asked for. Who has a masked array has it imported; nobody else
+    needs it, and a fork while another thread imports would leave the import locked in the child.
+    """
+    module = sys.modules.get("numpy.ma")
+    masked = getattr(module, "MaskedArray", None)
+    if masked is None or not issubclass(type(array), masked):
+        return None
+    mask: NDArray[np.bool_] = module.getmaskarray(array)  # type: ignore[union-attr]  # it is there
+    return mask
 
 
 def read_number(value: Any) -> float:
@@ -80,7 +95,8 @@ def _numpy_number(value: Any) -> float:
 
 
 def _array_number(value: Any) -> float:
-    if issubclass(type(value), np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+    mask = mask_of(value)
+    if mask is not None and mask.any():
         return _NAN
     plain = np.ndarray.view(value, np.ndarray)
     if plain.ndim or plain.dtype.kind not in _NUMERIC_KINDS + "O":
@@ -185,8 +201,8 @@ def read_column(values: Any, out: Float32) -> NDArray[np.bool_] | None:
         out[:] = _NAN
         if array.dtype.kind in "UST":
             texts = np.ones(len(array), bool)
-    if issubclass(type(values), np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(values)
+    mask = mask_of(values)
+    if mask is not None:
         out[mask] = _NAN
         texts = None if texts is None else texts & ~mask
     return texts if texts is not None and texts.any() else None

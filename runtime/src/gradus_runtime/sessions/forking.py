@@ -32,6 +32,7 @@ class AfterFork(Protocol):
 
 _told: dict[int, ref[AfterFork]] = {}
 _opening: dict[object, int] = {}
+_forking: dict[int, int] = {}
 _put_aside: list[Any] = []
 
 
@@ -45,8 +46,10 @@ def tell_after_fork(thing: AfterFork) -> None:
 
 @contextmanager
 def opening() -> Iterator[None]:
-    """While a session is opened: forks by other threads wait."""
-    token = object()
+    """While a session is opened: forks by other threads wait, and this one waits for them."""
+    token, until = object(), time.monotonic() + WAIT_SECONDS
+    while _forking and threading.get_ident() not in _forking.values() and time.monotonic() < until:
+        time.sleep(0.001)
     try:
         _opening[token] = threading.get_ident()
         yield
@@ -60,17 +63,23 @@ def put_aside(session: Any) -> None:
 
 
 def _before() -> None:
+    _forking[threading.get_ident()] = threading.get_ident()
     me, until = threading.get_ident(), time.monotonic() + WAIT_SECONDS
     while any(thread != me for thread in list(_opening.values())) and time.monotonic() < until:
         time.sleep(0.001)
 
 
+def _after() -> None:
+    _forking.pop(threading.get_ident(), None)
+
+
 def _in_child() -> None:
     _opening.clear()
+    _forking.clear()
     for told in list(_told.values()):
         thing = told()
         if thing is not None:
             thing.after_fork()
 
 
-os.register_at_fork(before=_before, after_in_child=_in_child)
+os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
