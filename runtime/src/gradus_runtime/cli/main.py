@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -80,6 +81,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         An `ExitCode`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if os.name != "posix":
+        print(
+            f"gradus needs a POSIX system (Linux, macOS, or Windows with WSL), not {os.name}", file=sys.stderr
+        )
+        return int(ExitCode.ENVIRONMENT)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of classes may be in any script, terminals are not
+            stream.reconfigure(errors="backslashreplace")
     if "--version" in arguments[:2] and not {*arguments} - {"--version", "--json"}:
         _print_versions(as_json="--json" in arguments)
         return int(ExitCode.DONE)
