@@ -80,7 +80,7 @@ def main() -> None:
     started = time.monotonic()
     candles, macro = f"{DATA}/candles.csv", f"{DATA}/macro.csv"
     gradus("simulate", "--out", DATA)
-    training = ("--candles", candles, "--macro", macro, "--config", "config/demo.toml")
+    training = ("--candles", candles, "--daily", macro, "--config", "config/demo.toml")
     gradus("train", *training, "--out", RUN, "--store", STORE, "--resume")
     gradus("convert", "--run", RUN, "--store", STORE, "--pin")
 

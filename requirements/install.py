@@ -148,6 +148,8 @@ def name_relatively(site: Path) -> None:
     Python up to 3.12 reads `.pth` files in the locale's encoding, and does not start where LC_ALL=C meets a
     path with another letter.
     """
+    if site.resolve() != site.absolute():  # a relative path would be read from where the link is
+        return
     for path in site.glob("*gradus*.pth"):
         lines = path.read_text("utf-8").splitlines()
         named = [os.path.relpath(line, site.resolve()) if line.startswith("/") else line for line in lines]

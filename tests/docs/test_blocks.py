@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.blocks import DOCUMENTS, PROJECT, Block, blocks
-from tests.support.projects import copy_project
+from tests.support.projects import copy_project, link_environment
 
 pytestmark = pytest.mark.long
 
@@ -43,13 +43,23 @@ for line in sys.stdin:
 """
 
 
-def clone(folder: Path) -> Path:
-    """Copy what version control would give, and what `make demo` left; the environment is shared."""
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What version control would give, with an environment of its own: blocks may install into it."""
+    folder = tmp_path_factory.mktemp("template") / "gradus"
     copy_project(folder)
+    link_environment(folder, Path(sys.base_prefix) / "bin" / "python3")
+    (folder / ".venv" / ".ready").touch()
+    return folder
+
+
+def clone(template: Path, folder: Path) -> Path:
+    """Copy the template, and what `make demo` left; the copies share the template's environment."""
+    shutil.copytree(template, folder, ignore=shutil.ignore_patterns(".venv"), dirs_exist_ok=True)
     for name in LEFT_BY_THE_DEMO:
         assert (PROJECT / name).is_dir(), f"{name} is missing: run `make demo` first"
         shutil.copytree(PROJECT / name, folder / name, symlinks=True, dirs_exist_ok=True)
-    (folder / ".venv").symlink_to(Path(sys.prefix))
+    (folder / ".venv").symlink_to(template / ".venv")
     return folder
 
 
@@ -72,7 +82,7 @@ class Reader:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE_", "PYTEST_"))},
             "BLOCK_STATE": str(self._state),
-            "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(self._project / ".venv" / "bin"), os.environ["PATH"]]),
         }
         body = "".join(line.removeprefix("$ ") for line in block.body.splitlines(keepends=True))
         script = ["bash", "-c", SHELL.replace("{body}", body)]
@@ -93,7 +103,7 @@ class Reader:
         if self._python is None:
             with self._errors.open("w") as errors:
                 self._python = subprocess.Popen(
-                    [sys.executable, "-c", SESSION],
+                    [str(self._project / ".venv" / "bin" / "python"), "-c", SESSION],
                     cwd=self._project,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -117,9 +127,9 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
+def reader(template: Path, tmp_path: Path) -> Iterator[Reader]:
     (tmp_path / "gradus").mkdir()
-    reader = Reader(clone(tmp_path / "gradus"), tmp_path)
+    reader = Reader(clone(template, tmp_path / "gradus"), tmp_path)
     yield reader
     reader.close()
 
