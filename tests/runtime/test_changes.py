@@ -88,7 +88,8 @@ def test_ignored_columns_are_counted_once(bot: Predictor, caplog: pytest.LogCapt
         bot.decide(row)
         bot.predict([row])
     assert lines(caplog) == [
-        "7 columns are no feature of the artifact and are ignored: other0, other1, other2, other3, other4 ..."
+        "ignoring 7 columns that are not features of this artifact: "
+        "other0, other1, other2, other3, other4 ..."
     ]
 
 

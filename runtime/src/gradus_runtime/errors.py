@@ -148,7 +148,7 @@ class DataError(UsageError):
 
 
 class CheckError(GradusError):
-    """A check said no: a gate, a parity proof, a validation."""
+    """A check failed: a gate, a parity proof, a validation."""
 
     exit_code = ExitCode.CHECK_FAILED
 

@@ -100,12 +100,12 @@ class Predictor:
             source: A store folder (its pin is honoured), a version folder, an exported .zip, or the name of
                 an installed artifact wheel.
             version: A version of the store instead of the pinned one; then `reload_if_changed` does nothing.
-            preload: Load and prove every level now, and keep all: for who wants no slow first row.
+            preload: Load and prove every level now, and keep all: if the first prediction must not be slow.
             threads: Threads for a batch.
             memory_budget: Bytes of intermediate results while a batch is scored: it sets the rows scored at
                 once. 3 MiB are 88 rows of 1,400 trees (34 KB a row).
-            confidence_threshold: Instead of the artifact's: calls below it become the fallback action.
-            max_age_days: Instead of the artifact's: so long after the end of its training data it may serve.
+            confidence_threshold: Overrides the artifact's: calls below it become the fallback action.
+            max_age_days: Overrides the artifact's expiry: days after the end of the training data.
             release_after: Seconds after which a level that served nothing is released; None for never.
             drift: Count what `drift()` reports.
             require: The least verdict that a version must have: "moves", "direction" or "tradable". A version

@@ -22,7 +22,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--encoding",
         choices=("compact", "treeops", "treeops5", "auto"),
         default="compact",
-        help="of the graphs; compact by default",
+        help="encoding of the graphs (default: compact)",
     )
     parser.add_argument(
         "--level",
@@ -39,7 +39,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="leave this member out, the weights of the others renormalised; may be repeated",
     )
     parser.add_argument("--version", help="calendar version; by default today's, with .postN when taken")
-    parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
+    parser.add_argument("--dry-run", action="store_true", help="compile and prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
     parser.add_argument(
         "--pin-anyway", action="store_true", help="pin even a version that knows nothing (verdict none)"

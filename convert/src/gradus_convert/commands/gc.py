@@ -16,7 +16,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-pinned", type=int, default=3, metavar="M", help="keep the M versions pinned last as well (3)"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be removed; remove nothing")
     options.add_store(parser)
     options.add_actor(parser)
 

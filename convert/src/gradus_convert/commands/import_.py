@@ -50,12 +50,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--encoding",
         choices=("compact", "treeops", "treeops5", "auto"),
         default="compact",
-        help="of the graphs; compact by default",
+        help="encoding of the graphs (default: compact)",
     )
     parser.add_argument(
-        "--any-version", action="store_true", help="take what another scikit-learn wrote, at your own risk"
+        "--any-version",
+        action="store_true",
+        help="accept files of another scikit-learn version, at your own risk",
     )
-    parser.add_argument("--max-bytes", type=int, help="bound of a file, also when decompressed; 1 GiB")
+    parser.add_argument(
+        "--max-bytes", type=int, help="size limit of a file, also decompressed (default: 1 GiB)"
+    )
     parser.add_argument(
         "--drop-member",
         action="append",
@@ -71,9 +75,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rename-features", action="store_true", help="replace what a feature's name cannot hold by _"
     )
-    parser.add_argument("--max-memory", type=int, metavar="BYTES", help="of the process that reads the files")
-    parser.add_argument("--max-seconds", type=float, metavar="N", help="after which that process is ended")
-    parser.add_argument("--dry-run", action="store_true", help="prove, but publish nothing")
+    parser.add_argument(
+        "--max-memory", type=int, metavar="BYTES", help="memory limit of the process that reads the files"
+    )
+    parser.add_argument(
+        "--max-seconds", type=float, metavar="N", help="time limit of that process, in seconds"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="compile and prove, but publish nothing")
     parser.add_argument("--pin", action="store_true", help="pin the version as well")
     options.add_no_check(parser)
     parser.add_argument("--actor", help="who does it, for the history")

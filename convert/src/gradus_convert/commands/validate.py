@@ -25,7 +25,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a store, a version's folder, an exported .zip, a manifest.json or a feature_order.json",
     )
-    parser.add_argument("--pinned", action="store_true", help="of a store, check only the pinned version")
+    parser.add_argument("--pinned", action="store_true", help="check only the pinned version of a store")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML as well")
     rows = parser.add_argument_group("a sample of rows, against one artifact")
     rows.add_argument(

@@ -1,7 +1,7 @@
 """`gradus compact`: the tree operators of any ONNX file, rewritten into the compact encoding.
 
-`compact` is the door. `operators` reads a tree operator into an `Ensemble`, `lowering` writes it as plain
-tensor operators, `probes` holds both side by side, `rewrite` does so for a whole file, `measure` says what it
+`compact` is the entry point. `operators` reads a tree operator into an `Ensemble`, `lowering` writes it as
+plain tensor operators, `probes` compares the two, `rewrite` does so for a whole file, `measure` says what it
 saved.
 """
 

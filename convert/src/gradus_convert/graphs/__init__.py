@@ -1,8 +1,8 @@
 """Forests to ONNX: one self-contained graph a level.
 
-`build_level` is the door. Beneath it: `tables` lays trees out for the walk, `compact` and `treeops` are the
-two encodings, `vote` joins the members, `fragments` brings in members that are no trees, `operators` says
-which operators a level's graph may hold.
+`build_level` is the entry point. Below it: `walk_tables` lays trees out for the walk, `compact` and `treeops`
+are the two encodings, `vote` and `exact_vote` join the members, `fragments` brings in members that are not
+trees, `operators` lists the operators that a level's graph may hold.
 """
 
 from gradus_convert.graphs.level import build_level

@@ -12,7 +12,7 @@ ALIGNMENT = 16
 """Bytes. What reads a file keeps it at such an address, and the widest of our numbers has eight."""
 
 _TELLING = 2048
-"""So many bytes tell a constant from what lies between it and the one before."""
+"""Length of the prefix used to locate a constant in the file."""
 
 
 def aligned_bytes(model: onnx.ModelProto) -> bytes:

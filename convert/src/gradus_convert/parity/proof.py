@@ -140,7 +140,7 @@ def _check_bits(
 
 
 def _some(rows: Float32, count: int) -> Float32:
-    """Return about so many rows, or a few more, from all over."""
+    """Sample about `count` rows, evenly spaced."""
     return rows[:: max(1, len(rows) // count)]
 
 

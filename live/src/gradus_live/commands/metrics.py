@@ -15,9 +15,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
     options.add_journal(parser)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: this machine only)"
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
-    parser.add_argument("--port", type=int, default=9464, help="port to listen at (default: 9464)")
+    parser.add_argument("--port", type=int, default=9464, help="port to listen on (default: 9464)")
     parser.add_argument("--once", action="store_true", help="print the metrics and end")
     parser.add_argument("--store", type=Path, help="a store: drift is told, too")
 

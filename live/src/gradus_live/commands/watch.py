@@ -38,7 +38,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--rows-per-observation", type=float, default=96.0, help="as in drift(); a day of bars by default"
     )
     parser.add_argument("--outcomes", type=Path, metavar="FILE", help="outcomes, for the live record")
-    parser.add_argument("--every", type=options.seconds, metavar="DURATION", help="look again, until stopped")
+    parser.add_argument(
+        "--every", type=options.seconds, metavar="DURATION", help="keep watching until stopped"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print what would be said; send nothing")
     options.add_source(parser)
 

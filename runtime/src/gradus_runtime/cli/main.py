@@ -53,7 +53,7 @@ def _parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gradus",
         description="Compiles tree ensembles to portable artifacts, versions them, and serves them.",
-        epilog="Exit codes: 0 done, 1 the check said no, 2 wrong use, 3 the environment failed.",
+        epilog="Exit codes: 0 done, 1 a check failed, 2 usage error, 3 system error.",
     )
     parser.add_argument("--version", action="store_true", help="print the versions of what is installed")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -57,7 +57,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min-level", metavar="LEVEL", help="the lowest level that may serve")
     parser.add_argument("--threshold", type=float, help="instead of the artifact's confidence threshold")
-    parser.add_argument("--no-confidence", action="store_true", help="do not hold weak calls")
+    parser.add_argument(
+        "--no-confidence",
+        action="store_true",
+        help="answer with the most probable class, however low its confidence",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:

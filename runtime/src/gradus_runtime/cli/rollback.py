@@ -12,7 +12,9 @@ __all__ = ["COMMAND"]
 def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.cli import options
 
-    parser.add_argument("--to", metavar="VERSION", help="go back to this one; by default the one before")
+    parser.add_argument(
+        "--to", metavar="VERSION", help="version to roll back to (default: the one pinned before)"
+    )
     options.add_store(parser)
     options.add_actor(parser)
     options.add_no_check(parser)

@@ -1,4 +1,4 @@
-"""Names that stand in files: artifacts, versions, features, levels, and the files of a version.
+"""Names used in files and as file names: artifacts, versions, features, levels, and the files of a version.
 
 Everything that becomes a file name is flat, ASCII, and matched in full against a short pattern, so that no
 name can leave its folder, hide, clash by case, or mean a device.

@@ -17,7 +17,7 @@ from gradus_runtime.monitoring.health import Health
 __all__ = ["LEVEL_LINES_SECONDS", "Changes"]
 
 LEVEL_LINES_SECONDS = 60.0
-"""Changes of level are said at most so often; those between are counted in the next line."""
+"""Minimum seconds between log lines about level changes; suppressed ones are counted in the next line."""
 
 
 class Changes:
@@ -97,7 +97,7 @@ class Changes:
             some = ", ".join(shown(name) for name in names[:5])
             say(
                 logging.INFO,
-                f"{count} columns are no feature of the artifact and are ignored: {some}"
+                f"ignoring {count} columns that are not features of this artifact: {some}"
                 f"{' ...' if count > 5 else ''}",
                 event="ignored",
                 count=count,

@@ -36,9 +36,9 @@ class Context:
 def explain(
     context: Context,
     code: int,
-    lacking: int,
-    refused: int,
-    weak: tuple[str, float] | None,
+    missing: int,
+    rejected: int,
+    below_threshold: tuple[str, float] | None,
     text: int = 0,
 ) -> tuple[str, ...]:
     """Return the reasons of one row, the best level's first.
@@ -46,27 +46,27 @@ def explain(
     Args:
         context: What holds for the whole call.
         code: Index of the level that served; the number of levels for the fallback.
-        lacking: Mask of the features without a usable value, before filling.
-        refused: Mask of the levels whose graph gave no valid probabilities for this row.
-        weak: Class and confidence of a call that was held, else None.
+        missing: Mask of the features without a usable value, before filling.
+        rejected: Mask of the levels whose graph gave no valid probabilities for this row.
+        below_threshold: Class and confidence of a call that was held, else None.
         text: The first feature whose value is text, as its column + 1; 0 if none is.
     """
     if context.halted is not None:
         return (context.halted,)
     schema, request = context.schema, context.request
-    wanting = lacking | request.unavailable
-    short = wanting & ~request.fillable
+    missing_or_unavailable = missing | request.unavailable
+    unfilled = missing_or_unavailable & ~request.fillable
     reasons = []
     for i, plan in enumerate(schema.levels[:code]):
         if i > request.last_level:
             reasons.append(f"{plan.name}: not tried, as min_level is {request.min_level}")
             break
-        if short & plan.mask:
-            why = schema.explain_missing(i, short & plan.mask, request.unavailable)
-            if text and (short & ~request.unavailable & plan.mask) >> (text - 1) & 1:
+        if unfilled & plan.mask:
+            why = schema.explain_missing(i, unfilled & plan.mask, request.unavailable)
+            if text and (unfilled & ~request.unavailable & plan.mask) >> (text - 1) & 1:
                 why += f" ({schema.names[text - 1]} is text, not a number)"
             reasons.append(why)
-        elif refused >> i & 1:
+        elif rejected >> i & 1:
             reasons.append(f"{plan.name}: gave no valid probabilities for this row")
         elif i in context.blocked:
             reasons.append(f"{plan.name}: out of service: {context.blocked[i]}")
@@ -77,12 +77,13 @@ def explain(
         if name in schema.not_in_service:
             why = schema.not_in_service[name]
             reasons.append(f"{name}: serves as nothing in service can{': ' + why if why else ''}")
-        filled = wanting & request.fillable & schema.levels[code].mask
+        filled = missing_or_unavailable & request.fillable & schema.levels[code].mask
         if filled:
             reasons.append(f"filled by the caller: {schema.some_names(filled)}")
-    if weak is not None:
+    if below_threshold is not None:
+        call, confidence = below_threshold
         reasons.append(
-            f"{weak[0]} with confidence {weak[1]:.3f} is below {request.threshold:.3f}: "
+            f"{call} with confidence {confidence:.3f} is below {request.threshold:.3f}: "
             f"{context.fallback_action}"
         )
     return tuple(reasons)
@@ -100,20 +101,20 @@ class Trace:
     Attributes:
         context: What holds for every row.
         codes: uint8 [n], as `explain` takes them.
-        lacking: uint8 [n, ceil(F / 8)], bit i of a row (little-endian) stands for feature i.
-        refused: uint16 [n], masks of levels; None while no graph misbehaved.
+        missing: uint8 [n, ceil(F / 8)], bit i of a row (little-endian) stands for feature i.
+        rejected: uint16 [n], masks of levels; None while no graph misbehaved.
         texts: uint16 [n], as `explain` takes `text`; None if no value is text.
     """
 
     context: Context
     codes: NDArray[np.uint8]
-    lacking: NDArray[np.uint8]
-    refused: NDArray[np.uint16] | None
+    missing: NDArray[np.uint8]
+    rejected: NDArray[np.uint16] | None
     texts: NDArray[np.uint16] | None = None
 
-    def reasons(self, row: int, weak: tuple[str, float] | None) -> tuple[str, ...]:
+    def reasons(self, row: int, below_threshold: tuple[str, float] | None) -> tuple[str, ...]:
         """Return the reasons of one row."""
-        lacking = int.from_bytes(self.lacking[row].tobytes(), "little")
-        refused = 0 if self.refused is None else int(self.refused[row])
+        missing = int.from_bytes(self.missing[row].tobytes(), "little")
+        rejected = 0 if self.rejected is None else int(self.rejected[row])
         text = 0 if self.texts is None else int(self.texts[row])
-        return explain(self.context, int(self.codes[row]), lacking, refused, weak, text)
+        return explain(self.context, int(self.codes[row]), missing, rejected, below_threshold, text)

@@ -19,7 +19,7 @@ from gradus_runtime.contracts.manifest import Level, Manifest
 __all__ = ["LevelPlan", "Schema", "served_levels"]
 
 NAMED_FEATURES = 5
-"""So many missing features are named in a reason; the others are counted."""
+"""Maximum number of missing features named in a reason; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ class Schema:
         """Return the columns of the features in a mask, in order."""
         return [i for i in range(len(self.names)) if mask >> i & 1]
 
-    def explain_missing(self, level: int, lacking: int, declared: int) -> str:
-        """Say what a level lacks: the features `lacking`, of which the caller declared some unavailable."""
+    def explain_missing(self, level: int, missing: int, declared: int) -> str:
+        """Say what a level lacks: the features `missing`, of which the caller declared some unavailable."""
         plan = self.levels[level]
-        absent = lacking & ~declared
+        absent = missing & ~declared
         parts = []
         if absent:
             parts.append(f"missing {self.some_names(absent)}")
-        groups = [name for name, mask in self.groups.items() if lacking & declared & mask]
+        groups = [name for name, mask in self.groups.items() if missing & declared & mask]
         if groups:
             parts.append(f"{', '.join(groups)} declared unavailable")
         return f"{plan.name}: {'; '.join(parts)}"

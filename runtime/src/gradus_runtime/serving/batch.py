@@ -60,28 +60,28 @@ class _Job:
         self._probabilities = np.empty((count, len(schema.classes)), np.float32)
         self._probabilities[:] = fallback
         self._codes = np.full(count, self._bottom, np.uint8)
-        self._lacking = np.zeros((count, -(-len(schema.names) // 8)), np.uint8)
-        self._refused: NDArray[np.uint16] | None = None
+        self._missing = np.zeros((count, -(-len(schema.names) // 8)), np.uint8)
+        self._rejected: NDArray[np.uint16] | None = None
 
     def chunk(self, block: Float32, start: int) -> None:
         """Serve the rows `block` [n, F], which stand at `start` in the table."""
         schema, request = self._serving.schema, self._request
-        lacking = ~np.isfinite(block)
-        incomplete = bool(lacking.any())
+        missing = ~np.isfinite(block)
+        incomplete = bool(missing.any())
         if incomplete:
-            self._lacking[start : start + len(block)] = np.packbits(lacking, axis=1, bitorder="little")
+            self._missing[start : start + len(block)] = np.packbits(missing, axis=1, bitorder="little")
         if request.unavailable:
-            lacking[:, schema.columns_of(request.unavailable)] = True
+            missing[:, schema.columns_of(request.unavailable)] = True
             incomplete = True
-        given = np.where(lacking, np.float32(np.nan), block) if request.unavailable else block
+        given = np.where(missing, np.float32(np.nan), block) if request.unavailable else block
         if incomplete and request.fillable:
             block = block.copy()
             for i, value in request.fill.items():
-                block[lacking[:, i], i] = value
-                lacking[:, i] = False
+                block[missing[:, i], i] = value
+                missing[:, i] = False
         left = np.ones(len(block), bool)
         for i, plan in enumerate(schema.levels[: request.last_level + 1]):
-            able = left & ~lacking[:, plan.columns].any(axis=1) if incomplete else left
+            able = left & ~missing[:, plan.columns].any(axis=1) if incomplete else left
             if able.any():
                 left = left & ~self._serve(i, block, able, start)
                 if not left.any():
@@ -124,9 +124,9 @@ class _Job:
         return served
 
     def _refuse(self, slot: LevelSlot, i: int, rows: NDArray[np.intp]) -> None:
-        if self._refused is None:
-            self._refused = np.zeros(len(self._codes), np.uint16)
-        self._refused[rows] |= np.uint16(1 << i)
+        if self._rejected is None:
+            self._rejected = np.zeros(len(self._codes), np.uint16)
+        self._rejected[rows] |= np.uint16(1 << i)
 
     def result(self, rows: Rows, halted: str | None) -> Predictions:
         """Turn probabilities into actions."""
@@ -150,6 +150,6 @@ class _Job:
             version=serving.manifest.version,
             ignored=rows.ignored,
             _trace=Trace(
-                serving.context(request, halted), self._codes, self._lacking, self._refused, rows.texts.found
+                serving.context(request, halted), self._codes, self._missing, self._rejected, rows.texts.found
             ),
         )

@@ -18,7 +18,7 @@ from gradus_runtime.sessions.onnx_session import OnnxSession
 __all__ = ["GoldenRows", "check_onnxruntime", "read_golden", "replay_golden_rows"]
 
 SINGLE_ROWS = 8
-"""So many golden rows are also replayed as `decide` scores them, on fixed buffers."""
+"""Number of golden rows also replayed one at a time, as `decide` scores them."""
 
 _TYPES = {graph.INPUT: "tensor(float)", graph.PROBABILITIES: "tensor(float)", graph.LABEL: "tensor(int64)"}
 

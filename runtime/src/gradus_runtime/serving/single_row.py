@@ -1,4 +1,4 @@
-"""The answer for one row, with as little of our own time as may be."""
+"""Fast path for single-row predictions."""
 
 from __future__ import annotations
 
@@ -85,21 +85,21 @@ class Decider:
         """The careful way: find what is missing, and the best level that can do without it."""
         schema = self._serving.schema
         given = values
-        lacking = 0
+        missing = 0
         if math.isnan(sum(values)):
-            lacking = sum([1 << i for i, value in enumerate(values) if value != value])
-        wanting = lacking | request.unavailable
+            missing = sum([1 << i for i, value in enumerate(values) if value != value])
+        missing_or_unavailable = missing | request.unavailable
         if request.unavailable:
-            given = [math.nan if wanting >> i & 1 else value for i, value in enumerate(values)]
-        if wanting & request.fillable:
+            given = [math.nan if missing_or_unavailable >> i & 1 else value for i, value in enumerate(values)]
+        if missing_or_unavailable & request.fillable:
             values = [
-                request.fill[i] if (wanting & request.fillable) >> i & 1 else value
+                request.fill[i] if (missing_or_unavailable & request.fillable) >> i & 1 else value
                 for i, value in enumerate(values)
             ]
-        short = wanting & ~request.fillable
-        refused = 0
+        unfilled = missing_or_unavailable & ~request.fillable
+        rejected = 0
         for i, plan in enumerate(schema.levels[: request.last_level + 1]):
-            if short & plan.mask:
+            if unfilled & plan.mask:
                 continue
             slot = self._slots[i]
             session = slot.session or slot.load()
@@ -112,19 +112,19 @@ class Decider:
                 by_class = dict(zip(schema.classes, probabilities, strict=True))
                 vector, text = self._pack_all(*given), first_of(texts)
                 finish = self._finish[i]
-                return i, finish(request, label, confidence, by_class, lacking, refused, vector, text)
-            refused |= (slot.problem is None) << i
+                return i, finish(request, label, confidence, by_class, missing, rejected, vector, text)
+            rejected |= (slot.problem is None) << i
         if self._serving.counts is not None:
             self._serving.counts.row(self._pack_all(*given), len(self._slots), 0, 0.0)
-        return len(self._slots), self._fallback(request, lacking, refused, None, texts)
+        return len(self._slots), self._fallback(request, missing, rejected, None, texts)
 
     def _fallback(
-        self, request: Request, lacking: int, refused: int, halted: str | None, texts: int = 0
+        self, request: Request, missing: int, rejected: int, halted: str | None, texts: int = 0
     ) -> Decision:
         serving = self._serving
         decision = serving.manifest.decision
         code = len(self._slots)
-        reasons = explain(serving.context(request, halted), code, lacking, refused, None, first_of(texts))
+        reasons = explain(serving.context(request, halted), code, missing, rejected, None, first_of(texts))
         if serving.last != code:
             serving.changes.level(FALLBACK, reasons)
             serving.last = code

@@ -214,7 +214,7 @@ def _exhaust(starts: Iterator[int]) -> None:
 
 
 class RowBuffer:
-    """Fixed buffers for one row, bound to the session: saves half of what `run` costs.
+    """Fixed buffers for one row, bound to the session: avoids about half of the overhead of `run`.
 
     Attributes:
         features: float32 [F]: write the row here,

@@ -51,7 +51,7 @@ class _Graph(NamedTuple):
 def for_one_row(skeleton: SplitModel) -> SplitModel | None:
     """Return the graph with its branch for one row in the place of the choice, and the tables that it reads.
 
-    Its output is `probabilities` alone: who asks for one row sees the label in them.
+    Its output is `probabilities` alone: callers take the argmax themselves.
 
     None where there is no such choice, or more than a plain one: then the graph itself serves single rows.
     """

@@ -25,10 +25,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
     add_source_arguments(parser)
     parser.add_argument(
-        "--config", type=Path, default=Path("config/training.toml"), help="labels, data rules"
+        "--config",
+        type=Path,
+        default=Path("config/training.toml"),
+        help="training.toml: labels and rules for reading data",
     )
     parser.add_argument(
-        "--feature-order", type=Path, default=Path("config/feature_order.json"), help="features and levels"
+        "--feature-order",
+        type=Path,
+        default=Path("config/feature_order.json"),
+        help="feature_order.json: features and levels",
     )
     parser.add_argument("--report", action="store_true", help="describe the data (the default)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table: .parquet, .csv or .csv.gz")

@@ -35,9 +35,17 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser)
     parser.add_argument("--simulate", action="store_true", help="use the embedded market instead of files")
     parser.add_argument("--bars", type=int, metavar="N", help="length of the embedded market, in bars")
-    parser.add_argument("--config", type=Path, default=Path("config/training.toml"), help="how to train")
     parser.add_argument(
-        "--feature-order", type=Path, default=Path("config/feature_order.json"), help="features and levels"
+        "--config",
+        type=Path,
+        default=Path("config/training.toml"),
+        help="training.toml: how to train",
+    )
+    parser.add_argument(
+        "--feature-order",
+        type=Path,
+        default=Path("config/feature_order.json"),
+        help="feature_order.json: features and levels",
     )
     parser.add_argument("--params", type=Path, help="tuned parameters, as `gradus tune` writes them")
     parser.add_argument(
@@ -51,8 +59,13 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="leave this member out, the weights of the others renormalised; may be repeated",
     )
-    parser.add_argument("--seed", type=int, help="instead of the configuration's")
-    parser.add_argument("--jobs", type=int, metavar="N", help="parts in work at a time; default: the cores")
+    parser.add_argument("--seed", type=int, help="random seed; overrides the configuration's")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="number of parts trained at a time (default: the number of cores)",
+    )
 
 
 def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:

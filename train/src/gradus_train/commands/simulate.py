@@ -23,7 +23,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"length in bars; default {DEFAULT_BARS:,}",
     )
-    parser.add_argument("--seed", type=int, default=7, help="of the random process; default 7")
+    parser.add_argument("--seed", type=int, default=7, help="random seed (default: 7)")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -23,14 +23,18 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
     add_input_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/current"), help="run folder to write")
-    parser.add_argument("--gates", type=Path, default=Path("config/gates.toml"), help="rules to pass")
+    parser.add_argument(
+        "--gates", type=Path, default=Path("config/gates.toml"), help="gates.toml: what a run must pass"
+    )
     parser.add_argument(
         "--costs", type=Path, metavar="FILE", help="what a trade costs; default: costs.toml beside --config"
     )
     parser.add_argument("--no-gate", action="store_true", help="measure, but enforce no gate")
     parser.add_argument("--store", type=Path, help="artifact store whose pinned version to compare with")
     parser.add_argument("--resume", action="store_true", help="go on with the parts of an interrupted run")
-    parser.add_argument("--dry-run", action="store_true", help="check all that is needed; show the plan")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check data, settings and disk, print the plan, train nothing"
+    )
     parser.add_argument("--verbose", action="store_true", help="show every part")
     parser.add_argument("--optimize", action="store_true", help="search parameters first, like `gradus tune`")
     add_search_arguments(parser)
