@@ -341,7 +341,9 @@ def test_a_configuration_names_the_artifact_and_its_decision(tmp_path):
 
     parser = ArgumentParser()
     COMMAND.configure(parser)
-    config = Path(__file__).resolve().parents[2] / "config" / "artifact.toml"
+    shipped = Path(__file__).resolve().parents[2] / "config" / "artifact.toml"
+    config = tmp_path / "artifact.toml"
+    config.write_text(shipped.read_text("utf-8").replace('# name = "btc-jpy"', 'name = "btc-jpy"'), "utf-8")
     store = str(tmp_path / "any_folder")
     got = request_of(
         parser.parse_args(["x.pkl", "--store", store, "--config", str(config), "--weights", "a=1"])
