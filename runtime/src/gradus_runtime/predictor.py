@@ -392,7 +392,8 @@ class Predictor:
                 return False
             return self._reload()
         finally:
-            source.lock.end(turn)
+            if source.lock.owner is turn:  # no call: nothing can get in between
+                source.lock.owner = None
 
     def _reload(self) -> bool:
         old, _ = self._active

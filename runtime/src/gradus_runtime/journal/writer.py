@@ -15,6 +15,7 @@ from gradus_runtime.errors import UsageError, let_signals_through
 from gradus_runtime.journal.folder import FolderSink
 from gradus_runtime.journal.line import DECISION, EVENT, encode, iso
 from gradus_runtime.journal.stream import Stream, StreamSink
+from gradus_runtime.lock import SafeLock
 
 __all__ = ["SYNCS", "Journal", "open_journal"]
 
@@ -57,7 +58,7 @@ class Journal:
         _journals.add(self)
 
     def _begin(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may decide, too
+        self._lock = SafeLock()  # a signal handler may decide, too
         self._prefix = os.urandom(8).hex()
         self._number = 0
         self._syncing: _EverySecond | None = None

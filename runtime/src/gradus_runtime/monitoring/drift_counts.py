@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.lock import SafeLock
 from gradus_runtime.routing.schema import Schema
 
 __all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts", "Totals"]
@@ -76,7 +76,7 @@ class DriftCounts:
             confidence_sum=0.0,
         )
         self.held: list[tuple[bytes, int, int, float]] = []
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._counting = False
 
     def row(self, values: bytes, code: int, label: int, confidence: float) -> None:
@@ -140,7 +140,7 @@ class DriftCounts:
 
     def after_fork(self) -> None:
         """In a forked child: make a new lock."""
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._counting = False
 
     def _with(

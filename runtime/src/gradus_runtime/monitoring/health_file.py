@@ -12,6 +12,7 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import CheckError, UsageError, let_signals_through
+from gradus_runtime.lock import SafeLock
 from gradus_runtime.monitoring.health import Health
 
 __all__ = ["FORMAT", "HealthFile", "HealthReport", "judge", "read_health_file"]
@@ -58,7 +59,7 @@ class HealthFile:
         self.problem: str | None = None
         self._path = path
         self._opened = opened
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._decided: float | None = None
         self._bar: datetime | None = None
         self._bar_seconds: float | None = None
@@ -93,7 +94,7 @@ class HealthFile:
 
     def after_fork(self) -> None:
         """In a forked child: a lock of its own."""
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
 
 
 def write_whole(path: Path, text: str) -> None:

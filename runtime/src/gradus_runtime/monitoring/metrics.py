@@ -7,11 +7,12 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/.
 from __future__ import annotations
 
 import re
-import threading
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from gradus_runtime.lock import SafeLock
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "DecisionCounts", "Snapshot", "reason_kind", "render"]
 
@@ -53,7 +54,7 @@ class DecisionCounts:
         self.latency = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
         self.newest_bar: float | None = None
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
 
     def count(
         self,
@@ -88,7 +89,7 @@ class DecisionCounts:
 
     def after_fork(self) -> None:
         """In a forked child: a lock of its own."""
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
 
 
 @dataclass(frozen=True, slots=True)

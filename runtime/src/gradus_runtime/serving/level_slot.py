@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.errors import let_signals_through
+from gradus_runtime.lock import SafeLock
 from gradus_runtime.log import say
 from gradus_runtime.serving.golden_replay import replay_golden_rows
 from gradus_runtime.serving.retry import Retry
@@ -70,7 +70,7 @@ class LevelSlot:
         self._files = files
         self._settings = (threads, memory_budget)
         self._events = events
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._loading = False
 
     @property
@@ -186,7 +186,7 @@ class LevelSlot:
 
     def after_fork(self) -> None:
         """In a forked child: forget the threads that are not there, and the session that one of them used."""
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._loading = False
         session = self.session
         if session is not None and not session.after_fork():

@@ -12,24 +12,23 @@ class Turn:
 
     A `threading.Lock` that is acquired without waiting stays locked for good if a signal handler raises
     between that call and the next line. Here a token tells whose turn it is, and its check and its store
-    have no call between them: neither a signal handler nor another thread gets in.
+    have no call between them: neither a signal handler nor another thread gets in. Who took it gives it back
+    the same way, in a `finally`: `if turn.owner is token: turn.owner = None`.
+
+    Attributes:
+        owner: The token whose turn it is; None if it is nobody's.
     """
 
-    __slots__ = ("_owner",)
+    __slots__ = ("owner",)
 
     def __init__(self) -> None:
-        self._owner: object | None = None
+        self.owner: object | None = None
 
     def take(self, token: object) -> bool:
         """Whether it is the turn of this token now."""
-        if self._owner is None:
-            self._owner = token
-        return self._owner is token
-
-    def end(self, token: object) -> None:
-        """End the turn of this token, if it was its turn."""
-        if self._owner is token:
-            self._owner = None
+        if self.owner is None:
+            self.owner = token
+        return self.owner is token
 
     def __enter__(self) -> None:
         self.take(self)
@@ -37,4 +36,5 @@ class Turn:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(self)
+        if self.owner is self:
+            self.owner = None

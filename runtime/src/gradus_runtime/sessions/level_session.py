@@ -14,6 +14,7 @@ import numpy as np
 from gradus_runtime.contracts import graph
 from gradus_runtime.contracts.manifest import Level
 from gradus_runtime.errors import let_signals_through
+from gradus_runtime.lock import SafeLock
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.library import ort
@@ -78,7 +79,7 @@ class LevelSession:
         self._open = partial(open_session, model, level.encoding, threads) if self._single.one_row else None
         self._many: OnnxSession | None = None
         self._prove = prove
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._opening = False
         self._made = 0
         self._running = 0
@@ -126,7 +127,7 @@ class LevelSession:
 
         It cannot if it has threads, or if another thread was using it.
         """
-        self._lock = threading.RLock()
+        self._lock = SafeLock()
         self._opening = False
         if self._has_threads or self._running or self._made != len(self.idle):
             forking.put_aside(self)
