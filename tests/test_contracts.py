@@ -13,11 +13,12 @@ from gradus_runtime.errors import ConfigError, ManifestError
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def test_the_reference_market_has_70_62_and_57_features() -> None:
+def test_each_level_of_the_reference_market_does_without_the_last_group_of_the_one_before() -> None:
     order = feature_order.load(PROJECT / "config" / "feature_order.json")
-    assert [len(order.level_features(s.name)) for s in order.levels] == [70, 62, 57]
-    assert order.level_features("level3") == order.names[:57]
-    assert order.level_features("level2") == order.names[:62]
+    assert order.level_features("level1") == order.names
+    groups = [g.name for g in order.groups]
+    assert groups[-2:] == ["strategy_signals", "external_api"]
+    assert [list(s.groups) for s in order.levels] == [groups, groups[:-1], groups[:-2]]
 
 
 def test_a_feature_order_reads_back_what_it_writes() -> None:

@@ -15,7 +15,7 @@ def random_table(monkeypatch):
 
     def table(rows: int, seed: int) -> Table:
         random = np.random.default_rng(seed)
-        features = random.normal(size=(rows, 70)).astype(np.float32)
+        features = random.normal(size=(rows, len(order().names))).astype(np.float32)
         return Table(features, np.arange(rows) % 3, 1000 * np.arange(rows), ("SELL", "HOLD", "BUY"))
 
     monkeypatch.setattr("benchmarks.reference.table", table)
@@ -48,7 +48,7 @@ def test_a_reference_is_a_run_folder_and_is_trained_once(tmp_path, monkeypatch, 
     folder = reference("small", tmp_path)
     run = run_folder.load(folder)
     assert [m.name for m in run.levels[0].members] == ["lightgbm", "xgboost", "random_forest"]
-    assert np.load(folder / "holdout.npz")["features"].shape == (20, 70)
+    assert np.load(folder / "holdout.npz")["features"].shape == (20, len(order().names))
     written = (folder / run_folder.METADATA).stat().st_mtime_ns
     assert reference("small", tmp_path) == folder
     assert (folder / run_folder.METADATA).stat().st_mtime_ns == written

@@ -19,7 +19,7 @@ from gradus_train.features import (
 )
 
 NAMES = builtin_order().names
-EXTERNAL = builtin_order().names[62:]
+EXTERNAL = tuple(f.name for f in builtin_order().features if f.group == "external_api")
 SIGNALS = tuple(n for n in NAMES if n.startswith("strategy_signal_"))
 UNBRIDGED = FeatureSettings(bridge_bars=0)
 FIRST_MS, LAST_MS = 1_500_000_000_000, 1_760_000_000_000

@@ -30,7 +30,7 @@ def dataset(order: FeatureOrder, tmp_path_factory: pytest.TempPathFactory) -> Da
 def test_a_dataset_has_every_bar_as_a_row(dataset: Dataset, order: FeatureOrder) -> None:
     n = len(dataset.timestamps)
     assert dataset.names == order.names
-    assert dataset.features.shape == (n, 70)
+    assert dataset.features.shape == (n, len(order.names))
     assert dataset.features.dtype == np.float32
     assert dataset.features.flags.c_contiguous
     assert dataset.labels.shape == dataset.close.shape == (n,)

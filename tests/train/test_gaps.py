@@ -57,10 +57,10 @@ def test_only_gaps_up_to_the_length_are_bridged(missing: int, bridge_bars: int, 
 
 def test_one_missing_bar_costs_no_row_of_any_level_where_it_cost_49_and_270() -> None:
     bars = without_bars(random_bars(6000, 4), [5000])
-    names = builtin_order().names[:62]
+    names = builtin_order().level_features("level2")
     after = slice(5000, 5400)
     unbridged, bridged = features(bars, None, names), features(bars, None, names, BRIDGED)
-    level3 = list(names[:57])
+    level3 = list(builtin_order().level_features("level3"))
 
     def rows(made: pl.DataFrame, columns: list[str]) -> int:
         return int(
