@@ -139,11 +139,28 @@ def test_alarms_while_a_version_is_brought_in_leave_the_pin_to_be_followed(
         for i in range(30):
             wanted = "2026.11.21" if i % 2 == 0 else "2026.11.14"
             store.pin(wanted, actor="test")
-            out += interrupt(bot.reload_if_changed, kind, 1, 1.5e-2)
+            out += interrupt(bot.reload_if_changed, kind, 1, 5e-4 * (i + 1))  # from its beginning to its end
             bot.reload_if_changed()
             assert bot.info().version == wanted
             assert bot.health().status == "ok"
         assert out > 0
+
+
+def test_an_alarm_between_opening_a_version_and_serving_it_leaves_the_pin_to_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ring(self: Predictor, serving: object) -> None:
+        raise BarTimeoutError
+
+    store = trio_store(tmp_path / "trio", pinned="2026.11.14")
+    with Predictor.open(store.path) as bot:
+        store.pin("2026.11.21", actor="test")
+        with monkeypatch.context() as patched:
+            patched.setattr(Predictor, "_serve", ring)
+            with pytest.raises(BarTimeoutError):
+                bot.reload_if_changed()
+        assert bot.reload_if_changed()
+        assert bot.info().version == "2026.11.21"
 
 
 def ring(handler: Any) -> Exception:

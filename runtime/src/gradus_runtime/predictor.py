@@ -407,6 +407,7 @@ class Predictor:
             self._try_again()
             return False
         self._serve(new)
+        self._source.followed()
         self._changes.version(old.manifest.version, new.manifest.version)
         self._began("version")
         del old, _

@@ -61,6 +61,7 @@ class PinnedSource:
         self._changes = changes
         self._store = None if version is not None else _store_of(Path(self.source))
         self._token: object = None
+        self._coming: object = None
         self._generation: int | None = None
         self._retry = Retry(monotonic)
 
@@ -189,9 +190,15 @@ class PinnedSource:
         if stale is not None:
             self._wait_for(stale, token)
             return None
-        self.problem = None
-        self._token = token
+        self._coming = token
+        if serving is None:
+            self.followed()
         return serving
+
+    def followed(self) -> None:
+        """Take the pin that `next` saw as followed, once its version serves: an alarm may come before."""
+        self.problem = None
+        self._token = self._coming
 
     def _another(self, digest: str, keep: Mapping[str, bool]) -> ServedVersion | None:
         artifact = open_artifact(self.source, self.version)
