@@ -83,7 +83,7 @@ def test_a_hostile_name_in_a_manifest_is_refused(tmp_path: Path, name: str) -> N
     value = strict_json.parse(manifest_for(SAMPLE_FILES).to_bytes(), place="x")
     value["files"][1]["name"] = name
     write_folder(tmp_path / VERSION, strict_json.canonical_bytes(value), SAMPLE_FILES)
-    with pytest.raises(ManifestError, match=r"files\[1\].name: a file must be a graph LEVEL.onnx"):
+    with pytest.raises(ManifestError, match=r"files\[1\].name: a file must be a graph NAME.onnx"):
         open_artifact(tmp_path / VERSION)
 
 
