@@ -41,7 +41,7 @@ def draw(days: Sequence[str], lines: Sequence[Line], bands: Sequence[Band], unit
         lines: Drawn over the bands.
         bands: Areas.
         unit: How a value of the axis is written: a format such as "+.3f".
-        label: What is seen, for who does not see it.
+        label: A text that says what the chart shows.
     """
     shown = [*(v for line in lines for v in line.values), *(v for b in bands for v in (*b.low, *b.high))]
     low, high = _range([v for v in shown if v is not None])

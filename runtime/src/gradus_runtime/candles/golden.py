@@ -30,7 +30,7 @@ _COUNTED = {"timestamp": np.int64, "daily_date": np.int64, "features": np.float3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldenCandles:
-    """A tail of candles, and what comes of its last bars.
+    """A tail of candles, and the features of its last bars.
 
     Attributes:
         timestamps: int64 [T], ms UTC of the open, rising; missing bars are absent.

@@ -65,7 +65,7 @@ def to_svg(axes: Axes, name: str, description: str) -> str:
     Args:
         axes: Of the figure.
         name: Prefix of its ids; unique on the page.
-        description: What it shows, for who cannot see it.
+        description: A text that says what it shows.
     """
     figure = axes.get_figure()
     if not isinstance(figure, Figure):
