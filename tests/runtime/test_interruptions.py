@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.alarms import in_coverage
 from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, trio_store
 
 from gradus_runtime import Predictor
@@ -34,16 +35,6 @@ KINDS: list[type[Exception]] = [
     AttributeError,
     MemoryError,
 ]
-
-
-def in_coverage(frame: FrameType) -> bool:
-    """Whether a frame is one of coverage.py, which takes a lock of its own and would never release it."""
-    at: FrameType | None = frame
-    while at is not None and at.f_back is not None:
-        if str(at.f_globals.get("__name__", "")).split(".")[0] == "coverage":
-            return True
-        at = at.f_back
-    return False
 
 
 @contextmanager
