@@ -81,7 +81,8 @@ def find(columns: Mapping[str, Any], name: str) -> Any:
 def _array(column: Any) -> npt.NDArray[Any]:
     try:
         return np.asarray(column)
-    except (TypeError, ValueError):  # of unequal parts
+    except (TypeError, ValueError) as e:  # of unequal parts
+        let_signals_through(e)
         return np.array(list(column), dtype=object)
 
 

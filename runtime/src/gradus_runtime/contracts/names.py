@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import total_ordering
 
-from gradus_runtime.errors import GradusError, UsageError
+from gradus_runtime.errors import GradusError, UsageError, let_signals_through
 
 __all__ = [
     "BUILD",
@@ -91,7 +91,8 @@ def parse_version(text: str, *, place: str = "version", error: type[GradusError]
         year, month, day, candidate, post = match.groups()
         try:
             when = date(int(year), int(month), int(day))
-        except ValueError:
+        except ValueError as e:
+            let_signals_through(e)
             match = None
         else:
             return Version(text, when, int(candidate) if candidate else None, int(post) if post else None)

@@ -7,12 +7,13 @@ perhaps a last one that has no newline yet.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import re
 from pathlib import Path
+
+from gradus_runtime.errors import let_signals_through
 
 __all__ = ["MAX_BYTES", "NAME", "FolderSink"]
 
@@ -89,10 +90,15 @@ class FolderSink:
         except OSError:
             self._failed.add(self._name)
             if undo:
-                with contextlib.suppress(OSError):  # then the line stays: it is there, but was not promised
-                    os.ftruncate(self._file, self._before)
+                self._undo()
             self.close()
             raise
+
+    def _undo(self) -> None:
+        try:
+            os.ftruncate(self._file, self._before)
+        except OSError as e:  # then the line stays: it is there, but was not promised
+            let_signals_through(e)
 
     def close(self) -> None:
         """Let the file go; another process may continue it."""
@@ -113,12 +119,14 @@ class FolderSink:
     def _repair(self, name: str) -> None:
         try:
             file = os.open(self._folder / name, _OPEN)
-        except OSError:
+        except OSError as e:
+            let_signals_through(e)
             return  # another user's, or gone: it is read as it is
         try:
             if _locked(file) is True:
                 _cut_torn(file)
-        except OSError:
+        except OSError as e:
+            let_signals_through(e)
             return  # a disk that is full or read-only: readers pass over the torn line
         finally:
             os.close(file)
@@ -169,6 +177,7 @@ def _locked(file: int) -> bool | None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as e:
+        let_signals_through(e)
         return False if e.errno in _HELD else None
     return True
 

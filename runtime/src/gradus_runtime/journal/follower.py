@@ -8,6 +8,7 @@ from pathlib import Path
 from gradus_runtime.errors import EnvironmentFailedError
 from gradus_runtime.journal.line import DecisionLine, EventLine
 from gradus_runtime.journal.reader import entry_of, files_of, lines_of
+from gradus_runtime.store import disk
 
 __all__ = ["Follower"]
 
@@ -31,7 +32,7 @@ class Follower:
         """
         found: list[DecisionLine | EventLine] = []
         for source in self._sources:
-            for path in files_of(source) if source.exists() else []:
+            for path in files_of(source) if disk.exists(source) else []:
                 try:
                     found += self._file(path)
                 except FileNotFoundError:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.names import SHA256
-from gradus_runtime.errors import DataError
+from gradus_runtime.errors import DataError, let_signals_through
 
 __all__ = [
     "DECISION",
@@ -213,7 +213,8 @@ def _check(line: DecisionLine, place: str) -> None:
             continue
         try:
             size = len(base64.b64decode(text, validate=True))
-        except ValueError:
+        except ValueError as e:
+            let_signals_through(e)
             size = -1
         if size <= 0 or size % unit:
             raise DataError(f"{name} must be base64 of {unit} bytes a feature", place=place, value=text)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gradus_runtime.contracts import strict_json
-from gradus_runtime.errors import DataError, EnvironmentFailedError, UsageError
+from gradus_runtime.errors import DataError, EnvironmentFailedError, UsageError, let_signals_through
 from gradus_runtime.journal.line import DecisionLine, EventLine, parse_value
+from gradus_runtime.store import disk
 
 __all__ = ["MAX_LINE", "JournalContent", "decisions_of", "entry_of", "files_of", "lines_of", "read_journal"]
 
@@ -71,6 +72,7 @@ class _Reading:
         try:
             entry = parse_value(value, place)
         except DataError as e:
+            let_signals_through(e)
             if len(self.damaged) < 100:
                 self.damaged.append(str(e))
             return
@@ -127,7 +129,7 @@ def decisions_of(folder: Path, digest: str) -> Iterator[DecisionLine]:
     """
     mark = digest.encode()
     try:
-        for path in reversed(files_of(folder) if folder.is_dir() else []):
+        for path in reversed(files_of(folder) if disk.is_folder(folder) else []):
             found = False
             with path.open("rb") as stream:
                 for line, whole in lines_of(stream):
@@ -146,7 +148,8 @@ def entry_of(line: bytes, place: str) -> DecisionLine | EventLine | None:
     value = _ours(line, place) if _MARK in line else None
     try:
         return None if value is None else parse_value(value, place)
-    except DataError:
+    except DataError as e:
+        let_signals_through(e)
         return None
 
 
@@ -156,9 +159,10 @@ def files_of(path: Path) -> list[Path]:
     Raises:
         UsageError: There is none.
     """
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".json", ".log") and p.is_file())
-    if not path.exists():
+    if disk.is_folder(path):
+        found = (p for p in path.iterdir() if p.suffix in (".jsonl", ".json", ".log"))
+        return sorted(p for p in found if disk.is_file(p))
+    if not disk.exists(path):
         raise UsageError(
             "a journal must be there",
             place=str(path),
@@ -185,7 +189,8 @@ def _ours(line: bytes, place: str) -> dict[str, Any] | None:
     for _ in range(3):
         try:
             value = strict_json.parse(line, place=place, max_bytes=MAX_LINE, error=DataError)
-        except DataError:
+        except DataError as e:
+            let_signals_through(e)
             return None
         if not isinstance(value, dict):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -16,6 +15,7 @@ from gradus_runtime.journal.folder import FolderSink
 from gradus_runtime.journal.line import DECISION, EVENT, encode, iso
 from gradus_runtime.journal.stream import Stream, StreamSink
 from gradus_runtime.lock import SafeLock
+from gradus_runtime.store import disk
 
 __all__ = ["SYNCS", "Journal", "open_journal"]
 
@@ -53,8 +53,10 @@ class Journal:
         self.lost = 0
         self._unsaid = 0
         self._begin()
-        with contextlib.suppress(OSError):  # no folder yet, or unreadable: the first line says what is wrong
+        try:
             sink.repair()
+        except OSError as e:  # no folder yet, or unreadable: the first line says what is wrong
+            let_signals_through(e)
         _journals.add(self)
 
     def _begin(self) -> None:
@@ -193,7 +195,7 @@ def open_journal(where: str | Path | Stream, sync: str, *, clock: Callable[[], f
         return Journal(StreamSink(None), sync, clock)
     if isinstance(where, str | Path):
         folder = Path(where)
-        if folder.exists() and not folder.is_dir():
+        if disk.exists(folder) and not disk.is_folder(folder):
             raise UsageError(
                 "a journal must be a folder", place="journal", value=str(where), hint='"-" is standard error.'
             )

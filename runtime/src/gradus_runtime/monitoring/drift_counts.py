@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.errors import let_signals_through
 from gradus_runtime.lock import SafeLock
 from gradus_runtime.routing.schema import Schema
 
@@ -132,7 +133,8 @@ class DriftCounts:
                 held = self.held
                 self.totals = totals  # no call stands between these two: no signal handler gets in
                 del held[:count]
-            except MemoryError:
+            except MemoryError as e:
+                let_signals_through(e)
                 del self.held[:count]  # they are not counted: an answer needs no counts
             finally:
                 self._counting = False

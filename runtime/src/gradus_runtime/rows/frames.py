@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus_runtime.errors import UsageError
+from gradus_runtime.errors import UsageError, let_signals_through
 from gradus_runtime.rows.arrays import find_columns
 from gradus_runtime.rows.base import Float32, Texts
 from gradus_runtime.rows.values import read_column
@@ -90,5 +90,6 @@ def _arrow_numpy(column: Any) -> Any:
     """A pyarrow column as numpy: nulls are NaN, what is not numeric becomes objects."""
     try:
         return column.to_numpy(zero_copy_only=False)
-    except (TypeError, ValueError, NotImplementedError):  # e.g. types that numpy does not know
+    except (TypeError, ValueError, NotImplementedError) as e:  # e.g. types that numpy does not know
+        let_signals_through(e)
         return np.array(column.to_pylist(), dtype=object)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
-from gradus_runtime.errors import DataError
+from gradus_runtime.errors import DataError, let_signals_through
 from gradus_runtime.rows.file_content import LINE_CHARACTERS, Line
 from gradus_runtime.rows.file_row import FileRow
 
@@ -103,7 +103,8 @@ def _cells(text: str, separator: str) -> list[str] | str:
 def _number(text: str) -> float | str | None:
     try:
         number = float(text)
-    except ValueError:
+    except ValueError as e:
+        let_signals_through(e)
         return None if is_blank(text) else text
     if number != number:
         return None
@@ -141,7 +142,8 @@ def _json_row(line: Line) -> FileRow:
         value = json.loads(line.text, object_pairs_hook=_once)
     except _TwiceError as e:
         return FileRow.broken(place, f"{e.args[0]!r:.100} occurs twice")
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as e:
+        let_signals_through(e)
         value = None
     return FileRow(place, value) if isinstance(value, dict) else FileRow.broken(place, "not a JSON object")
 
@@ -240,7 +242,8 @@ class _Text:
                     value, end = self._decode(self._window)
                 except _TwiceError:
                     raise
-                except ValueError:
+                except ValueError as e:
+                    let_signals_through(e)
                     if tried > LINE_CHARACTERS:
                         raise
                 else:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.names import FALLBACK
-from gradus_runtime.errors import GradusError
+from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import NO_BIN, DecisionLine
 from gradus_runtime.journal.reader import decisions_of
 from gradus_runtime.journal.writer import Journal
@@ -36,7 +36,8 @@ def restore(serving: ServedVersion, journal: Journal) -> None:
         lines = decisions_of(journal.folder, serving.digest)
         while block := list(islice(lines, _BLOCK)):
             _count(serving.counts, serving.manifest, serving.schema, block)
-    except GradusError:
+    except GradusError as e:
+        let_signals_through(e)
         return
 
 

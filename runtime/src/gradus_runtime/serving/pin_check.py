@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradus_runtime.errors import EnvironmentFailedError
+from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.store import Artifact
@@ -23,5 +23,6 @@ def check_servable(artifact: Artifact) -> None:
     try:
         ServedVersion(artifact, Settings(drift=False)).prove({})
     except EnvironmentFailedError as e:
+        let_signals_through(e)
         hint = f"{e.hint or ''} If other machines are to serve it, pin it unproved: --no-check.".strip()
         raise EnvironmentFailedError(e.rule, place=e.place, value=e.value, cause=e.cause, hint=hint) from None

@@ -70,7 +70,8 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
     count, text, join, exact = order.count, order.text, BETWEEN.join, float.conjugate
     try:
         pick = order.pick(width)
-    except LookupError:
+    except LookupError as e:
+        let_signals_through(e)
         return _no_answer  # filled by the caller
     odd = tuple(i for i, place in enumerate(order.places[:width]) if place in order.odd)
     plain = pick is None and not odd

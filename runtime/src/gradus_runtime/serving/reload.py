@@ -218,7 +218,7 @@ def _absolute(source: str | Path) -> str:
     """Return a source that means the same after a change of directory; a distribution's name stays."""
     path = Path(source)
     name = str(source).lower().startswith(installed.PREFIX) and path.name == str(source)
-    if name and not path.exists():
+    if name and not disk.exists(path):
         return str(source)
     with disk.failing("an artifact must be readable", str(source), reading=True):
         return str(path.absolute())
@@ -228,6 +228,6 @@ def _store_of(path: Path) -> Store | None:
     """Return the store behind a source: a store's folder, or an old name in one."""
     with disk.failing("an artifact must be readable", str(path), reading=True):
         for folder in (path, path.parent):
-            if (folder / VERSIONS).is_dir():
-                return Store(folder) if folder == path or not path.exists() else None
+            if disk.is_folder(folder / VERSIONS):
+                return Store(folder) if folder == path or not disk.exists(path) else None
     return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus_runtime.contracts.manifest import EXACT
 from gradus_runtime.contracts.names import FALLBACK
-from gradus_runtime.errors import GradusError
+from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import DecisionLine, bits_of
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
@@ -86,6 +86,7 @@ def replay(lines: Sequence[DecisionLine], open_version: Callable[[str], Artifact
         try:
             artifact = open_version(version)
         except GradusError as e:
+            let_signals_through(e)
             missing.append(f"{name} {version}: {len(part)} lines: {e}")
             continue
         with artifact:

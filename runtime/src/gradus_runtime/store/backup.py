@@ -211,7 +211,8 @@ def _stamp_of(entry: str, prefix: str) -> str | None:
         return None
     try:
         datetime.strptime(stamp, _STAMP)
-    except ValueError:
+    except ValueError as e:
+        let_signals_through(e)
         return None
     return stamp
 
@@ -219,7 +220,7 @@ def _stamp_of(entry: str, prefix: str) -> str | None:
 def _prune(folder: int, path: Path, name: str, written: str, keep: int) -> tuple[str, ...]:
     """Remove the oldest backups of a store, but the newest `keep` and the one just written."""
     backups = [e for e in disk.folder_names(folder) if _stamp_of(e, f"{name}-")]
-    backups = [e for e in backups if e != written and (path / e / VERSIONS).is_dir()]
+    backups = [e for e in backups if e != written and disk.is_folder(path / e / VERSIONS)]
     doomed = backups[: max(0, len(backups) - (keep - 1))]
     for entry in doomed:
         hidden = f"{STAGED}{entry}"

@@ -19,10 +19,13 @@ from gradus_runtime.store import rights
 __all__ = [
     "append",
     "cut",
+    "exists",
     "failing",
     "folder_names",
     "identity",
     "identity_of",
+    "is_file",
+    "is_folder",
     "make_folder",
     "names_of",
     "open_file",
@@ -53,6 +56,9 @@ _WAY_OUT = {
 }
 
 
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
 @contextmanager
 def failing(what: str, place: str, *, reading: bool = False) -> Iterator[None]:
     """Turn an `OSError` into an `EnvironmentFailedError` that says what could not be done, and why.
@@ -72,6 +78,40 @@ def failing(what: str, place: str, *, reading: bool = False) -> Iterator[None]:
         if reading and hint is _MAY_WRITE:
             hint = _MAY_READ
         raise EnvironmentFailedError(what, place=place, cause=e.strerror or str(e), hint=hint) from e
+
+
+def exists(path: Path) -> bool:
+    """Whether a path leads to something.
+
+    Raises:
+        OSError: The system cannot say. (`pathlib` answers no to some errors, an alarm's `ValueError` too.)
+    """
+    return _mode(path) is not None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; raises as `exists`."""
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path leads to a regular file; raises as `exists`."""
+    mode = _mode(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except OSError as e:
+        let_signals_through(e)
+        if e.errno in _NOTHING_THERE:
+            return None
+        raise
+    except ValueError as e:  # a name that no file can have
+        let_signals_through(e)
+        return None
 
 
 def open_folder(name: str | Path, parent: int | None = None) -> int:
@@ -323,6 +363,7 @@ def remove_folder(name: str, parent: int) -> None:
     except FileNotFoundError:
         return
     except OSError as e:
+        let_signals_through(e)
         if e.errno not in (errno.ELOOP, errno.ENOTDIR):
             raise
         remove_file(name, parent)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_runtime.contracts import names, strict_json
-from gradus_runtime.errors import GradusError
+from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.store import disk
 from gradus_runtime.store.layout import VERSIONS
 from gradus_runtime.store.store import Store
@@ -52,6 +52,7 @@ def _describe(store: Store, version: str, pinned: bool) -> Listed:
         with store.open(version) as artifact:
             m, digest = artifact.manifest, artifact.digest
     except GradusError as e:
+        let_signals_through(e)
         return Listed(version, pinned, created, "", "", False, {}, 0, "", str(e))
     return Listed(
         version,
@@ -78,7 +79,8 @@ def _created(store: Store, version: str) -> str | None:
         finally:
             os.close(folder)
         value = strict_json.parse(data or b"{}", place=names.BUILD)
-    except (GradusError, OSError):
+    except (GradusError, OSError) as e:
+        let_signals_through(e)
         return None
     created = value.get("created") if isinstance(value, dict) else None
     return created if isinstance(created, str) else None

@@ -37,16 +37,17 @@ def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
     """
     path = Path(source)
     with disk.failing("an artifact must be readable", str(source), reading=True):
-        if (path / VERSIONS).is_dir():
+        if disk.is_folder(path / VERSIONS):
             return Store(path).open(version)
-        if (path.parent / VERSIONS).is_dir() and not path.exists():
+        if disk.is_folder(path.parent / VERSIONS) and not disk.exists(path):
             return _by_old_name(path, version)
-        if not path.exists() and path.name == str(source) and path.name.lower().startswith(installed.PREFIX):
+        named = path.name == str(source) and path.name.lower().startswith(installed.PREFIX)
+        if named and not disk.exists(path):
             return _installed(path.name, version)
         _only_one(version, path)
-        if (path / names.MANIFEST).exists():
+        if disk.exists(path / names.MANIFEST):
             return Artifact(FolderCarrier(disk.open_folder(path), str(path)), str(path))
-        if path.is_file():
+        if disk.is_file(path):
             return _zip(path)
     raise StoreError(
         "an artifact must be a store, a version's folder, an exported .zip or an installed distribution",
@@ -58,7 +59,7 @@ def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
 def _zip(path: Path) -> Artifact:
     from gradus_runtime.store.bundle import ZipCarrier
 
-    return Artifact(ZipCarrier(path.resolve()), str(path))
+    return Artifact(ZipCarrier(path.resolve(strict=True)), str(path))
 
 
 def _installed(name: str, version: str | None) -> Artifact:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradus_runtime.errors import IntegrityError
+from gradus_runtime.errors import IntegrityError, let_signals_through
 from gradus_runtime.store import history_file, pin_file
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.pin_file import Pin
@@ -55,7 +55,8 @@ def read(store: int, place: str) -> InForce:
 def _recorded(store: int, place: str) -> Event | None:
     try:
         return history_file.last_pin(store, place)
-    except (IntegrityError, PermissionError):
+    except (IntegrityError, PermissionError) as e:
+        let_signals_through(e)
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gradus_runtime.errors import IntegrityError, StoreError
+from gradus_runtime.errors import IntegrityError, StoreError, let_signals_through
 from gradus_runtime.store import disk, history_file, pin_file, pin_in_force, steps, write_lock
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event
@@ -66,7 +66,8 @@ def pin(
     steps.reached("pin.checked")
     try:
         found = pin_in_force.read(at.store, at.place)
-    except IntegrityError:
+    except IntegrityError as e:
+        let_signals_through(e)
         found = pin_in_force.InForce(
             None, None
         )  # a damaged pin is replaced; the history knows the generation

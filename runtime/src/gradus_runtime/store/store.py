@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gradus_runtime.contracts import names
-from gradus_runtime.errors import GradusError, StoreError
+from gradus_runtime.errors import GradusError, StoreError, let_signals_through
 from gradus_runtime.store import disk, history_file, pin_file, pin_in_force
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event
@@ -54,7 +54,8 @@ class Store:
         for entry in entries:
             try:
                 found.append(names.parse_version(entry))
-            except GradusError:
+            except GradusError as e:
+                let_signals_through(e)
                 continue  # being published or removed, or none of ours: `verify` names it
         return tuple(v.text for v in sorted(found))
 
@@ -80,7 +81,8 @@ class Store:
         """
         try:
             status = (self.path / pin_file.FILE).stat()
-        except OSError:
+        except OSError as e:
+            let_signals_through(e)
             return None
         return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
 
@@ -166,7 +168,8 @@ class Store:
         try:
             entries = {p.name for p in (self.path / VERSIONS).iterdir() if not p.name.startswith(".")}
             recorded = (self.path / history_file.FILE).stat().st_size
-        except OSError:
+        except OSError as e:
+            let_signals_through(e)
             return ()  # `read` says what is wrong with it
         return entries, self.pin_stat(), recorded
 

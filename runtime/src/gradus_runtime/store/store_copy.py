@@ -120,7 +120,8 @@ def _copy_version(
         return True
     try:
         contents = _read(store, version)
-    except StoreError:
+    except StoreError as e:
+        let_signals_through(e)
         return False
     except (IntegrityError, ManifestError, EnvironmentFailedError) as e:
         let_signals_through(e)

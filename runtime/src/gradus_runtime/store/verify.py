@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from gradus_runtime.contracts import names
-from gradus_runtime.errors import GradusError
+from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.store import disk, history_file
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.layout import TRASH, VERSIONS
@@ -42,6 +42,7 @@ class _Tally:
         try:
             artifact = open_()
         except GradusError as e:
+            let_signals_through(e)
             self.problems.append(str(e))
             return None
         with artifact:
@@ -50,6 +51,7 @@ class _Tally:
                     self.bytes += len(artifact.read(entry.name))
                     self.files += 1
                 except GradusError as e:
+                    let_signals_through(e)
                     self.problems.append(str(e))
             return artifact.digest
 
@@ -67,10 +69,11 @@ def verify_source(source: str, store: Callable[[], Store]) -> Report:
     tally = _Tally()
     try:
         names.parse_version(source)
-    except GradusError:
+    except GradusError as e:
+        let_signals_through(e)
         tally.rehash(lambda: open_artifact(source))
     else:
-        if Path(source).exists():
+        if disk.exists(Path(source)):
             tally.rehash(lambda: open_artifact(source))
         else:
             chosen = store()
@@ -101,6 +104,7 @@ def _verify(store: Store) -> Report:
         if found_pin.stale:
             tally.problems.append(f"{store.path}: {found_pin.stale}")
     except GradusError as e:
+        let_signals_through(e)
         pin = None
         tally.problems.append(str(e))
     if pin is not None and pin.version not in found:
@@ -117,6 +121,7 @@ def _against_history(store: Store, found: dict[str, str | None], pin: Pin | None
     try:
         events = store.history()
     except GradusError as e:
+        let_signals_through(e)
         return [str(e)]
     recorded = history_file.published(events)
     problems = []
@@ -130,7 +135,7 @@ def _against_history(store: Store, found: dict[str, str | None], pin: Pin | None
     for version, digest in recorded.items():
         place = store.path / VERSIONS / version
         if version not in found:
-            if (place.parent / f"{TRASH}{version}").exists():
+            if disk.exists(place.parent / f"{TRASH}{version}"):
                 continue  # it is being collected; the line that says so comes next
             problems.append(f"{place}: a published version must be there until it is collected")
         elif found[version] not in (digest, None):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.contracts.texts import MAX_CHARACTERS, check_text
-from gradus_runtime.errors import GradusError, IntegrityError, StoreError
+from gradus_runtime.errors import GradusError, IntegrityError, StoreError, let_signals_through
 from gradus_runtime.store import disk, history_file, pin_file
 from gradus_runtime.store.artifact import SEAL_BYTES
 from gradus_runtime.store.history_file import Event
@@ -133,6 +133,7 @@ def _acquire(lock: int, place: str, deadline: float, wait: float) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
+            let_signals_through(e)
             if e.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
         else:
@@ -172,7 +173,8 @@ def _complete(store: int, versions: int, place: str) -> tuple[Event, ...]:
             missing.append(event)
     try:
         pin = pin_file.read(store, place)
-    except IntegrityError:
+    except IntegrityError as e:
+        let_signals_through(e)
         pin = None  # `pin` is the way out of a damaged pin, so it must get past here
     if pin is not None and pin.generation > history_file.last_generation(events):
         missing.append(
@@ -187,7 +189,8 @@ def _unrecorded(versions: int, version: str, place: str) -> Event | None:
     try:
         names.parse_version(version)
         folder = disk.open_folder(version, versions)
-    except (GradusError, OSError):
+    except (GradusError, OSError) as e:
+        let_signals_through(e)
         return None
     try:
         text = disk.read_small(folder, names.SEAL, SEAL_BYTES, place=place) or b""
@@ -196,7 +199,8 @@ def _unrecorded(versions: int, version: str, place: str) -> Event | None:
             return None
         data = disk.read_small(folder, names.BUILD, strict_json.MAX_BYTES, place=place)
         build = strict_json.parse(data or b"{}", place=names.BUILD)
-    except GradusError:
+    except GradusError as e:
+        let_signals_through(e)
         return None
     finally:
         os.close(folder)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gradus_runtime.contracts.manifest.judgement import VERDICTS, OrderOfService
 from gradus_runtime.contracts.manifest.types import Manifest
+from gradus_runtime.errors import let_signals_through
 
 __all__ = ["check_judgement", "check_order"]
 
@@ -104,7 +105,8 @@ def _costs(m: Manifest, need: Need) -> None:
     try:
         date.fromisoformat(costs.as_of)
         dated = True
-    except ValueError:
+    except ValueError as e:
+        let_signals_through(e)
         dated = False
     need(dated, "costs must hold as of a date", "costs.as_of", costs.as_of)
     need(costs.fill in ("taker", "maker"), "fill must be taker or maker", "costs.fill", costs.fill)

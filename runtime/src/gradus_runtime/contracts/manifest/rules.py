@@ -10,7 +10,7 @@ from itertools import pairwise
 from gradus_runtime.contracts import features_graph, names
 from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
-from gradus_runtime.errors import ManifestError
+from gradus_runtime.errors import ManifestError, let_signals_through
 
 __all__ = [
     "MAX_AGE_DAYS",
@@ -61,6 +61,7 @@ def problems(manifest: Manifest, place: str) -> tuple[ManifestError, ...]:
         try:
             part(manifest, _Need(place))
         except ManifestError as e:
+            let_signals_through(e)
             found.append(e)
     return tuple(found)
 
@@ -320,7 +321,8 @@ def _instant(text: str, path: str, need: _Need) -> datetime:
     try:
         when = parse(text)
         good = when.utcoffset() == timedelta(0) and 1970 <= when.year < 3000
-    except ValueError:
+    except ValueError as e:
+        let_signals_through(e)
         good, when = False, datetime.min
     rule = "a time must be ISO 8601 in UTC, for example 2026-11-21T00:00:00Z"
     need(good, rule, path, text)
