@@ -1,10 +1,7 @@
 import io
 import json
 import shutil
-from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 import rich.console
@@ -13,14 +10,12 @@ from tests.support.training import ORDER, QUICK, make_dataset, quick_config
 from gradus_runtime.cli import main
 from gradus_runtime.contracts import run_folder, strict_json
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
-from gradus_runtime.store import Store
 from gradus_train.commands.inputs import chosen_levels
-from gradus_train.evaluation.pinned import compare_with_pinned
 from gradus_train.run import forecast as forecasting
-from gradus_train.run.run import git_commit_of, train
+from gradus_train.run.run import git_commit_of
 from gradus_train.training.parts import PartKey
 from gradus_train.training.prepare import prepare
-from gradus_train.training.progress import Lines, Silent, TerminalBars, progress_for
+from gradus_train.training.progress import Lines, TerminalBars, progress_for
 
 CONFIG = """
 format = "gradus-training/1"
@@ -263,58 +258,6 @@ def test_the_report_of_a_failed_and_skipped_gate_says_so(desk):
 def test_a_report_of_no_run_is_wrong_use(desk, capsys):
     assert main(["report", "--run", str(desk)]) == 2
     assert "a run folder must hold finished training" in capsys.readouterr().err
-
-
-def test_the_pinned_version_is_scored_on_rows_later_than_its_data(tmp_path):
-    dataset = make_dataset(1200)
-    config = quick_config(("lightgbm", "random_forest"))
-    first = replace(
-        dataset,
-        features=dataset.features[:900],
-        labels=np.where(np.arange(900) < 896, dataset.labels[:900], -1),
-        timestamps=dataset.timestamps[:900],
-        close=dataset.close[:900],
-    )
-    old = prepare(first, ORDER, config, ["level3"])
-    train(old, tmp_path / "old", jobs=2, progress=Silent())
-    store = tmp_path / "tiny"
-    artifact = Path(__file__).parents[2] / "config/artifact.toml"
-    toml = artifact.read_text().replace('name = "btc-jpy"', 'name = "tiny"')
-    (tmp_path / "artifact.toml").write_text(toml)
-    convert = ["convert", "--run", str(tmp_path / "old"), "--store", str(store), "--pin"]
-    assert main([*convert, "--config", str(tmp_path / "artifact.toml")]) == 0
-
-    plan = prepare(dataset, ORDER, config, ["level2", "level3"])
-    results = captured_results(plan, tmp_path / "new")
-    both = compare_with_pinned(store, plan, results)
-    assert not isinstance(both, str)
-    assert set(both) == {"level3"}  # the pinned version has no level2
-    late = plan.timeline.holdout[plan.dataset.timestamps[plan.timeline.holdout] > first.timestamps[-1]]
-    mine, theirs = both["level3"]
-    assert mine.rows == theirs.rows == len(late)
-    assert mine.log_loss != theirs.log_loss
-    # The same data again: no row is later than what the pinned version has seen.
-    same = captured_results(old, tmp_path / "same")
-    assert "0 holdout rows are later, and 100 are needed" in str(compare_with_pinned(store, old, same))
-    other = replace(plan, dataset=replace(dataset, classes=("DOWN", "FLAT", "UP")))
-    assert compare_with_pinned(store, other, results) == "its classes are SELL, HOLD, BUY"
-    assert Store(store).pin_stat() is not None
-
-
-def captured_results(plan, out):
-    from gradus_train.training.assemble import assemble
-    from gradus_train.training.execute import execute
-    from gradus_train.training.parts import PartStore
-
-    out.mkdir()
-    executed = execute(plan, PartStore(out), jobs=2, progress=Silent())
-    return [assemble(plan, level, executed) for level in plan.levels]
-
-
-def test_without_a_pin_there_is_nothing_to_compare_with(tmp_path):
-    plan = prepare(make_dataset(), ORDER, quick_config(), ["level3"])
-    assert compare_with_pinned(None, plan, []) == "no artifact store was named (--store)"
-    assert compare_with_pinned(tmp_path, plan, []) == f"no version is pinned in {tmp_path}"
 
 
 def test_a_full_disk_is_a_failure_of_the_environment(monkeypatch, tmp_path):

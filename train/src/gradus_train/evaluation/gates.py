@@ -15,6 +15,7 @@ from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.details import GateLine, LevelDetails
 from gradus_train.evaluation.metrics import Scores
+from gradus_train.evaluation.pinned import SERVED
 from gradus_train.evaluation.value import LEVEL, ValueTest
 from gradus_train.evaluation.verdict import Verdict
 
@@ -150,7 +151,12 @@ def evaluate(
         if gate.test is not None:
             lines.append(_test_line(gate, worse, suspicions))
             continue
-        if gate.level != "*" and gate.level not in known:
+        if gate.margin_to_pinned is not None and isinstance(pinned, str):
+            text = f"{gate.level}: {gate.metric} against the pinned version skipped, {pinned}"
+            lines.append(GateLine(gate.level, gate.metric, gate.kind, text, None))
+            continue
+        of_served = gate.margin_to_pinned is not None and gate.level in ("*", SERVED)
+        if gate.level not in ("*", *known) and not of_served:
             lines.append(
                 GateLine(
                     gate.level, gate.metric, gate.kind, f"{gate.level}: skipped, it was not trained", None
@@ -159,6 +165,8 @@ def evaluate(
         for details in levels:
             if gate.level in ("*", details.name):
                 lines.append(_line(gate, details, pinned))
+        if of_served:
+            lines.append(_against_pinned(gate, SERVED, pinned))
     return tuple(lines)
 
 
@@ -229,19 +237,22 @@ def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, tuple[Scores, 
         side = "below" if lower else "above"
         holds = value < other if lower else value > other
         return _result(gate, name, value, f"{side} the baseline ({gate.beats})", other, holds)
-    if isinstance(pinned, str):
-        return GateLine(
-            name, metric, gate.kind, f"{name}: {metric} against the pinned version skipped, {pinned}", None
-        )
-    if name not in pinned:
-        return GateLine(
-            name, metric, gate.kind, f"{name}: {metric} skipped, the pinned version has no {name}", None
-        )
-    margin = gate.margin_to_pinned or 0.0
+    return _against_pinned(gate, name, pinned)
+
+
+def _against_pinned(gate: Gate, name: str, pinned: Mapping[str, tuple[Scores, Scores]] | str) -> GateLine:
+    metric = gate.metric
+    if isinstance(pinned, str) or name not in pinned:
+        text = f"{name}: {metric} skipped, the pinned version does not answer these rows by {name}"
+        if name == SERVED:
+            text = f"{name}: {metric} skipped, the pinned version answers too few of these rows"
+        return GateLine(name, metric, gate.kind, text, None)
+    margin, lower = gate.margin_to_pinned or 0.0, metric in _LOWER_IS_BETTER
     mine, theirs = (_value(s, metric) for s in pinned[name])
     bound = theirs + margin if lower else theirs - margin
     words = (
-        f"{'at most' if lower else 'at least'} the pinned version's {theirs:.4f} with a margin of {margin}:"
+        f"{'at most' if lower else 'at least'} the pinned version's {theirs:.4f} with a margin of {margin}, "
+        f"on {pinned[name][0].rows:,} rows later than its data:"
     )
     return _result(gate, name, mine, words, bound, mine <= bound if lower else mine >= bound)
 

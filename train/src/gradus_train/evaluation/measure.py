@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from gradus_train.evaluation.details import Details, GateLine
 from gradus_train.evaluation.evidence import evidence_of, served, what_was_said
 from gradus_train.evaluation.findings import findings
 from gradus_train.evaluation.gates import Gate
-from gradus_train.evaluation.pinned import compare_with_pinned
+from gradus_train.evaluation.pinned import Pinned, compare_with_pinned
 from gradus_train.evaluation.scoreboard import level_details
 from gradus_train.evaluation.service import declared_order, measured_order
 from gradus_train.evaluation.stepdown import outage_drills, step_down
@@ -46,7 +45,7 @@ def measure(
     results: Sequence[LevelResult],
     *,
     gates: Sequence[Gate] | None,
-    pinned_store: Path | None,
+    pinned: Pinned | str,
     costs: Costs | None,
 ) -> Measured:
     """Measure the levels of a run on rows that no model behind a figure was fitted on.
@@ -55,7 +54,7 @@ def measure(
         plan: The run.
         results: Its levels, in the order of the feature order.
         gates: Rules to hold the levels against; None to look without.
-        pinned_store: An artifact store whose pinned version the gates compare with.
+        pinned: The version that the gates compare with; or why there is none, as the end of a sentence.
         costs: What a trade costs; None where it was not given.
     """
     below = [*results[1:], None]
@@ -68,7 +67,7 @@ def measure(
     verdict = judge(evidence, costs)
     lines: tuple[GateLine, ...] = ()
     if gates is not None:
-        compared = compare_with_pinned(pinned_store, plan, results)
+        compared = pinned if isinstance(pinned, str) else compare_with_pinned(pinned, plan, results)
         words = _suspicions(plan)
         lines = gating.evaluate(gates, levels, compared, worse=prior_test(evidence), suspicions=words)
         lines += gating.value_lines(verdict)

@@ -1,45 +1,60 @@
-"""This run against the pinned version of an artifact store, on rows that neither has seen."""
+"""This configuration against the pinned version of an artifact store, on rows that neither has seen.
+
+The models of a run know most of the rows that are new to the pinned version. So the configuration is fitted
+once more on the rows that the pinned version could know, and both are asked of those that came later.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from gradus_live.labels import to_contract
 from gradus_runtime import Predictor
+from gradus_runtime.contracts.manifest import Label, Manifest
+from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.store import Store, open_artifact
+from gradus_train.evaluation.evidence import Said, served, what_was_said
 from gradus_train.evaluation.metrics import Scores, score
 from gradus_train.evaluation.scoreboard import spread
+from gradus_train.evaluation.service import measured_order
 from gradus_train.training.assemble import LevelResult
-from gradus_train.training.member import Rows
-from gradus_train.training.prepare import Plan
+from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.prepare import MINIMUM_FOLD_ROWS, Plan
 
-__all__ = ["compare_with_pinned"]
+__all__ = ["MINIMUM_DAYS", "SERVED", "Pinned", "compare_with_pinned", "find_pinned"]
 
-MINIMUM_ROWS = 100
+MINIMUM_DAYS = 5
+SERVED = "served"
+_DAY_MS = 86_400_000
 
 
-def compare_with_pinned(
-    store: Path | None, plan: Plan, results: Sequence[LevelResult]
-) -> Mapping[str, tuple[Scores, Scores]] | str:
-    """Score this run and the pinned version on the same holdout rows.
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The version to compare with: of which store, and the open of the last bar of its data, ms."""
 
-    Only rows later than the pinned version's data count: among the earlier ones are those that it was trained
-    on. Each level is asked with its own features alone, through the runtime, as a bot would.
+    store: Path
+    version: str
+    data_end: int
+
+
+def find_pinned(store: Path | None, plan: Plan) -> Pinned | str:
+    """Find the version that a run can be compared with.
 
     Args:
         store: An artifact store; None where none was named.
-        plan: This run.
-        results: Its levels.
+        plan: The run.
 
     Returns:
-        By level, the scores of this run and of the pinned version; or why there is no comparison, as the end
-        of a sentence.
+        The version; or why there is no comparison, as the end of a sentence.
 
     Raises:
-        GradusError: The pinned version is damaged, or cannot be served here.
+        GradusError: The pinned version is damaged.
     """
     if store is None:
         return "no artifact store was named (--store)"
@@ -50,43 +65,122 @@ def compare_with_pinned(
         manifest = artifact.manifest
     finally:
         artifact.close()
+    return _differs(manifest, plan) or _with_days(store, manifest, plan)
+
+
+def _differs(manifest: Manifest, plan: Plan) -> str | None:
+    """Say why answers cannot be compared: other classes, or another meaning of them."""
     if manifest.classes != plan.dataset.classes:
         return f"its classes are {', '.join(manifest.classes)}"
-    end = manifest.provenance.data_end
-    if end is None:
+    theirs, mine = manifest.label, to_contract(plan.dataset.rule)
+    if theirs is not None and _meaning(theirs) != _meaning(mine):
+        return f"its label is another: {theirs.sentence}"
+    return None
+
+
+def _meaning(label: Label) -> tuple[object, ...]:
+    return label.kind, label.reach, dict(label.numbers), dict(label.texts)
+
+
+def _with_days(store: Path, manifest: Manifest, plan: Plan) -> Pinned | str:
+    text = manifest.provenance.data_end
+    if text is None:
         return f"{manifest.version} does not say where its data ends: no row is surely new to it"
-    rows = _unseen(plan, end)
-    if len(rows) < MINIMUM_ROWS:
+    end = round(datetime.fromisoformat(text).timestamp() * 1000)
+    usable = np.logical_or.reduce([level.usable for level in plan.levels])
+    newest = int(plan.dataset.timestamps[usable].max())
+    days = max(0, newest - end) / _DAY_MS
+    if days < MINIMUM_DAYS:
         return (
-            f"the data of {manifest.version} ends at {end}: {len(rows)} holdout rows"
-            f" are later, and {MINIMUM_ROWS} are needed"
+            f"the data of {manifest.version} ends at {text}: {days:.1f} days of rows are later, "
+            f"and {MINIMUM_DAYS} are needed"
         )
+    return Pinned(store, manifest.version, end)
+
+
+def compare_with_pinned(
+    pinned: Pinned, plan: Plan, results: Sequence[LevelResult]
+) -> Mapping[str, tuple[Scores, Scores]]:
+    """Score this configuration, fitted up to the end of the pinned version's data, and the pinned version.
+
+    Both are scored on the same rows, which are later. The pinned version is asked through the runtime, as a
+    bot would: once with each level's features alone, and once with all, for what either serves.
+
+    Args:
+        pinned: The version.
+        plan: This run, with parts that are fitted up to that end.
+        results: Its levels.
+
+    Returns:
+        By level, and for "served", the scores of this configuration and of the pinned version. What the
+        pinned version does not answer by that level is left out.
+
+    Raises:
+        GradusError: The pinned version cannot be served here.
+    """
+    fitted = [r for r in results if r.up_to is not None]
     result = {}
-    with Predictor.open(store) as predictor:
-        for level in results:
-            both = _compare(predictor, plan, level, rows)
+    with Predictor.open(pinned.store, pinned.version, drift=False) as predictor:
+        for level in fitted:
+            both = _compare(predictor, plan, level)
             if both is not None:
                 result[level.plan.name] = both
+        if fitted:
+            both = _served(predictor, plan, fitted, pinned.data_end)
+            if both is not None:
+                result[SERVED] = both
     return result
 
 
-def _unseen(plan: Plan, data_end: str) -> Rows:
-    end = datetime.fromisoformat(data_end).timestamp() * 1000
-    rows = plan.timeline.holdout
-    return rows[plan.dataset.timestamps[rows] > end]
-
-
-def _compare(
-    predictor: Predictor, plan: Plan, level: LevelResult, rows: Rows
-) -> tuple[Scores, Scores] | None:
+def _compare(predictor: Predictor, plan: Plan, level: LevelResult) -> tuple[Scores, Scores] | None:
     """Return both scores, or None where the pinned version does not serve these features by that level."""
-    usable = rows[level.plan.usable[rows]]
-    if len(usable) < MINIMUM_ROWS:
+    if level.up_to is None:
         return None
-    features = np.ascontiguousarray(plan.dataset.features[np.ix_(usable, level.plan.columns)])
+    rows = level.up_to.test_rows
+    features = np.ascontiguousarray(plan.dataset.features[np.ix_(rows, level.plan.columns)])
     theirs = predictor.predict(features, names=level.plan.features, use_confidence=False)
-    if any(served != level.plan.name for served in theirs.levels):
+    if any(name != level.plan.name for name in theirs.levels):
         return None
-    labels = plan.dataset.labels[usable]
-    mine = spread(len(plan.dataset.labels), level.plan.tasks[-1].measure, level.holdout_vote)[usable]
-    return score(labels, mine), score(labels, theirs.probabilities.astype(np.float64))
+    labels = plan.dataset.labels[rows]
+    return score(labels, level.up_to.vote), score(labels, _float64(theirs.probabilities))
+
+
+def _served(
+    predictor: Predictor, plan: Plan, levels: Sequence[LevelResult], end: int
+) -> tuple[Scores, Scores] | None:
+    """Return both scores of what is served: the first level in service that has its features, in both."""
+    n = len(plan.dataset.labels)
+    said = {}
+    for level in levels:
+        if level.up_to is not None:
+            vote = spread(n, level.up_to.test_rows, level.up_to.vote)
+            said[level.plan.name] = Said(vote, vote)
+    mine = served([said[name] for name in _order(plan, levels, end)]).probabilities
+    rows = np.flatnonzero(~np.isnan(mine[:, 0]))
+    features = np.ascontiguousarray(plan.dataset.features[rows])
+    theirs = predictor.predict(features, names=plan.dataset.names, use_confidence=False)
+    answered = np.asarray(theirs.levels != FALLBACK, dtype=np.bool_)
+    if answered.sum() < MINIMUM_FOLD_ROWS:
+        return None
+    labels = plan.dataset.labels[rows[answered]]
+    return score(labels, mine[rows[answered]]), score(labels, _float64(theirs.probabilities[answered]))
+
+
+def _order(plan: Plan, levels: Sequence[LevelResult], end: int) -> Sequence[str]:
+    """Return the order in which levels would have been served: measured on rows up to the end alone."""
+    names = [level.plan.name for level in levels]
+    if plan.config.service.order == "declared":
+        return names
+    known: Rows = np.flatnonzero(plan.dataset.timestamps > end)
+    before = {}
+    for level in levels:
+        said = what_was_said(plan, level)
+        kept = said.probabilities.copy()
+        kept[known] = np.nan
+        before[level.plan.name] = replace(said, probabilities=kept)
+    order = measured_order(plan, before)
+    return (*order.levels, *order.others)
+
+
+def _float64(values: npt.NDArray[np.float32]) -> Probabilities:
+    return values.astype(np.float64)

@@ -17,11 +17,12 @@ from gradus_runtime.errors import UsageError
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.gates import Gate
 from gradus_train.evaluation.measure import measure
+from gradus_train.evaluation.pinned import Pinned, find_pinned
 from gradus_train.run.folder import check_target, write_run
 from gradus_train.training.assemble import assemble
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
-from gradus_train.training.prepare import Plan
+from gradus_train.training.prepare import Plan, with_fit_up_to
 from gradus_train.training.progress import Progress, Silent
 
 __all__ = ["Outcome", "git_commit_of", "train", "working_folder"]
@@ -67,6 +68,9 @@ def train(
         UsageError: `out` holds something else, or another process writes to it.
     """
     check_target(out)
+    pinned = _opponent(plan, gates, pinned_store)
+    if isinstance(pinned, Pinned):
+        plan = with_fit_up_to(plan, pinned.data_end)
     with working_folder(out) as folder:
         store = PartStore(folder)
         if not resume:
@@ -75,7 +79,7 @@ def train(
         executed = execute(plan, store, jobs=jobs, progress=progress or Silent())
         fitted = time.perf_counter() - begun
         results = [assemble(plan, level, executed) for level in plan.levels]
-        measured = measure(plan, results, gates=gates, pinned_store=pinned_store, costs=costs)
+        measured = measure(plan, results, gates=gates, pinned=pinned, costs=costs)
         timings = {str(key): round(seconds, 3) for key, seconds in sorted(executed.seconds.items(), key=str)}
         timings["fitting"] = round(fitted, 3)
         run = write_run(
@@ -90,6 +94,13 @@ def train(
         )
     shutil.rmtree(folder, ignore_errors=True)
     return Outcome(run, measured.details)
+
+
+def _opponent(plan: Plan, gates: Sequence[Gate] | None, store: Path | None) -> Pinned | str:
+    """The pinned version, if a gate compares with it; else why not. It is looked up before hours of work."""
+    if all(gate.margin_to_pinned is None for gate in gates or ()):
+        return "no gate asks for it"
+    return find_pinned(store, plan)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from gradus_train.training.execute import Executed
 from gradus_train.training.fitting import FittedPart
 from gradus_train.training.member import Probabilities, Rows
-from gradus_train.training.prepare import LAST, LevelPlan, Plan
+from gradus_train.training.prepare import LAST, UP_TO, LevelPlan, Plan
 from gradus_train.training.vote import combine, optimal_weights
 
 __all__ = ["FoldVote", "LevelResult", "assemble"]
@@ -18,7 +18,10 @@ __all__ = ["FoldVote", "LevelResult", "assemble"]
 
 @dataclass(frozen=True, slots=True)
 class FoldVote:
-    """A walk-forward fold: which rows, what the members and their vote said of them."""
+    """A walk-forward fold: which rows, what the members and their vote said of them.
+
+    Number 0 is no fold: fitted on the rows up to a moment, and asked of those after it.
+    """
 
     number: int
     train_rows: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -40,6 +43,7 @@ class LevelResult:
         folds: Walk-forward folds that were trained.
         holdout: What the members say of the level's holdout rows.
         holdout_vote: And their vote.
+        up_to: What models say that are fitted on the rows up to a moment; None where nobody asked.
     """
 
     plan: LevelPlan
@@ -50,6 +54,7 @@ class LevelResult:
     folds: tuple[FoldVote, ...]
     holdout: Mapping[str, Probabilities]
     holdout_vote: Probabilities
+    up_to: FoldVote | None = None
 
 
 def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
@@ -69,11 +74,18 @@ def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
     rows = {t.key.fold: (t.train, t.measure) for t in level.tasks}
 
     folds: list[FoldVote] = []
-    for fold in [f for f in parts if f not in ("final", LAST)]:
+    for fold in [f for f in parts if f not in ("final", LAST, UP_TO)]:
         weights = _fitted(plan, folds, names) if fit_weights and folds else fixed
         said = {name: parts[fold][name].probabilities for name in names}
         vote = combine([said[n] for n in names], weights, config.vote.kind)
         folds.append(FoldVote(int(fold.removeprefix("fold")), rows[fold][0], rows[fold][1], said, vote))
+    up_to = None
+    if UP_TO in parts:
+        said = {name: parts[UP_TO][name].probabilities for name in names}
+        seen = [f for f in folds if f.test_rows[-1] < rows[UP_TO][1][0]]
+        weights = _fitted(plan, seen, names) if fit_weights and seen else fixed
+        vote = combine([said[n] for n in names], weights, config.vote.kind)
+        up_to = FoldVote(0, *rows[UP_TO], said, vote)
     weights = _fitted(plan, folds, names) if fit_weights and folds else fixed
     final = {name: parts["final"][name] for name in names}
     last = LAST if LAST in parts else "final"
@@ -87,6 +99,7 @@ def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
         folds=tuple(folds),
         holdout=held,
         holdout_vote=combine([held[n] for n in names], weights, config.vote.kind),
+        up_to=up_to,
     )
 
 

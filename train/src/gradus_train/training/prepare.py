@@ -23,7 +23,18 @@ from gradus_train.training.member import Rows
 from gradus_train.training.parts import PartKey
 from gradus_train.training.splits import Timeline, timeline
 
-__all__ = ["LAST", "LIBRARIES", "LevelPlan", "Plan", "Task", "latest_days", "library_versions", "prepare"]
+__all__ = [
+    "LAST",
+    "LIBRARIES",
+    "UP_TO",
+    "LevelPlan",
+    "Plan",
+    "Task",
+    "latest_days",
+    "library_versions",
+    "prepare",
+    "with_fit_up_to",
+]
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     **{kind.distributions[0]: kind.distributions for kind in KINDS.values()},
@@ -32,6 +43,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 """What a model depends on, each with the distributions that bring it."""
 MINIMUM_ROWS = 100
 LAST = "last"
+UP_TO = "upto"
 MINIMUM_FOLD_ROWS = 30
 _DAY_MS = 86_400_000
 
@@ -124,6 +136,31 @@ def prepare(
                 _level(spec.name, order, dataset, config, line, columns[spec.name], usable[spec.name], inputs)
             )
     return Plan(dataset, order, config, line, tuple(plans))
+
+
+def with_fit_up_to(plan: Plan, end: int) -> Plan:
+    """Return the plan with parts that are fitted on rows up to a moment and say something of the rows after.
+
+    Labels of their training rows end at or before it. A level with too few rows on either side has none.
+
+    Args:
+        plan: A plan.
+        end: Open of the last bar that may be looked at, ms since 1970 UTC.
+    """
+    last = int(np.searchsorted(plan.dataset.timestamps, end, side="right")) - 1
+    inputs = _inputs_digest(plan.dataset)
+    levels = []
+    for level in plan.levels:
+        rows = np.flatnonzero(level.usable).astype(np.int64)
+        piece = (UP_TO, rows[rows + plan.config.split.gap <= last], rows[rows > last])
+        if min(len(piece[1]), len(piece[2])) >= MINIMUM_FOLD_ROWS:
+            tasks = tuple(
+                _task(level.name, member, piece, plan.config, level.columns, inputs)
+                for member in plan.config.members
+            )
+            level = replace(level, tasks=(*tasks, *level.tasks))
+        levels.append(level)
+    return replace(plan, levels=tuple(levels))
 
 
 def _with_gap(split: Split, reach: int) -> Split:
