@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gradus_runtime.candles.numbering import OpenHours, bar_numbers
+from gradus_runtime.records import dataclass
 
 __all__ = ["COLUMNS", "BarTable", "bridge"]
 

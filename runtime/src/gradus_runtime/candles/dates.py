@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
+
+from gradus_runtime.records import dataclass
 
 __all__ = ["DailyTable", "daily_closes"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from gradus_runtime.candles.bridging import COLUMNS
 from gradus_runtime.candles.dates import DailyTable
 from gradus_runtime.contracts import npz_file
 from gradus_runtime.errors import DataError, GradusError
+from gradus_runtime.records import dataclass
 
 __all__ = ["GOLDEN_BARS", "GoldenCandles", "read_golden_candles"]
 

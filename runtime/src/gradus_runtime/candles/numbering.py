@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from gradus_runtime.contracts.features_graph import Closing, GapRule, ZoneTable
 from gradus_runtime.errors import DataError
+from gradus_runtime.records import dataclass
 
 __all__ = ["OpenHours", "bar_numbers", "open_hours"]
 

@@ -6,7 +6,6 @@ A candle that breaks a rule counts as missing; what was left out is said. No cel
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from gradus_runtime.candles.columns import find, numbers_of, table_columns, time
 from gradus_runtime.candles.dates import DailyTable
 from gradus_runtime.candles.numbering import OpenHours
 from gradus_runtime.errors import UsageError
+from gradus_runtime.records import dataclass
 
 __all__ = ["ReadCandles", "iso", "read_candles", "read_daily"]
 

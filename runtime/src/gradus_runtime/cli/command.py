@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from gradus_runtime.records import dataclass
 
 __all__ = ["ENTRY_POINT_GROUP", "Command"]
 

@@ -14,12 +14,13 @@ ones of these names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import ConfigError
+from gradus_runtime.records import dataclass
 
 __all__ = ["FORMAT", "FORMAT_1", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
 

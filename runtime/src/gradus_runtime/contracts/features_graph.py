@@ -26,11 +26,11 @@ The format may change until it is released; then a change takes a new number, as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import DataError, GradusError
+from gradus_runtime.records import dataclass
 
 __all__ = [
     "FORMAT",

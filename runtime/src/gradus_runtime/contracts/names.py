@@ -7,11 +7,11 @@ name can leave its folder, hide, clash by case, or mean a device.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import total_ordering
 
 from gradus_runtime.errors import GradusError, UsageError, let_signals_through
+from gradus_runtime.records import dataclass
 
 __all__ = [
     "BUILD",

@@ -20,7 +20,6 @@ people and for the report, which conversion does not read).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from gradus_runtime.contracts.manifest import (
     Verdict,
 )
 from gradus_runtime.errors import DataError
+from gradus_runtime.records import dataclass
 
 __all__ = [
     "FORMAT",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gradus_runtime.contracts import strict_json
 from gradus_runtime.errors import DataError, EnvironmentFailedError, UsageError, let_signals_through
 from gradus_runtime.journal.line import DecisionLine, EventLine, parse_value
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 
 __all__ = ["MAX_LINE", "JournalContent", "decisions_of", "entry_of", "files_of", "lines_of", "read_journal"]

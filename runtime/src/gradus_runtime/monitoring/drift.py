@@ -9,7 +9,6 @@ University, 2018). The usual limits of 0.1 and 0.25 ignore n and m, and raise fa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring import chi_square
 from gradus_runtime.monitoring.drift_counts import DriftCounts, Totals
+from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
 
 __all__ = ["DriftReport", "Shift", "StepDown", "report", "shift_of"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import let_signals_through
 from gradus_runtime.lock import SafeLock
+from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
 
 __all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts", "Totals"]

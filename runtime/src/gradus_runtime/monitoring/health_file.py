@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import CheckError, UsageError, let_signals_through
 from gradus_runtime.lock import SafeLock
 from gradus_runtime.monitoring.health import Health
+from gradus_runtime.records import dataclass
 
 __all__ = ["FORMAT", "HealthFile", "HealthReport", "judge", "read_health_file"]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Level, Manifest
+from gradus_runtime.records import dataclass
 
 __all__ = ["LevelPlan", "Schema", "served_levels"]
 

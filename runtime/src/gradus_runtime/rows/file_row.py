@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from gradus_runtime.records import dataclass
 
 __all__ = ["FileRow"]
 

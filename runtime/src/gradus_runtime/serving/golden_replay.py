@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from gradus_runtime.contracts import graph, npz_file
 from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
 from gradus_runtime.errors import EnvironmentFailedError, IntegrityError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.level_session import RowBuffer
 from gradus_runtime.sessions.library import ort, release_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from gradus_runtime.contracts.manifest import EXACT
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import DecisionLine, bits_of
+from gradus_runtime.records import dataclass
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.single_row import Decider

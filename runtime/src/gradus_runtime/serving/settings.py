@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from gradus_runtime.contracts.manifest import VERDICTS
 from gradus_runtime.errors import UsageError
+from gradus_runtime.records import dataclass
 from gradus_runtime.routing.request import checked_threshold
 from gradus_runtime.rows.values import read_number
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET

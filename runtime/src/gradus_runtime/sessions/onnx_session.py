@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.library import REFUSALS, ort
 from gradus_runtime.sessions.one_row_graph import for_one_row

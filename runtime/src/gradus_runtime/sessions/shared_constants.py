@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts.graph import LARGE_CONSTANT
 from gradus_runtime.errors import let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.sessions.protobuf import BYTES, VARINT, Field, field_bytes, fields, numbers, varint
 
 __all__ = ["SplitModel", "take_apart"]

@@ -13,11 +13,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gradus_runtime.errors import IntegrityError, StoreError, UsageError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk, steps, store_copy, write_lock
 from gradus_runtime.store.layout import LOCK, VERSIONS
 from gradus_runtime.store.store import Store

@@ -13,11 +13,11 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gradus_runtime.contracts.manifest.rules import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from gradus_runtime.errors import IntegrityError
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 from gradus_runtime.store.carrier import MAX_ENTRIES, is_still, lost
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import IntegrityError
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 
 __all__ = [

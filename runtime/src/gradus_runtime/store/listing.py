@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import GradusError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 from gradus_runtime.store.layout import VERSIONS
 from gradus_runtime.store.store import Store

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import IntegrityError
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 
 __all__ = ["FILE", "FORMAT", "Pin", "read", "to_bytes"]

@@ -7,9 +7,8 @@ both went back together, they agree, and the pin is followed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gradus_runtime.errors import IntegrityError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import history_file, pin_file
 from gradus_runtime.store.history_file import Event
 from gradus_runtime.store.pin_file import Pin

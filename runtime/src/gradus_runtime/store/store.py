@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, StoreError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk, history_file, pin_file, pin_in_force
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event

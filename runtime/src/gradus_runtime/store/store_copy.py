@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gradus_runtime.contracts import names, strict_json
@@ -15,6 +14,7 @@ from gradus_runtime.errors import (
     StoreError,
     let_signals_through,
 )
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk, history_file, pin_file, steps
 from gradus_runtime.store.artifact import seal
 from gradus_runtime.store.layout import VERSIONS

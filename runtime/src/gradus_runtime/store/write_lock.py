@@ -8,13 +8,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.contracts.texts import MAX_CHARACTERS, check_text
 from gradus_runtime.errors import GradusError, IntegrityError, StoreError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk, history_file, pin_file
 from gradus_runtime.store.artifact import SEAL_BYTES
 from gradus_runtime.store.history_file import Event

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from gradus_runtime.records import dataclass
 
 __all__ = [
     "VERDICTS",

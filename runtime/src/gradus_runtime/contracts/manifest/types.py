@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
@@ -22,6 +21,7 @@ from gradus_runtime.contracts.manifest.judgement import (
     RowSpan,
     Verdict,
 )
+from gradus_runtime.records import dataclass
 
 __all__ = [
     "CLOSE",

@@ -1,0 +1,102 @@
+"""Frozen dataclasses that cost next to nothing to define.
+
+`dataclasses.dataclass` writes and compiles the source of five or six methods for each class, about half a
+millisecond of every process that imports it; the runtime has some fifty such classes. The methods here are
+written once and look the fields up when they are called. That suits what is made a few times and kept:
+manifests, health, reports. What is made for every row stays with `dataclasses`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import MISSING, FrozenInstanceError
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["dataclass"]
+
+
+def _init(self: Any, /, *values: Any, **named: Any) -> None:
+    put, called = object.__setattr__, f"{type(self).__name__}()"
+    names = type(self).__match_args__
+    if len(values) > len(names):
+        raise TypeError(f"{called} takes {len(names)} arguments, but got {len(values)}")
+    for name, value in zip(names, values, strict=False):
+        put(self, name, value)
+    for name in names[len(values) :]:
+        field = type(self).__dataclass_fields__[name]
+        if name in named:
+            put(self, name, named.pop(name))
+        elif field.default is not MISSING:
+            put(self, name, field.default)
+        elif field.default_factory is not MISSING:
+            put(self, name, field.default_factory())
+        else:
+            raise TypeError(f"{called} needs the argument {name!r}")
+    for name in named:
+        raise TypeError(f"{called} got {name!r} twice" if name in names else f"{called} takes no {name!r}")
+    check = getattr(self, "__post_init__", None)
+    if check is not None:
+        check()
+
+
+def _values(self: Any) -> list[Any]:
+    return [getattr(self, name) for name in type(self).__match_args__]
+
+
+def _equal(self: Any, other: object) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return _values(self) == _values(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(tuple(_values(self)))
+
+
+def _repr(self: Any) -> str:
+    fields = type(self).__dataclass_fields__
+    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in fields if fields[name].repr)
+    return f"{type(self).__qualname__}({shown})"
+
+
+def _set(self: Any, name: str, value: object) -> None:
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _delete(self: Any, name: str) -> None:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _set_state(self: Any, state: list[Any]) -> None:
+    for name, value in zip(type(self).__match_args__, state, strict=True):
+        object.__setattr__(self, name, value)
+
+
+_METHODS = {
+    "__init__": _init,
+    "__repr__": _repr,
+    "__setattr__": _set,
+    "__delattr__": _delete,
+    "__getstate__": _values,
+    "__setstate__": _set_state,
+}
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(*, frozen: bool, slots: bool, eq: bool = True):
+        """Make a frozen dataclass with slots, as `dataclasses.dataclass` with the same arguments does."""
+        if not (frozen and slots):
+            raise TypeError("a record must be frozen and have slots: use dataclasses.dataclass")
+        methods = _METHODS | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
+
+        def decorate(cls: type) -> type:
+            for name, method in methods.items():
+                if name not in vars(cls):
+                    setattr(cls, name, method)
+            made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+            made.__dataclass_params__.frozen = True  # dataclasses asks it of a class that inherits
+            return made
+
+        return decorate

@@ -1,0 +1,133 @@
+"""Records behave as the dataclasses that `dataclasses` makes of the same class, and compile nothing."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import dataclasses
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+
+import pytest
+
+from gradus_runtime import records
+
+
+class Plain:
+    """A class with every kind of field."""
+
+    a: int
+    b: str
+    c: tuple[str, ...] = ()
+    d: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def twice(self) -> int:
+        return 2 * self.a
+
+
+class Checked:
+    """A class that checks its fields."""
+
+    a: int
+
+    def __post_init__(self) -> None:
+        if self.a < 0:
+            raise ValueError("below 0")
+
+
+def both(cls: type, **options: bool) -> tuple[Any, Any]:
+    def copied() -> type:
+        return type(cls.__name__, (), dict(vars(cls)) | {"__qualname__": cls.__qualname__})
+
+    options = {"frozen": True, "slots": True} | options
+    return records.dataclass(**options)(copied()), dataclasses.dataclass(**options)(copied())
+
+
+Record = records.dataclass(frozen=True, slots=True)(type("Record", (), {"__annotations__": {"a": int}}))
+Record.__module__ = __name__
+
+
+def outcome(call: Callable[[], Any]) -> str:
+    try:
+        return repr(call())
+    except (TypeError, AttributeError, ValueError) as e:
+        return type(e).__name__
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c(1, "x"),
+        lambda c: c(1, b="x", c=("y",)),
+        lambda c: c(1, "x", (), {"k": 2}),
+        lambda c: c(1),
+        lambda c: c(1, "x", a=2),
+        lambda c: c(1, "x", other=2),
+        lambda c: c(1, "x", (), {}, 5),
+        lambda c: c(1, "x").twice(),
+        lambda c: c(1, "x") == c(1, "x"),
+        lambda c: c(1, "x") == c(2, "x"),
+        lambda c: c(1, "x") == (1, "x", (), {}),
+        lambda c: hash(c(1, "x")),
+        lambda c: setattr(c(1, "x"), "a", 2),
+        lambda c: delattr(c(1, "x"), "a"),
+        lambda c: dataclasses.replace(c(1, "x"), a=5),
+        lambda c: dataclasses.asdict(c(1, "x")),
+        lambda c: [f.name for f in dataclasses.fields(c)],
+        lambda c: copy.deepcopy(c(1, "x")),
+        lambda c: c(1, "x").d is c(1, "x").d,
+        lambda c: (c.__match_args__, c.__slots__),
+    ],
+)
+def test_a_record_does_what_a_dataclass_does(call: Callable[[Any], Any]) -> None:
+    record, dataclass = both(Plain)
+    assert outcome(lambda: call(record)) == outcome(lambda: call(dataclass))
+
+
+def test_a_record_without_eq_is_equal_to_itself_alone() -> None:
+    for cls in both(Plain, eq=False):
+        one = cls(1, "x")
+        assert one == one
+        assert one != cls(1, "x")
+        assert isinstance(hash(one), int)
+
+
+def test_a_record_checks_its_fields_after_they_are_set() -> None:
+    for cls in both(Checked):
+        assert cls(1).a == 1
+        with pytest.raises(ValueError, match="below 0"):
+            cls(-1)
+
+
+def test_a_record_can_be_pickled_between_processes_and_hashed() -> None:
+    assert pickle.loads(pickle.dumps(Record(3))) == Record(3)
+    assert len({Record(3), Record(3), Record(4)}) == 2
+
+
+def test_a_record_takes_no_attribute_that_is_no_field() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError, match="new"):
+        Record(3).new = 1
+
+
+def test_what_is_not_frozen_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"use dataclasses\.dataclass"):
+        records.dataclass(frozen=False, slots=True)
+
+
+def test_defining_a_record_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[object] = []
+    plain = builtins.exec
+
+    def count(source: object, *arguments: Any) -> None:
+        compiled.append(source)
+        plain(source, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sys.modules["dataclasses"], "exec", count, raising=False)
+    record = records.dataclass(frozen=True, slots=True)
+    record(type("A", (), {"__annotations__": {"a": int}}))
+    assert compiled == []
+    dataclasses.dataclass(frozen=True, slots=True)(type("B", (), {"__annotations__": {"a": int}}))
+    assert compiled
