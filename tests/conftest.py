@@ -7,6 +7,13 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No example has a time limit: on a busy machine a correct one would exceed it.
+settings.register_profile(
+    "gradus", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("gradus")
 
 # Two workers share the machine: threads that wait for each other would cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
