@@ -123,13 +123,18 @@ def test_a_fault_of_the_compiler_is_caught(natives, kind, fault):
 
 def root_one_float_up(walk: Any, real: Callable[..., Any], *arguments: Any) -> Any:
     """The first tree's root, in the part of the graph for single rows."""
-    tables = walk.tables
-    threshold = tables.top[0].threshold.copy()
-    threshold[0] = np.nextafter(threshold[0], np.float32(np.inf))
-    root = dataclasses.replace(tables.top[0], threshold=threshold)
-    walk.tables = dataclasses.replace(tables, top=(root, *tables.top[1:]))
+    keep = walk._keep
+
+    def faulty(value: Any, dtype: Any, name: str) -> str:
+        if name != "threshold0":
+            return keep(value, dtype, name)  # type: ignore[no-any-return]
+        wrong = np.asarray(value, dtype).copy()
+        wrong[0] = np.nextafter(wrong[0], np.float32(np.inf))
+        return walk.graph.constant(wrong, dtype, "wrong_root")  # type: ignore[no-any-return]
+
+    walk._keep = faulty
     result = real(walk, *arguments)
-    walk.tables = tables
+    walk._keep = keep
     return result
 
 
@@ -163,7 +168,7 @@ def test_a_sum_in_float32_is_caught(natives, kind, branch, monkeypatch):
     real = Graph.op
 
     def faulty(self: Graph, operator: str, *values: str, **attributes: Any) -> str:
-        if operator != "ReduceSum" or self.prefix != branch.prefix:
+        if operator != "ReduceSum" or self.prefix != f"walk_{branch.prefix}":
             return real(self, operator, *values, **attributes)
         narrow = real(self, "Cast", values[0], to=FLOAT)
         total = real(self, operator, narrow, *values[1:], keepdims=attributes["keepdims"])

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from gradus_convert.forest.fragment import OPSETS
+
 __all__ = ["BOOL", "DOUBLE", "FLOAT", "INT32", "INT64", "Columns", "Graph", "Shape"]
 
 FLOAT, DOUBLE, BOOL = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL
@@ -38,6 +40,7 @@ class Graph:
         self.prefix = prefix
         self.nodes: list[onnx.NodeProto] = []
         self.value_info: list[onnx.ValueInfoProto] = []
+        self.functions: list[onnx.FunctionProto] = []
         self._count = 0
         self._constants: dict[str, npt.NDArray[Any]] = {} if parent is None else parent._constants
         self._small: dict[tuple[str, tuple[int, ...], bytes], str] = {} if parent is None else parent._small
@@ -121,13 +124,18 @@ class Graph:
         outputs: int,
         *,
         name: str | None = None,
+        names: Sequence[str] | None = None,
         type: int | None = None,  # noqa: A002  ONNX's own word for it
         dims: Shape | None = None,
         domain: str = "",
         **attributes: Any,
     ) -> list[str]:
-        """Add a node with several outputs and return their names. `type` and `dims` are of the first."""
-        names = [name] if name is not None else [f"{self.prefix}v{self._count + i}" for i in range(outputs)]
+        """Add a node with several outputs and return their names. `type` and `dims` are of the first.
+
+        The outputs are called `names`, or `name` where there is one; by default they are counted.
+        """
+        counted = [f"{self.prefix}v{self._count + i}" for i in range(outputs)]
+        names = list(names) if names is not None else [name] if name is not None else counted
         self._count += outputs
         self.nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
         if dims is not None and type is not None:
@@ -184,6 +192,21 @@ class Graph:
     def initializers(self) -> list[onnx.TensorProto]:
         """Return the constants, in the order they were stored."""
         return [numpy_helper.from_array(value, name) for name, value in self._constants.items()]
+
+    def as_function(
+        self, domain: str, name: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Sequence[str]
+    ) -> onnx.FunctionProto:
+        """Return the nodes as the body of a function, after its constants: a function has no initialisers."""
+        constants = [helper.make_node("Constant", [], [t.name], value=t) for t in self.initializers()]
+        return helper.make_function(
+            domain,
+            name,
+            list(inputs),
+            list(outputs),
+            [*constants, *self.nodes],
+            [helper.make_opsetid("", OPSETS[""])],
+            attributes=list(attributes),
+        )
 
     def _inner(self, outputs: Sequence[onnx.ValueInfoProto]) -> list[onnx.ValueInfoProto]:
         outer = {o.name for o in outputs}

@@ -9,15 +9,17 @@ step:
     slot = (2 slot, or GatherElements(left, slot)) + right
 
 `If` chooses between a branch for one row, without row offsets, and one for many, whose values are
-tree-major [T, N].
+tree-major [T, N]. `tree_walk` makes a function of it where sums are exact.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 from onnx import helper
 
 from gradus_convert.graphs.builder import BOOL, DOUBLE, FLOAT, INT32, INT64, Columns, Graph, Shape
@@ -25,10 +27,13 @@ from gradus_convert.graphs.plan import Run, SumPlan, Vectors
 from gradus_convert.graphs.walk_tables import SCALE
 from gradus_runtime.contracts.graph import ONE_ROW
 
-__all__ = ["Sums", "emit_sums"]
+__all__ = ["Keep", "Sums", "choose_branch", "emit_sums", "scaled", "widths"]
 
 _Piece = tuple[Run, str]
 """A run and the payloads of its trees."""
+
+Keep = Callable[[npt.ArrayLike, npt.DTypeLike, str], str]
+"""Takes a table, its type and its name; returns the value under which the walk finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +62,51 @@ def emit_sums(graph: Graph, features: str, plan: SumPlan, *, leaves: bool = Fals
         plan: What to walk and sum.
         leaves: Whether to output leaves as well.
     """
-    tables = plan.tables
-    copies = _copies(graph, features, plan)
+    parts, found = choose_branch(graph, _copies(graph, features, plan), plan, graph.constant, leaves=leaves)
+    for part in parts:
+        graph.describe(part.name, DOUBLE if plan.exact else FLOAT, ["N", part.width])
+    return Sums(parts, found)
+
+
+def choose_branch(
+    graph: Graph,
+    copies: Sequence[str],
+    plan: SumPlan,
+    keep: Keep,
+    *,
+    leaves: bool = False,
+    names: Sequence[str] | None = None,
+) -> tuple[tuple[Columns, ...], str | None]:
+    """Write the walk for one row, that for many, and the choice between them.
+
+    Args:
+        graph: Written to.
+        copies: The rows as the walk looks at them, float32 [N, F].
+        plan: What to walk and sum.
+        keep: Stores a table.
+        leaves: Whether to output leaves as well.
+        names: Of the outputs; by default they are counted.
+
+    Returns:
+        As `Sums` has them.
+    """
     branches = []
     for kind in (_OneRow, _ManyRows):
-        walk = kind(graph.branch(kind.prefix), plan, copies)
+        walk = kind(graph.branch(kind.prefix), plan, copies, keep)
         ends = walk.walk()
         sums = walk.sums(ends)
         outputs = [helper.make_tensor_value_info(part.name, walk.type, None) for part in sums]
         if leaves:
             outputs.append(helper.make_tensor_value_info(walk.leaves(ends), INT32, None))
         branches.append(walk.graph.as_subgraph(kind.title, outputs))
-    one = graph.op(
-        "Equal", graph.op("Size", features), graph.constant(tables.n_features, np.int64), type=BOOL, dims=[]
-    )
+    width = graph.constant(plan.tables.n_features, np.int64)
+    one = graph.op("Equal", graph.op("Size", copies[0]), width, type=BOOL, dims=[])
     count = len(sums) + leaves
-    results = graph.split_op("If", [one], count, then_branch=branches[0], else_branch=branches[1])
+    results = graph.split_op(
+        "If", [one], count, names=names, then_branch=branches[0], else_branch=branches[1]
+    )
     parts = tuple(Columns(name, part.width) for name, part in zip(results, sums, strict=False))
-    for part in parts:
-        graph.describe(part.name, DOUBLE if plan.exact else FLOAT, ["N", part.width])
-    return Sums(parts, results[-1] if leaves else None)
+    return parts, results[-1] if leaves else None
 
 
 def _copies(graph: Graph, features: str, plan: SumPlan) -> list[str]:
@@ -85,16 +115,28 @@ def _copies(graph: Graph, features: str, plan: SumPlan) -> list[str]:
     if kind == "plain":
         return [features]
     if kind == "scaled":
-        scale = graph.constant(SCALE, np.float32)
-        return [graph.op("Mul", features, scale, type=FLOAT, dims=["N", width])]
+        return [scaled(graph, features, width)]
     right = _nan_to_infinity(graph, features, width)
     return [right] if kind == "right" else [features, right]
+
+
+def scaled(graph: Graph, rows: str, width: int, name: str | None = None) -> str:
+    """Multiply rows by `SCALE`."""
+    scale = graph.constant(SCALE, np.float32)
+    return graph.op("Mul", rows, scale, type=FLOAT, dims=["N", width], name=name)
 
 
 def _nan_to_infinity(graph: Graph, rows: str, width: int) -> str:
     missing = graph.op("IsNaN", rows, type=BOOL, dims=["N", width])
     infinity = graph.constant(np.inf, np.float32)
     return graph.op("Where", missing, infinity, rows, type=FLOAT, dims=["N", width])
+
+
+def widths(plan: SumPlan) -> tuple[int, ...]:
+    """Return how many columns each value of the sums of a plan has."""
+    runs = sorted((run for runs in plan.runs for run in runs), key=lambda run: run.first)
+    groups = groupby(enumerate((run, "") for run in runs), _alike)
+    return tuple(sum(run.outputs for _, (run, _) in group) for _, group in groups)
 
 
 def _alike(numbered: tuple[int, _Piece]) -> int:
@@ -108,12 +150,12 @@ class _OneRow:
 
     prefix, title = "one_", ONE_ROW
 
-    def __init__(self, graph: Graph, plan: SumPlan, copies: list[str]) -> None:
-        self.graph, self.plan, self.tables = graph, plan, plan.tables
+    def __init__(self, graph: Graph, plan: SumPlan, copies: Sequence[str], keep: Keep) -> None:
+        self.graph, self.plan, self.tables, self._keep = graph, plan, plan.tables, keep
         self.type = DOUBLE if plan.exact else FLOAT
         self.row = self._row(copies)
 
-    def _row(self, copies: list[str]) -> str:
+    def _row(self, copies: Sequence[str]) -> str:
         """Return one flat row of copies, each with the column of -inf that leaves look at."""
         g, features = self.graph, self.tables.n_features
         lowest = g.constant([-np.inf], np.float32)
@@ -130,7 +172,8 @@ class _OneRow:
         """Store the column of a table (or the children) that a level's slots are in, at the first call."""
         top = level < self.tables.heap
         value = self.tables.left if name == "left" else getattr(self.tables.level(level), name)
-        return self.graph.constant(value, value.dtype, f"{name}{level if top else ''}")
+        kind = np.int32 if name == "column" and level == 0 else value.dtype
+        return self._keep(value, kind, f"{name}{level if top else ''}")
 
     def _gather(self, table: str, slot: str, trees: int, type: int) -> str:  # noqa: A002  ONNX's own word
         return self.graph.op("GatherElements", table, slot, axis=0, type=type, dims=[self._flat(trees)])
@@ -144,12 +187,12 @@ class _OneRow:
 
     def _roots(self) -> str:
         """The first step: the roots' columns and thresholds are constants, not gathered."""
-        trees, g, roots = self.tables.n_trees, self.graph, self.tables.top[0]
-        columns = g.constant(roots.column, np.int32, "root_column")
-        thresholds = g.constant(roots.threshold, np.float32, "root_threshold")
-        children = g.constant(2 * np.arange(trees), np.int32, "root_child")
-        x = self._gather(self.row, columns, trees, FLOAT)
-        return self._add(self._right(x, thresholds, trees), children, trees)
+        trees = self.tables.n_trees
+        x = self._gather(self.row, self._table("column", 0), trees, FLOAT)
+        return self._add(self._right(x, self._table("threshold", 0), trees), self._root_children(), trees)
+
+    def _root_children(self) -> str:
+        return self.graph.constant(2 * np.arange(self.tables.n_trees), np.int32, "root_child")
 
     def _column(self, slot: str, level: int, trees: int) -> str:
         """Where in `row` the splits at `slot` look."""
@@ -232,7 +275,7 @@ class _OneRow:
 
     def _vectors(self, run: Run, vectors: Vectors, payload: str, dims: Shape) -> str:
         dtype = np.float64 if self.plan.exact else np.float32
-        table = self.graph.constant(vectors, dtype, f"vectors{run.first}")
+        table = self._keep(vectors, dtype, f"vectors{run.first}")
         ids = self.graph.op("Cast", payload, to=INT32, type=INT32, dims=dims)
         return self.graph.op("Gather", table, ids, axis=0, type=self.type, dims=[*dims, run.outputs])
 
@@ -254,7 +297,7 @@ class _ManyRows(_OneRow):
 
     prefix, title = "many_", "many_rows"
 
-    def _row(self, copies: list[str]) -> str:
+    def _row(self, copies: Sequence[str]) -> str:
         g, width = self.graph, self.tables.n_columns
         pad, lowest = g.shape(0, 0, 0, 1), g.constant(-np.inf, np.float32)
         dims: Shape = ["N", self.tables.n_features + 1]
@@ -275,12 +318,12 @@ class _ManyRows(_OneRow):
         return self.graph.op("Reshape", value, self.graph.shape(-1), type=INT32, dims=[self._flat(trees)])
 
     def _roots(self) -> str:
-        trees, g, roots = self.tables.n_trees, self.graph, self.tables.top[0]
-        columns = g.constant(roots.column, np.int32, "root_column")
-        thresholds = g.constant(roots.threshold[:, None], np.float32, "root_threshold_column")
-        children = g.constant(2 * np.arange(trees)[:, None], np.int32, "root_child_column")
+        trees, g = self.tables.n_trees, self.graph
+        upright = g.shape(trees, 1)
+        thresholds = g.op("Reshape", self._table("threshold", 0), upright, type=FLOAT, dims=[trees, 1])
+        children = g.op("Reshape", self._root_children(), upright, type=INT32, dims=[trees, 1])
         dims: Shape = [trees, "N"]
-        x = g.op("Gather", self.by_column, columns, axis=0, type=FLOAT, dims=dims)
+        x = g.op("Gather", self.by_column, self._table("column", 0), axis=0, type=FLOAT, dims=dims)
         right = g.op("Greater", x, thresholds, type=BOOL, dims=dims)
         right = g.op("Cast", right, to=INT32, type=INT32, dims=dims)
         return self._flatten(g.op("Add", right, children, type=INT32, dims=dims), trees)

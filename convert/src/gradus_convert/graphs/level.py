@@ -22,6 +22,7 @@ from gradus_convert.graphs.exact_vote import emit_exact_vote, exact_ballots
 from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import column_order, plan_sums
+from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.vote import Ballot, emit_vote
@@ -95,7 +96,7 @@ def build_level(
         total = sum(f.n_trees for _, f in trees)
         outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
     inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
-    model, opsets = _finish(graph.as_graph("level", inputs, outputs), metadata, chosen)
+    model, opsets = _finish(graph.as_graph("level", inputs, outputs), graph.functions, metadata, chosen)
     return LevelGraph(model, chosen, opsets, EXACT if exact else CLOSE)
 
 
@@ -114,7 +115,7 @@ def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | No
     """Write the level of `exact_vote`; return the leaves of the trees in this order, if asked for."""
     ballots = exact_ballots(trees, ends.vote)
     plan = plan_sums([f for _, f in trees], ends.n_features, fixed=[b.fixed for b in ballots])
-    result = emit_sums(graph, INPUT, plan, leaves=ends.leaves)
+    result = emit_walk(graph, INPUT, plan, leaves=ends.leaves)
     emit_exact_vote(
         graph,
         result.sums,
@@ -181,10 +182,15 @@ def _member_order(graph: Graph, trees: Sequence[_Trees], order: Sequence[int]) -
 
 
 def _finish(
-    graph: onnx.GraphProto, metadata: Mapping[str, str], encoding: str
+    graph: onnx.GraphProto,
+    functions: Sequence[onnx.FunctionProto],
+    metadata: Mapping[str, str],
+    encoding: str,
 ) -> tuple[bytes, dict[str, int]]:
     """Make a checked, deterministic file of a graph, with the lowest opsets its operators allow."""
-    nodes = list(nodes_of(graph))
+    calls = {f.domain for f in functions}
+    nodes = [*nodes_of(graph), *(n for f in functions for n in nodes_of(f))]
+    nodes = [n for n in nodes if n.domain not in calls]
     check_operators(nodes, place="graphs.level")
     domains = {"", *(n.domain for n in nodes)}
     opsets = {d: v for d, v in OPSETS.items() if d in domains}
@@ -194,7 +200,8 @@ def _finish(
         graph,
         producer_name="gradus",
         ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid(d, v) for d, v in opsets.items()],
+        opset_imports=[helper.make_opsetid(d, v) for d, v in (*opsets.items(), *((d, 1) for d in calls))],
+        functions=functions,
     )
     helper.set_model_props(model, dict(sorted(metadata.items())))
     onnx.checker.check_model(model, full_check=True)

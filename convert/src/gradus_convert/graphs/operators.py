@@ -13,12 +13,12 @@ __all__ = ["ALLOWED_OPERATORS", "EXACT_OPERATORS", "ML", "check_operators", "nod
 ML = "ai.onnx.ml"
 
 _TENSOR = """
-    Abs Add And ArgMax ArgMin Cast Ceil Clip Concat ConstantOfShape Div Elu Equal Erf Exp Expand Flatten
-    Floor Gather GatherElements Gemm Greater GreaterOrEqual HardSigmoid Identity If IsNaN LeakyRelu Less
-    LessOrEqual Log LogSoftmax MatMul Max Min Mul Neg Not Or Pad Pow Range Reciprocal ReduceL1 ReduceL2
-    ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape
-    Round Selu Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile TopK
-    Transpose Unsqueeze Where Xor
+    Abs Add And ArgMax ArgMin Cast Ceil Clip Concat Constant ConstantOfShape Div Elu Equal Erf Exp
+    Expand Flatten Floor Gather GatherElements Gemm Greater GreaterOrEqual HardSigmoid Identity If IsNaN
+    LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Min Mul Neg Not Or Pad Pow Range Reciprocal
+    ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt
+    Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Where Xor
 """
 _ML = """
     ArrayFeatureExtractor Binarizer Imputer LinearClassifier LinearRegressor Normalizer SVMClassifier
@@ -32,16 +32,16 @@ ALLOWED_OPERATORS: frozenset[tuple[str, str]] = frozenset(
 
 
 _EXACT = """
-    Add ArgMax Cast Concat Div Equal Expand Floor Gather GatherElements Greater If Max Min Mul Pad Range
-    ReduceSum Reshape Shape Size Split Sub Transpose
+    Add ArgMax Cast Concat Constant Div Equal Expand Floor Gather GatherElements Greater If Max Min Mul Pad
+    Range ReduceSum Reshape Shape Size Split Sub Transpose
 """
 
 EXACT_OPERATORS: frozenset[tuple[str, str]] = frozenset(("", name) for name in _EXACT.split())
 """Those of a level with exact bits. ReduceSum adds fixed-point numbers there: no order changes the sum."""
 
 
-def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Every node of a graph and, after a node, those of its subgraphs."""
+def nodes_of(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
+    """Every node of a graph (or of a function) and, after a node, those of its subgraphs."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:

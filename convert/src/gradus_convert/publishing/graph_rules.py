@@ -8,6 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from gradus_convert.graphs.operators import ALLOWED_OPERATORS, EXACT_OPERATORS, ML
+from gradus_convert.publishing.walk_rules import check_walk
 from gradus_runtime.contracts import graph as contract
 from gradus_runtime.contracts.manifest import EXACT, Level, Manifest
 from gradus_runtime.errors import IntegrityError
@@ -29,19 +30,20 @@ def check_graph(data: bytes, manifest: Manifest, level: Level) -> None:
         level: The level that the graph serves.
 
     Raises:
-        IntegrityError: It is not ONNX, is not the level's, refers to other files, or holds functions,
-            training information, sparse initialisers, custom domains or operators outside the list; or its
-            bits are said to be exact and an operator is not.
+        IntegrityError: It is not ONNX, is not the level's, refers to other files, or holds training
+            information, sparse initialisers, custom domains, operators outside the list or another function
+            than the walk of the compiler; or its bits are said to be exact and an operator is not.
     """
     try:
         model = onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as e:
         raise IntegrityError("a graph must be an ONNX file", place=level.file, cause=str(e)) from None
     _check_model(model, level)
+    walks = {(f.domain, f.name) for f in model.functions}
     for graph, path in _graphs(model.graph, level.file):
-        _check_contents(graph, path)
+        _check_contents(graph, path, ALLOWED_OPERATORS | walks)
         if level.bits == EXACT:
-            _check_exact(graph, path)
+            _check_exact(graph, path, EXACT_OPERATORS | walks)
     _check_ends(model, manifest, level)
     try:
         onnx.checker.check_model(model)
@@ -55,9 +57,12 @@ def _need(holds: bool, rule: str, place: str, value: object = None) -> None:
 
 
 def _check_model(model: onnx.ModelProto, level: Level) -> None:
-    _need(not model.functions, "a graph must hold no functions", level.file, len(model.functions))
+    check_walk(model, level.file)
     _need(not model.training_info, "a graph must hold no training information", level.file)
     opsets = {"" if o.domain in _DEFAULT else o.domain: o.version for o in model.opset_import}
+    if model.functions:
+        walk = opsets.pop(contract.WALK_DOMAIN, None)
+        _need(walk == 1, "the domain of the walk must have version 1", level.file, walk)
     for domain in opsets:
         _need(domain in ("", ML), "a graph must use ONNX's own domains only", level.file, domain)
     declared = {"" if d in _DEFAULT else d: v for d, v in level.opsets.items()}
@@ -77,7 +82,7 @@ def _graphs(graph: onnx.GraphProto, path: str, depth: int = 0) -> Iterator[tuple
                 yield from _graphs(inner, where, depth + 1)
 
 
-def _check_contents(graph: onnx.GraphProto, place: str) -> None:
+def _check_contents(graph: onnx.GraphProto, place: str, allowed: frozenset[tuple[str, str]]) -> None:
     _need(not graph.sparse_initializer, "a graph must hold no sparse initialisers", place)
     for tensor in graph.initializer:
         _check_tensor(tensor, place)
@@ -85,7 +90,7 @@ def _check_contents(graph: onnx.GraphProto, place: str) -> None:
         domain = "" if node.domain in _DEFAULT else node.domain
         operator = (domain, node.op_type)
         rule = "an operator must be on the list of those that gradus emits"
-        _need(operator in ALLOWED_OPERATORS, rule, place, ".".join(filter(None, operator)))
+        _need(operator in allowed, rule, place, ".".join(filter(None, operator)))
         for attribute in node.attribute:
             where = f"{place}: {node.op_type}.{attribute.name}"
             sparse = attribute.HasField("sparse_tensor") or attribute.sparse_tensors
@@ -95,11 +100,11 @@ def _check_contents(graph: onnx.GraphProto, place: str) -> None:
                 _check_tensor(tensor, where)
 
 
-def _check_exact(graph: onnx.GraphProto, place: str) -> None:
+def _check_exact(graph: onnx.GraphProto, place: str, exact: frozenset[tuple[str, str]]) -> None:
     for node in graph.node:
         operator = ("" if node.domain in _DEFAULT else node.domain, node.op_type)
         rule = "a level with exact bits must hold operators alone that are exact to the last bit"
-        _need(operator in EXACT_OPERATORS, rule, place, node.op_type)
+        _need(operator in exact, rule, place, node.op_type)
 
 
 def _check_tensor(tensor: onnx.TensorProto, place: str) -> None:

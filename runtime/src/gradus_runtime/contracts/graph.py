@@ -4,7 +4,9 @@
 * `probabilities`, float32 [N, C]: in the order of the classes.
 * `label`, int64 [N]: the index of the largest probability, the first one in a tie.
 
-A graph may choose by `If` between a branch named `ONE_ROW`, for N = 1, and one for any N.
+A graph may choose by `If` between a branch named `ONE_ROW`, for N = 1, and one for any N. The choice may
+stand in the body of a function of the file, `TREE_WALK` of the domain `WALK_DOMAIN`, whose call uses the
+names of the body.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ __all__ = [
     "ONE_ROW",
     "PROBABILITIES",
     "SCHEMA_KEY",
+    "TREE_WALK",
     "VERSION_KEY",
+    "WALK_DOMAIN",
     "expected_metadata",
 ]
 
@@ -30,6 +34,9 @@ INPUT = "features"
 PROBABILITIES = "probabilities"
 LABEL = "label"
 ONE_ROW = "one_row"
+
+WALK_DOMAIN, TREE_WALK = "gradus", "TreeWalk1"
+"""A function so called has the meaning that `gradus_convert.graphs.tree_walk` states, and never another."""
 
 LARGE_CONSTANT = 4096
 """Bytes. A constant of at least this size is used where it lies in the file, so the converter aligns it."""

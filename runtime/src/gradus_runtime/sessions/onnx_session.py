@@ -16,6 +16,7 @@ from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.library import REFUSALS, ort
 from gradus_runtime.sessions.one_row_graph import for_one_row
 from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
+from gradus_runtime.sessions.walk_function import with_body
 
 __all__ = ["OnnxSession", "open_session", "session_options"]
 
@@ -112,6 +113,7 @@ def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[SplitMod
     if encoding != "compact":
         return []
     skeleton = take_apart(model, _ANY_FILE.name)
+    skeleton = with_body(skeleton) or skeleton
     forms = []
     if one_row and (single := for_one_row(skeleton)) is not None:
         forms.append((single, True, "scores single rows by the graph for tables"))
