@@ -18,7 +18,10 @@ from tests.test_features_travel import made as made  # the same artifact, one fo
 
 from gradus_runtime import Predictor
 from gradus_runtime.candles.reading import read_candles, read_daily
+from gradus_runtime.candles.tail import FeedCounts
 from gradus_runtime.errors import UsageError
+from gradus_runtime.journal import read_journal
+from gradus_runtime.serving.candle_features import BarFeatures, CandleFeatures
 from gradus_train.features import CompiledFeatures, compute_features
 from gradus_train.ingest import load_candles, load_daily
 
@@ -205,6 +208,79 @@ def test_features_from_outside_are_given_beside(
     got = bot.features(candles[-700:], daily, extra={"book": 0.5, "rate": None}, now=now_of(candles))
     assert got["book"] == 0.5
     assert got["rate"] is None
+
+
+def test_a_feed_decides_as_the_table_of_what_it_was_given_does(
+    bot: Predictor, candles: pl.DataFrame, daily: pl.DataFrame
+) -> None:
+    now = [0.0]
+    rows = candles.to_dicts()
+    feed = bot.feed(rows[:1500], daily, clock=lambda: now[0])
+    levels = set()
+    for end in range(1500, 1560):
+        if end % 7:
+            feed.push(rows[end])
+        if end == 1530:
+            feed.push([row for i, row in enumerate(rows[1500:1530], 1500) if i % 7 == 0])  # late
+        now[0] = (rows[end]["timestamp"] + BAR) / 1000
+        known = [r for i, r in enumerate(rows[:1560]) if i <= end and (i < 1500 or i % 7 or i < 1530 <= end)]
+        want = bot.decide_candles(known, daily, now=now[0] * 1000)
+        got = feed.decide()
+        assert got == want
+        levels.add(got.level)
+    assert levels == {"all"}
+    assert feed.counts == FeedCounts(added=1552, late=4)
+
+
+def test_a_feed_without_news_gives_the_fallback_whatever_is_filled(
+    made: Path, candles: pl.DataFrame, daily: pl.DataFrame, tmp_path: Path
+) -> None:
+    tail = candles[-700:]
+    now = [now_of(tail) / 1000]
+    fill = {"price": 0.0, "rates": 0.0}
+    with Predictor.open(made / "own", clock=lambda: now[0], journal=tmp_path / "journal") as bot:
+        feed = bot.feed(tail, daily)
+        assert feed.decide(fill=fill).level == "all"
+        now[0] += 2 * 900 + 0.001
+        stale = feed.decide(fill=fill)
+        assert stale.level == "fallback"
+        assert stale.reasons[-1].startswith("no bar after that of 20")
+        assert stale.bar_time == feed.bar_time
+    line = read_journal([tmp_path / "journal"]).decisions[-1]
+    assert line.reasons == stale.reasons
+    assert line.values is not None
+    assert np.isnan(line.values).all()
+
+
+def test_one_version_computes_the_features_and_answers_them(
+    made: Path, candles: pl.DataFrame, daily: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tail = candles[-700:]
+    other = Predictor.open(Path(__file__).parent / "golden/pair/2026.11.21")
+    with Predictor.open(made / "own", clock=lambda: now_of(tail) / 1000) as bot:
+        feed = bot.feed(tail, daily)
+        first, of_bars = bot._active, CandleFeatures.of_bars
+
+        def meanwhile(self: CandleFeatures, *args: Any) -> BarFeatures:
+            bot._active = other._active  # a reload in another thread
+            return of_bars(self, *args)
+
+        monkeypatch.setattr(CandleFeatures, "of_bars", meanwhile)
+        assert feed.decide().version == "2026.1.2"
+        bot._active = first
+        assert bot.decide_candles(tail, daily).version == "2026.1.2"
+        assert feed.decide().reasons[-1] == "this version takes no candles: it was trained on a table"
+        bot._active = first
+
+
+def test_features_that_are_decided_later_give_the_same_reasons_with_a_journal_and_without(
+    bot: Predictor, made: Path, candles: pl.DataFrame, daily: pl.DataFrame, tmp_path: Path
+) -> None:
+    tail = candles[-700:].filter(~pl.int_range(pl.len()).is_in([660]))
+    with Predictor.open(made / "own", journal=tmp_path) as keeps:
+        for each in (bot, keeps):
+            features = each.features(tail, daily, now=now_of(tail))
+            assert each.decide(features, at=features.bar_time).reasons == ("bridged 1 bar",)
 
 
 @pytest.mark.parametrize("table", ["text", 5, None, {"a": [1]}, [1, 2], [{"close": 1}]])

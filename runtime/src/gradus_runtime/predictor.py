@@ -24,6 +24,7 @@ from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import adapt, one_row
 from gradus_runtime.rows.moments import read_moment
 from gradus_runtime.serving import batch
+from gradus_runtime.serving.candle_calls import CandleCalls
 from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
@@ -41,8 +42,10 @@ if TYPE_CHECKING:  # what a bot without a journal does not load
 
 __all__ = ["Predictor"]
 
+Active = tuple[ServedVersion, Decider]
 
-class Predictor:
+
+class Predictor(CandleCalls):
     """Serves an artifact: an answer for every row, from the best level the row has features for.
 
     Make one by `Predictor.open`. It may be used by any number of threads, and as a context manager.
@@ -68,7 +71,7 @@ class Predictor:
         forking.tell_after_fork(self)
 
     def _serve(self, serving: ServedVersion) -> None:
-        self._active = (serving, Decider(serving))
+        self._active: Active = (serving, Decider(serving))
         self._seen = 0
 
     @classmethod
@@ -196,91 +199,49 @@ class Predictor:
         Raises:
             UsageError: The row is no mapping; an unknown group, feature or level; `at` is no moment.
         """
-        serving, decider = self._active
+        return self._decide(
+            self._active, row, at, fill, unavailable, min_level, use_confidence, confidence_threshold
+        )
+
+    def _decide(
+        self,
+        active: Active,
+        row: Mapping[str, Any],
+        at: Any = None,
+        fill: Mapping[str, float] | None = None,
+        unavailable: Iterable[str] = (),
+        min_level: str | None = None,
+        use_confidence: bool = True,
+        confidence_threshold: float | None = None,
+    ) -> Decision:
+        """Answer one row by a version."""
+        serving, decider = active
         request = serving.default
         special = min_level is not None or confidence_threshold is not None or not use_confidence
         if special or fill or unavailable:
             request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence)
-        plain = row if type(row) is dict else one_row(row, serving.schema.names)
+        more: tuple[str, ...] = ()
+        if type(row) is dict:
+            plain = row
+        else:
+            plain = one_row(row, serving.schema.names)
+            if isinstance(row, BarFeatures):
+                more = row.reasons
+                if row.held:  # nothing may serve it, so nothing is filled
+                    request = serving.default
         recorder = self._recorder
-        if recorder is None and at is None:
+        if recorder is None and at is None and not more:
             decision = decider.decide(plain, request)
         else:
             bar = None if at is None else read_moment(at)
             if recorder is None:
-                decision = dataclasses.replace(decider.decide(plain, request), bar_time=bar)
+                decision = decider.decide(plain, request)
+                decision = dataclasses.replace(decision, bar_time=bar, reasons=(*decision.reasons, *more))
             else:
-                more = row.reasons if isinstance(row, BarFeatures) else ()
                 decision = self._recorded(recorder, serving, decider, plain, request, bar, more)
         if serving.events.count != self._seen:
             self._look(serving)
         return decision
-
-    def features(
-        self,
-        candles: Any,
-        daily: Any = None,
-        *,
-        extra: Mapping[str, Any] | None = None,
-        now: Any = None,
-        include_running: bool = False,
-    ) -> BarFeatures:
-        """Compute the features of the newest complete bar, by the graph that the artifact carries.
-
-        Args:
-            candles: The tail of the history: a mapping of columns, a list of rows, an array or any dataframe,
-                with the opening of each bar, open, high, low, close and volume. Numbers may be text. A candle
-                that breaks a rule counts as missing. docs/features.md says how many are enough.
-            daily: Daily values up to yesterday: `date` and the series; None where there are none.
-            extra: Features that come from outside.
-            now: The moment, as `at` in `decide`; by default the clock. A bar that closes later is still
-                running and is left out.
-            include_running: Keep it nevertheless; for tests.
-
-        Returns:
-            Feature to value, None where unavailable; with `bar_time`, and `reasons`: what was left out.
-
-        Raises:
-            UsageError: The artifact has no features graph, or the arguments are no tables.
-            IntegrityError: The graph is not what was proved at conversion.
-        """
-        moment = None
-        if not include_running:
-            moment = self._source.clock() if now is None else read_moment(now, place="now").timestamp()
-        return self._active[0].candles.of(candles, daily, extra, None if moment is None else moment * 1000)
-
-    def decide_candles(
-        self,
-        candles: Any,
-        daily: Any = None,
-        *,
-        extra: Mapping[str, Any] | None = None,
-        now: Any = None,
-        include_running: bool = False,
-        **options: Any,
-    ) -> Decision:
-        """Decide on the newest complete bar: `features`, then `decide`.
-
-        Args:
-            candles: As in `features`; so are the next four.
-            daily: Daily values.
-            extra: Features that come from outside.
-            now: The moment.
-            include_running: Keep a bar that is still running.
-            options: As in `decide`.
-
-        Returns:
-            The decision, with the bar's time; its reasons also say what was left out of the candles.
-
-        Raises:
-            UsageError: As in `features` and `decide`.
-            IntegrityError: As in `features`.
-        """
-        made = self.features(candles, daily, extra=extra, now=now, include_running=include_running)
-        decision = self.decide(made, at=made.bar_time, **options)
-        if not made.reasons or self._recorder is not None:  # it wrote them down with the others
-            return decision
-        return dataclasses.replace(decision, reasons=(*decision.reasons, *made.reasons))
 
     def predict(
         self,

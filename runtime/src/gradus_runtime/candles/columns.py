@@ -14,7 +14,7 @@ from gradus_runtime.rows import is_mapping
 from gradus_runtime.rows.frames import is_frame
 from gradus_runtime.rows.moments import read_moment
 
-__all__ = ["find", "numbers_of", "table_columns", "times_of"]
+__all__ = ["find", "numbers_of", "row_or_table", "table_columns", "times_of"]
 
 _POSITIONS = ("timestamp", "open", "high", "low", "close", "volume")
 _OTHER_NAMES = {
@@ -65,6 +65,26 @@ def _of_rows(rows: Sequence[Any], place: str) -> dict[str, Any]:
         columns = zip(_POSITIONS, range(width), strict=False)
         return {name: [row[i] if i < len(row) else None for row in rows] for name, i in columns}
     raise UsageError("rows must be mappings, or sequences of six values", place=place)
+
+
+def row_or_table(value: Any, key: str) -> Any:
+    """Return one row as a table of one row, and a table as it is.
+
+    Args:
+        value: A mapping of names to values, a list of values, or a table as in `table_columns`.
+        key: The column that tells them apart: "timestamp" or "date", the first in rows without names.
+    """
+    if is_frame(value):
+        return value
+    if is_mapping(value):
+        first = find({str(name): value[name] for name in value}, key)
+    elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        if not len(value) or (isinstance(value, np.ndarray) and value.dtype.names):
+            return value
+        first = value[0]
+    else:
+        return value
+    return value if hasattr(first, "__len__") and not isinstance(first, str | bytes) else [value]
 
 
 def find(columns: Mapping[str, Any], name: str) -> Any:

@@ -33,11 +33,13 @@ class ReadCandles:
         timestamps: int64 [T], ms UTC of the open.
         columns: Name of `COLUMNS` to float64 [T].
         reasons: What was left out, and why; sentences without full stops.
+        left_out: How many candles broke a rule; one that still runs breaks none.
     """
 
     timestamps: npt.NDArray[np.int64]
     columns: Mapping[str, npt.NDArray[np.float64]]
     reasons: tuple[str, ...]
+    left_out: int = 0
 
 
 def iso(ms: int) -> str:
@@ -81,6 +83,7 @@ def read_candles(
     if hours is not None:
         closed = hours.is_closed(whole)
         _leave_out(keep, closed, "no bar may open in the market's closing hours", times, reasons)
+    left_out = len(keep) - int(keep.sum())
     if now_ms is not None:
         running = keep & (whole + bar_ms > now_ms)
         if running.any():
@@ -88,7 +91,7 @@ def read_candles(
             reasons.append(f"the bar of {last} is still running and was left out")
             keep &= ~running
     order = _latest_of_each(whole, keep)
-    return ReadCandles(whole[order], {n: v[order] for n, v in values.items()}, tuple(reasons))
+    return ReadCandles(whole[order], {n: v[order] for n, v in values.items()}, tuple(reasons), left_out)
 
 
 def _rules(

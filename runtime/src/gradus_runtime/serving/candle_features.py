@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradus_runtime.candles import BarTable, read_golden_candles
-from gradus_runtime.candles.reading import read_candles, read_daily
-from gradus_runtime.contracts.features_graph import FeaturesGraph
+from gradus_runtime.candles import BarTable, DailyTable, read_golden_candles
+from gradus_runtime.candles.reading import ReadCandles, read_candles, read_daily
+from gradus_runtime.contracts.features_graph import FeaturesGraph, FeaturesSpec
 from gradus_runtime.errors import IntegrityError, UsageError
 from gradus_runtime.serving.version_files import VersionFiles
 from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
@@ -24,14 +24,22 @@ class BarFeatures(dict[str, float | None]):
     Attributes:
         bar_time: The opening of the bar, in UTC; None where no candle was complete.
         reasons: What was left out of the candles, and whether bars were bridged.
+        held: There are none, for the last of the reasons: whatever the call asks for, the answer is the
+            fallback.
     """
 
     def __init__(
-        self, values: Mapping[str, float | None], bar_time: datetime | None, reasons: tuple[str, ...]
+        self,
+        values: Mapping[str, float | None],
+        bar_time: datetime | None,
+        reasons: tuple[str, ...],
+        *,
+        held: bool = False,
     ) -> None:
         super().__init__(values)
         self.bar_time = bar_time
         self.reasons = reasons
+        self.held = held
 
 
 class CandleFeatures:
@@ -46,6 +54,11 @@ class CandleFeatures:
         self._files = files
         self._graph = graph
         self._session: FeaturesSession | None = None
+
+    @property
+    def spec(self) -> FeaturesSpec | None:
+        """What the graph computes, and how it is fed; None where the version has none."""
+        return None if self._graph is None else self._graph.spec
 
     def session(self) -> FeaturesSession:
         """Return the open graph; its golden candles came out bit for bit.
@@ -96,12 +109,30 @@ class CandleFeatures:
         spec = session.spec
         read = read_candles(candles, bar_ms=spec.bar_ms, now_ms=now_ms, hours=session.hours)
         table = None if daily is None else read_daily(daily, spec.daily)
+        return self.of_bars(read, table, extra)
+
+    def of_bars(
+        self, read: ReadCandles, daily: DailyTable | None, extra: Mapping[str, Any] | None
+    ) -> BarFeatures:
+        """Compute the features of the last of the bars that were read.
+
+        Args:
+            read: Bars that keep the rules, the market's hours among them.
+            daily: Daily values; None where there are none.
+            extra: Features that come from outside.
+
+        Raises:
+            UsageError: The version has no graph.
+            IntegrityError: The graph is not what was proved at conversion.
+        """
+        session = self.session()
+        spec = session.spec
         given = dict(extra or {})
         if not len(read.timestamps):
             reasons = (*read.reasons, "no candle is complete")
             return BarFeatures({**dict.fromkeys(spec.names), **given}, None, reasons)
         bars = session.bridged(read.timestamps, dict(read.columns))
-        made = session.run(bars, table, rows=1)[0]
+        made = session.run(bars, daily, rows=1)[0]
         values = [None if np.isnan(v) else float(v) for v in made]
         at = datetime.fromtimestamp(int(bars.timestamps[-1]) / 1000, UTC)
         reasons = (*read.reasons, *_bridged(bars, spec.gaps.marked_bars))
