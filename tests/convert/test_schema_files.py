@@ -38,7 +38,8 @@ def differences(kind: Any, schema: dict[str, Any], root: dict[str, Any], place: 
     if dataclasses.is_dataclass(kind):
         hints = codec.type_hints(kind)
         found = [f"{place}: {k}" for k in hints.keys() ^ schema["properties"].keys()]
-        found += [f"{place}: {k} must be required" for k in hints.keys() ^ set(schema["required"])]
+        needed = hints.keys() - (manifest.WHERE_GIVEN if kind is manifest.Manifest else set())
+        found += [f"{place}: {k} must be required" for k in needed ^ set(schema["required"])]
         found += [] if schema.get("additionalProperties") is False else [f"{place}: must be closed"]
         for name in hints.keys() & schema["properties"].keys():
             found += differences(hints[name], schema["properties"][name], root, f"{place}.{name}")

@@ -104,7 +104,7 @@ def test_a_file_for_the_textfile_collector_is_written_whole(tmp_path: Path) -> N
 
 def test_the_text_is_openmetrics() -> None:
     counts = DecisionCounts()
-    counts.count("1", 'odd "level"\n', "BUY", ("level1: missing a",), ("level1",), 0.0002, None)
+    counts.count("1", 'odd "level"\n', "BUY", "HOLD", ("level1: missing a",), ("level1",), 0.0002, None)
     text = render(Snapshot("a", "1", "d", counts, 5.0), Snapshot("b", "2", "e", counts, 5.0))
     assert text.endswith("# EOF\n")
     families = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)

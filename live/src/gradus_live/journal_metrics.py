@@ -73,7 +73,8 @@ class JournalMetrics:
     def _decision(self, line: DecisionLine) -> None:
         counts = self._counts.setdefault(line.artifact, DecisionCounts())
         bar = None if line.bar_ms is None else line.bar_ms / 1000
-        counts.count(line.version, line.level, line.action, line.reasons, _LEVELS, line.took / 1e6, bar)
+        took = line.took / 1e6
+        counts.count(line.version, line.level, line.action, line.call, line.reasons, _LEVELS, took, bar)
         self._newest[line.artifact] = line
 
     def _count_drift(self, lines: list[DecisionLine]) -> None:

@@ -176,6 +176,7 @@ class Predictor(CandleCalls):
         at: Any = None,
         fill: Mapping[str, float] | None = None,
         unavailable: Iterable[str] = (),
+        level: str | None = None,
         min_level: str | None = None,
         use_confidence: bool = True,
         confidence_threshold: float | None = None,
@@ -186,11 +187,14 @@ class Predictor(CandleCalls):
             row: Names to values, in any order; other names are ignored. docs/rows.md says what comes of each
                 kind of value.
             at: The bar that the row is of, by its opening: milliseconds since 1970 UTC, an aware datetime, or
-                ISO 8601 text with its offset. The decision and the journal name it; the answer is the same.
+                ISO 8601 text with its offset. The decision and the journal name it; the answer is the same,
+                unless the policy's threshold moves with the scores of the bars before (docs/policy.md).
             fill: Groups (or features) whose missing values are replaced, and by what; the reasons say so.
             unavailable: Groups (or features) to treat as missing, whatever the row holds.
+            level: The only level that may serve, in service or not; a row that it cannot serve gets the
+                fallback.
             min_level: The lowest level that may serve; rows for a lower one get the fallback.
-            use_confidence: False for the class of the largest probability, however weak.
+            use_confidence: False for the class of the largest probability, however weak, whatever the policy.
             confidence_threshold: Instead of the predictor's, for this call.
 
         Returns:
@@ -200,7 +204,7 @@ class Predictor(CandleCalls):
             UsageError: The row is no mapping; an unknown group, feature or level; `at` is no moment.
         """
         return self._decide(
-            self._active, row, at, fill, unavailable, min_level, use_confidence, confidence_threshold
+            self._active, row, at, fill, unavailable, min_level, use_confidence, confidence_threshold, level
         )
 
     def _decide(
@@ -213,13 +217,16 @@ class Predictor(CandleCalls):
         min_level: str | None = None,
         use_confidence: bool = True,
         confidence_threshold: float | None = None,
+        level: str | None = None,
     ) -> Decision:
         """Answer one row by a version."""
         serving, decider = active
         request = serving.default
         special = min_level is not None or confidence_threshold is not None or not use_confidence
-        if special or fill or unavailable:
-            request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence)
+        if special or fill or unavailable or level is not None:
+            request = serving.request(
+                fill, unavailable, min_level, confidence_threshold, use_confidence, level
+            )
         more: tuple[str, ...] = ()
         if type(row) is dict:
             plain = row
@@ -229,16 +236,20 @@ class Predictor(CandleCalls):
                 more = row.reasons
                 if row.held:  # nothing may serve it, so nothing is filled
                     request = serving.default
-        recorder = self._recorder
-        if recorder is None and at is None and not more:
+        recorder, window = self._recorder, serving.window
+        if recorder is None and at is None and window is None and not more:
             decision = decider.decide(plain, request)
         else:
             bar = None if at is None else read_moment(at)
+            if window is not None:
+                request = serving.at_bar(request, bar)
             if recorder is None:
                 decision = decider.decide(plain, request)
                 decision = dataclasses.replace(decision, bar_time=bar, reasons=(*decision.reasons, *more))
             else:
                 decision = self._recorded(recorder, serving, decider, plain, request, bar, more)
+            if window is not None:
+                serving.scored([(bar, decision)])
         if serving.events.count != self._seen:
             self._look(serving)
         return decision
@@ -253,6 +264,7 @@ class Predictor(CandleCalls):
         at: Sequence[Any] | None = None,
         fill: Mapping[str, float] | None = None,
         unavailable: Iterable[str] = (),
+        level: str | None = None,
         min_level: str | None = None,
         use_confidence: bool = True,
         confidence_threshold: float | None = None,
@@ -266,9 +278,11 @@ class Predictor(CandleCalls):
             names: Names of an array's columns.
             ordered: The array's columns are the features of the full vector, or of a level, in order.
             journal: Write a line for each row, too.
-            at: With `journal`: the bars of the rows, as in `decide`.
+            at: The bars of the rows, as in `decide`: for the journal, and for a threshold that moves. Rows
+                are taken one after another, in the order of the table.
             fill: As in `decide`.
             unavailable: As in `decide`.
+            level: As in `decide`.
             min_level: As in `decide`.
             use_confidence: As in `decide`.
             confidence_threshold: As in `decide`.
@@ -278,16 +292,18 @@ class Predictor(CandleCalls):
                 journal was asked for, but there is none.
         """
         serving, _ = self._active
-        request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold)
+        request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold, level)
         schema = serving.schema
         rows = adapt(table, schema.names, names=names, ordered=ordered, widths=schema.widths)
         self._changes.ignored(rows.ignored, len(rows.ignored))
         recorder = self._journalling() if journal else None
-        bars = _bars(at, rows.count) if recorder else []
+        known = recorder is not None or serving.window is not None
+        bars = _bars(at, rows.count) if known or at is not None else ()
         began = time.perf_counter()
-        predictions = batch.predict(serving, rows, request)
+        predictions = batch.predict(serving, rows, request, bars)
         if recorder is not None:
             recorder.batch(serving, predictions, rows, request, bars, time.perf_counter() - began)
+            serving.scored(zip(bars, predictions, strict=True))
         if serving.events.count != self._seen:
             self._look(serving)
         return predictions
@@ -536,10 +552,12 @@ def _request(
     min_level: str | None,
     use_confidence: bool,
     threshold: float | None,
+    level: str | None,
 ) -> Request:
-    if not fill and not unavailable and min_level is None and use_confidence and threshold is None:
+    plain = min_level is None and use_confidence and threshold is None and level is None
+    if plain and not fill and not unavailable:
         return serving.default
-    return serving.request(fill, unavailable, min_level, threshold, use_confidence)
+    return serving.request(fill, unavailable, min_level, threshold, use_confidence, level)
 
 
 def _bars(at: Sequence[Any] | None, count: int) -> list[datetime | None]:

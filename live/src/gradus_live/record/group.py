@@ -45,7 +45,8 @@ class Rows:
         probabilities: float64 [N, C].
         came: int64 [N], index of the class that came.
         calls: int64 [N], class of the largest probability; -1 for the fallback.
-        acted: bool [N], whether the action was a call: that class, not held, and not the one without a side.
+        acted: bool [N], whether the action was for a side, and not what a held call became.
+        hits: bool [N], whether the class of the action came.
         skill: float64 [N], Brier score of the class shares less that of the probabilities.
         low: float64 [N], the lowest fold of the level that served; NaN where nothing was promised.
         sides: int64 [N], 1 long, -1 short, 0 none.
@@ -60,6 +61,7 @@ class Rows:
     came: Integers
     calls: Integers
     acted: np.typing.NDArray[np.bool_]
+    hits: np.typing.NDArray[np.bool_]
     skill: Floats
     low: Floats
     sides: Integers
@@ -77,6 +79,7 @@ class Rows:
             self.came[keep],
             self.calls[keep],
             self.acted[keep],
+            self.hits[keep],
             self.skill[keep],
             self.low[keep],
             self.sides[keep],
@@ -158,7 +161,7 @@ def judge(
         promise=known[0] if promised and len(known) == 1 else None,
         evidence=evidence,
         calls=int(acted.sum()),
-        hit_rate=float(right[acted].mean()) if acted.any() else None,
+        hit_rate=float(rows.hits[acted].mean()) if acted.any() else None,
         accuracy=float(right.mean()) if len(right) else 0.0,
         calibration=_calibration(confidences, right),
         confidence=float(confidences.mean()) if len(confidences) else 0.0,

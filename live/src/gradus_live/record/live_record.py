@@ -188,7 +188,8 @@ def _rows(
         np.array(probabilities).reshape(-1, width),
         np.array(came, np.int64),
         np.array(calls, np.int64),
-        np.array([line.action == line.call and line.side != 0 for line in lines], bool),
+        np.array([_acted(line, manifests[line.digest]) for line in lines], bool),
+        np.array([line.action == line.label for line in lines], bool),
         np.array(skills),
         np.array(lows),
         np.array([line.side or 0 for line in lines], np.int64),
@@ -196,6 +197,15 @@ def _rows(
         lines[0].bar_ms if lines else 1,
     )
     return rows, promises
+
+
+def _acted(line: OutcomeLine, manifest: Manifest) -> bool:
+    """Whether the answer was for a side, and not what a held call became.
+
+    A policy may answer with a class that is not the most probable one.
+    """
+    held = line.action != line.call and line.action == manifest.decision.fallback_action
+    return line.call is not None and line.side != 0 and not held
 
 
 class _SharesSoFar:

@@ -43,6 +43,7 @@ def _print(info: Info) -> None:
     print(f"  classes   {', '.join(info.classes)}")
     print(f"  decision  below confidence {info.confidence_threshold:g}, or without a level: ", end="")
     print(info.fallback_action)
+    print(f"  policy    {info.policy}{': ' + info.policy_sentence if info.policy_sentence else ''}")
     print(f"  verdict   {info.verdict or 'unknown'}")
     for sentence in info.verdict_sentences:
         print(f"            {sentence}")

@@ -55,12 +55,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unavailable", action="append", default=[], metavar="GROUP", help="treat a group as missing"
     )
+    parser.add_argument("--level", metavar="LEVEL", help="the only level that may serve")
     parser.add_argument("--min-level", metavar="LEVEL", help="the lowest level that may serve")
     parser.add_argument("--threshold", type=float, help="instead of the artifact's confidence threshold")
     parser.add_argument(
         "--no-confidence",
         action="store_true",
-        help="answer with the most probable class, however low its confidence",
+        help="answer with the most probable class, however low its confidence, whatever the policy",
     )
 
 
@@ -72,6 +73,7 @@ def _run(args: argparse.Namespace) -> int:
     request: dict[str, Any] = {
         "fill": dict(_filling(text) for text in args.fill),
         "unavailable": args.unavailable,
+        "level": args.level,
         "min_level": args.min_level,
         "confidence_threshold": args.threshold,
         "use_confidence": not args.no_confidence,
@@ -145,6 +147,8 @@ Write = Callable[[dict[str, Any], "Decision"], None]
 def _json_lines(kept: dict[str, Any], decision: Decision) -> None:
     answer = {
         "action": decision.action,
+        "call": decision.call,
+        "held": decision.held,
         "confidence": decision.confidence,
         "level": decision.level,
         "probabilities": dict(decision.probabilities),
@@ -163,7 +167,7 @@ def _csv_lines(keep: list[str]) -> Write:
         if not started:
             started = True
             classes = [f"p_{name}" for name in decision.probabilities]
-            writer.writerow([*keep, "action", "confidence", "level", *classes, "reasons"])
+            writer.writerow([*keep, "action", "confidence", "level", *classes, "reasons", "call", "held"])
         numbers = [f"{p:.6f}" for p in decision.probabilities.values()]
         writer.writerow(
             [
@@ -173,6 +177,8 @@ def _csv_lines(keep: list[str]) -> Write:
                 decision.level,
                 *numbers,
                 "; ".join(decision.reasons),
+                decision.call or "",
+                decision.held or "",
             ]
         )
 

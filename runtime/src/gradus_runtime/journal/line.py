@@ -40,6 +40,8 @@ EVENT = "event/1"
 NO_BIN = 255
 """In `bins`: the value was missing."""
 
+_SINCE = {"held": None, "cutoff": None}
+"""Keys that the first lines of this kind did not have."""
 _BITS = re.compile(r"(?:[0-9a-f]{8}){1,1000}")
 _EVENTS = ("opened", "version", "health", "lost", "closed")
 
@@ -81,8 +83,11 @@ class DecisionLine:
         level: The level that served, or "fallback".
         action: A class, or the fallback action.
         call: The class of the largest probability; None for the fallback.
+        held: As `Decision.held`.
         bits: The probabilities, in the order of the classes, as `bits_of` writes them.
-        threshold: The confidence threshold that held; None where weak calls were not held.
+        threshold: The confidence threshold that held; None where weak calls were not held and the policy was
+            not asked.
+        cutoff: The score that the row had to reach, where the policy's threshold moves; else None.
         reasons: As `Decision.reasons`.
         fill: What the caller had missing features filled with; None where nothing.
         took: Microseconds that the answer took, without this line.
@@ -102,8 +107,10 @@ class DecisionLine:
     level: str
     action: str
     call: str | None
+    held: str | None
     bits: str
     threshold: float | None
+    cutoff: float | None
     reasons: tuple[str, ...]
     fill: Mapping[str, float] | None
     took: int
@@ -195,7 +202,7 @@ def parse_value(value: Mapping[str, Any], place: str) -> DecisionLine | EventLin
             value=kind,
             hint="A newer gradus-runtime may read it.",
         )
-    line = codec.decode(DecisionLine, body, place=place, error=DataError)
+    line = codec.decode(DecisionLine, {**_SINCE, **body}, place=place, error=DataError)
     _check(line, place)
     return line
 

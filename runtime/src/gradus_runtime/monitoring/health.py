@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
+from gradus_runtime.contracts.manifest import ARGMAX
 from gradus_runtime.records import dataclass
 
 __all__ = ["Health", "Info", "JournalHealth", "LevelHealth", "LevelInfo"]
@@ -108,6 +109,8 @@ class Info:
         service: Levels in service, the first to be asked first.
         not_in_service: The other levels, which serve only what nothing in service can, with the reason.
         gates: What gates said, by sentence; None where one was skipped.
+        policy: "argmax", "thresholds" or "expected_value".
+        policy_sentence: How it was chosen; "" where nothing was chosen.
     """
 
     name: str
@@ -127,3 +130,5 @@ class Info:
     service: tuple[str, ...] = ()
     not_in_service: Mapping[str, str] = field(default_factory=dict)
     gates: Mapping[str, bool | None] = field(default_factory=dict)
+    policy: str = ARGMAX
+    policy_sentence: str = ""

@@ -24,6 +24,7 @@ BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0)
 _KINDS = (
     ("gave no valid probabilities", "invalid probabilities"),
     ("serves as nothing in service can", "not in service"),
+    ("not in service, but asked for by name", "not in service"),
     ("out of service", "out of service"),
     ("not tried", "not tried"),
     ("missing ", "missing"),
@@ -50,6 +51,7 @@ class DecisionCounts:
 
     def __init__(self) -> None:
         self.decisions: Counter[tuple[str, str, str]] = Counter()  # version, level, action
+        self.held: Counter[tuple[str, str, str]] = Counter()  # level, call, action
         self.step_downs: Counter[tuple[str, str]] = Counter()  # level, kind of reason
         self.refused = 0
         self.latency = [0] * (len(BUCKETS) + 1)
@@ -62,6 +64,7 @@ class DecisionCounts:
         version: str,
         level: str,
         action: str,
+        call: str | None,
         reasons: Sequence[str],
         levels: Container[str],
         seconds: float,
@@ -73,6 +76,7 @@ class DecisionCounts:
             version: That served.
             level: That served.
             action: The answer.
+            call: As `Decision.call`.
             reasons: As `Decision.reasons`.
             levels: Names of all levels.
             seconds: That the answer took.
@@ -81,6 +85,8 @@ class DecisionCounts:
         kinds = [kind for reason in reasons if (kind := reason_kind(reason, levels)) is not None]
         with self._lock:
             self.decisions[version, level, action] += 1
+            if call is not None and call != action:
+                self.held[level, call, action] += 1
             self.step_downs.update(kinds)
             self.refused += any(kind == "invalid probabilities" for _, kind in kinds)
             self.latency[bisect_left(BUCKETS, seconds)] += 1
@@ -207,6 +213,11 @@ def _decisions(text: _Text, each: _Each) -> None:
         "gradus_decisions", "counter", "Decisions by version, level and action.",
         [_Sample(n, {**own, "version": version, "level": level, "action": action})
          for s, own in each for (version, level, action), n in sorted(s.counts.decisions.items())],
+    )  # fmt: skip
+    text.family(
+        "gradus_held", "counter", "Decisions that are not the most probable class, as the policy says.",
+        [_Sample(n, {**own, "level": level, "call": call, "action": action})
+         for s, own in each for (level, call, action), n in sorted(s.counts.held.items())],
     )  # fmt: skip
     text.family(
         "gradus_step_downs", "counter", "Levels that did not serve a row, by reason.",

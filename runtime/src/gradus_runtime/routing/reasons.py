@@ -38,7 +38,7 @@ def explain(
     code: int,
     missing: int,
     rejected: int,
-    below_threshold: tuple[str, float] | None,
+    held: str | None,
     text: int = 0,
 ) -> tuple[str, ...]:
     """Return the reasons of one row, the best level's first.
@@ -48,7 +48,7 @@ def explain(
         code: Index of the level that served; the number of levels for the fallback.
         missing: Mask of the features without a usable value, before filling.
         rejected: Mask of the levels whose graph gave no valid probabilities for this row.
-        below_threshold: Class and confidence of a call that was held, else None.
+        held: Why the action is not the most probable class; None where it is.
         text: The first feature whose value is text, as its column + 1; 0 if none is.
     """
     if context.halted is not None:
@@ -58,7 +58,11 @@ def explain(
     unfilled = missing_or_unavailable & ~request.fillable
     reasons = []
     for i, plan in enumerate(schema.levels[:code]):
+        if i < request.first_level:
+            continue
         if i > request.last_level:
+            if request.level is not None:
+                break
             reasons.append(f"{plan.name}: not tried, as min_level is {request.min_level}")
             break
         if unfilled & plan.mask:
@@ -75,17 +79,15 @@ def explain(
     if code < len(schema.levels):
         name = schema.levels[code].name
         if name in schema.not_in_service:
-            why = schema.not_in_service[name]
-            reasons.append(f"{name}: serves as nothing in service can{': ' + why if why else ''}")
+            why = f": {schema.not_in_service[name]}" if schema.not_in_service[name] else ""
+            asked = request.level is not None
+            words = "not in service, but asked for by name" if asked else "serves as nothing in service can"
+            reasons.append(f"{name}: {words}{why}")
         filled = missing_or_unavailable & request.fillable & schema.levels[code].mask
         if filled:
             reasons.append(f"filled by the caller: {schema.some_names(filled)}")
-    if below_threshold is not None:
-        call, confidence = below_threshold
-        reasons.append(
-            f"{call} with confidence {confidence:.3f} is below {request.threshold:.3f}: "
-            f"{context.fallback_action}"
-        )
+    if held is not None:
+        reasons.append(held)
     return tuple(reasons)
 
 
@@ -112,9 +114,9 @@ class Trace:
     rejected: NDArray[np.uint16] | None
     texts: NDArray[np.uint16] | None = None
 
-    def reasons(self, row: int, below_threshold: tuple[str, float] | None) -> tuple[str, ...]:
+    def reasons(self, row: int, held: str | None) -> tuple[str, ...]:
         """Return the reasons of one row."""
         missing = int.from_bytes(self.missing[row].tobytes(), "little")
         rejected = 0 if self.rejected is None else int(self.rejected[row])
         text = 0 if self.texts is None else int(self.texts[row])
-        return explain(self.context, int(self.codes[row]), missing, rejected, below_threshold, text)
+        return explain(self.context, int(self.codes[row]), missing, rejected, held, text)

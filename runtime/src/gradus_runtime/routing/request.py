@@ -25,9 +25,13 @@ class Request:
         unavailable: Features to be treated as missing.
         fillable: Features that are filled where they are missing.
         fill: Their values, by column.
+        first_level: The first level that may serve, as an index: 0, or the level that was asked for.
         last_level: The lowest level that may serve, as an index.
         min_level: Its name if the caller gave one.
-        threshold: The confidence below which a call becomes the fallback action; None for the plain argmax.
+        threshold: The confidence below which a call becomes the fallback action; None for the class of the
+            largest probability, whatever the policy.
+        level: The name of the only level that may serve; None where the caller named none.
+        cutoff: The score that a row must reach beside the thresholds of the policy's rules; None for none.
     """
 
     unavailable: int
@@ -36,6 +40,9 @@ class Request:
     last_level: int
     min_level: str | None
     threshold: float | None
+    first_level: int = 0
+    level: str | None = None
+    cutoff: float | None = None
 
 
 def resolve(
@@ -46,12 +53,13 @@ def resolve(
     min_level: str | None,
     threshold: float,
     use_confidence: bool,
+    level: str | None = None,
 ) -> Request:
     """Check what the caller asks for.
 
     Raises:
         UsageError: An unknown group, feature or level; a filling that is no finite number; a threshold beyond
-            [0, 1].
+            [0, 1]; a level and a lowest level.
     """
     limit = read_value(threshold)
     if not 0.0 <= limit <= 1.0:
@@ -74,8 +82,14 @@ def resolve(
     declared = 0
     for name in unavailable:
         declared |= _mask_of(schema, name, "unavailable")
-    last = len(schema.levels) - 1 if min_level is None else _index(schema.level_names, min_level, "min_level")
     least = float(np.float32(limit)) if use_confidence else None  # as confidences are
+    if level is not None:
+        if min_level is not None:
+            rule = "level and min_level must not both be given"
+            raise UsageError(rule, place="min_level", value=min_level, hint="level asks for one level alone.")
+        only = _index(schema.level_names, level, "level")
+        return Request(declared, fillable, values, only, None, least, only, level)
+    last = len(schema.levels) - 1 if min_level is None else _index(schema.level_names, min_level, "min_level")
     return Request(declared, fillable, values, last, min_level, least)
 
 

@@ -5,16 +5,20 @@ Beyond its result (some 40 bytes a row) a batch takes what a chunk of 2,048 rows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Predictions
+from gradus_runtime.policy import HELD, PolicyRules
 from gradus_runtime.routing.reasons import Trace
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows.base import CHUNK_ROWS, Float32, Rows
 from gradus_runtime.serving.level_slot import LevelSlot
-from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
+from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion, ms_of
 from gradus_runtime.sessions.library import FAULTS
 
 __all__ = ["predict"]
@@ -22,8 +26,18 @@ __all__ = ["predict"]
 Mask = NDArray[np.bool_]
 
 
-def predict(serving: ServedVersion, rows: Rows, request: Request) -> Predictions:
-    """Answer every row of a table; never raises for what the rows hold."""
+def predict(
+    serving: ServedVersion, rows: Rows, request: Request, bars: Sequence[datetime | None]
+) -> Predictions:
+    """Answer every row of a table; never raises for what the rows hold.
+
+    Args:
+        serving: Which version.
+        rows: Of the table.
+        request: What the caller asks for.
+        bars: Opening of each row's bar, which a threshold that moves depends on; None where it is not known.
+            Empty where the version has no window of scores.
+    """
     with np.errstate(all="ignore"):  # whatever the program set: rows may hold anything
         job = _Job(serving, rows.count, request)
         halted = serving.begin()
@@ -31,7 +45,7 @@ def predict(serving: ServedVersion, rows: Rows, request: Request) -> Predictions
             for start in range(0, rows.count, CHUNK_ROWS):
                 stop = min(start + CHUNK_ROWS, rows.count)
                 job.chunk(rows.block(start, stop), start)
-        predictions = job.result(rows, halted)
+        predictions = job.result(rows, halted, bars)
     if rows.count:
         _say_level(serving, predictions)
     return predictions
@@ -80,7 +94,8 @@ class _Job:
                 block[missing[:, i], i] = value
                 missing[:, i] = False
         left = np.ones(len(block), bool)
-        for i, plan in enumerate(schema.levels[: request.last_level + 1]):
+        for i in range(request.first_level, request.last_level + 1):
+            plan = schema.levels[i]
             able = left & ~missing[:, plan.columns].any(axis=1) if incomplete else left
             if able.any():
                 left = left & ~self._serve(i, block, able, start)
@@ -128,7 +143,7 @@ class _Job:
             self._rejected = np.zeros(len(self._codes), np.uint16)
         self._rejected[rows] |= np.uint16(1 << i)
 
-    def result(self, rows: Rows, halted: str | None) -> Predictions:
+    def result(self, rows: Rows, halted: str | None, bars: Sequence[datetime | None]) -> Predictions:
         """Turn probabilities into actions."""
         serving, request = self._serving, self._request
         decision = serving.manifest.decision
@@ -137,9 +152,12 @@ class _Job:
         fallback = self._codes == self._bottom
         confidences = self._probabilities.max(axis=1)
         choice = self._probabilities.argmax(axis=1)
+        cutoffs = None
         if request.threshold is not None:
-            choice[confidences < np.float32(request.threshold)] = len(schema.classes)
-        choice[fallback] = len(schema.classes)
+            if serving.rules is not None:
+                choice, cutoffs = self._by_rules(serving.rules, fallback, bars)
+            choice[confidences < np.float32(request.threshold)] = HELD
+        choice[fallback] = HELD
         confidences[fallback] = decision.fallback_confidence
         return Predictions(
             actions=names[choice],
@@ -149,7 +167,20 @@ class _Job:
             classes=schema.classes,
             version=serving.manifest.version,
             ignored=rows.ignored,
+            cutoffs=cutoffs,
             _trace=Trace(
                 serving.context(request, halted), self._codes, self._missing, self._rejected, rows.texts.found
             ),
+            _rules=serving.rules,
         )
+
+    def _by_rules(
+        self, rules: PolicyRules, fallback: Mask, bars: Sequence[datetime | None]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """Return what the policy answers, and the scores that rows had to reach where a window says so."""
+        scores, window = rules.scores(self._probabilities), self._serving.window
+        if window is None:
+            return rules.choose_all(scores), None
+        top = np.where(fallback, np.nan, scores.max(axis=1))
+        cutoffs = window.walk([ms_of(bar) for bar in bars], top)
+        return rules.choose_all(scores, cutoffs), cutoffs

@@ -1,4 +1,4 @@
-"""From the probabilities of one row to its decision: threshold, reasons, log, counts."""
+"""From the probabilities of one row to its decision: policy, reasons, log, counts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from gradus_runtime.decision import Decision, new_decision
 from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
+from gradus_runtime.policy import HELD, below
 from gradus_runtime.routing.reasons import explain
 from gradus_runtime.routing.request import Request
 from gradus_runtime.serving.served_version import ServedVersion
@@ -26,17 +27,17 @@ class Reasons:
         code: int,
         lacking: int,
         refused: int,
-        weak: tuple[str, float] | None,
+        held: str | None,
         text: int,
     ) -> tuple[str, ...]:
         """Return the reasons of a row; arguments as for `explain`."""
         serving = self._serving
-        usual = request is serving.default and not refused and weak is None
+        usual = request is serving.default and not refused and held is None
         key = (code, lacking, text, serving.events.count)
         remembered, reasons = self._remembered
         if usual and remembered == key:
             return reasons
-        reasons = explain(serving.context(request, None), code, lacking, refused, weak, text)
+        reasons = explain(serving.context(request, None), code, lacking, refused, held, text)
         if usual:
             self._remembered = (key, reasons)
         return reasons
@@ -46,10 +47,10 @@ Finish = Callable[..., Decision]
 
 
 def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
-    """Return what makes a decision of probabilities of the level `code`: threshold, reasons, log, counts."""
+    """Return what makes a decision of probabilities of the level `code`: policy, reasons, log, counts."""
     schema, counts = serving.schema, serving.counts
     classes, name, version = schema.classes, schema.level_names[code], serving.manifest.version
-    held_action = serving.manifest.decision.fallback_action
+    fallback, rules = serving.manifest.decision.fallback_action, serving.rules
     always = bool(code) or not schema.first_is_in_service
 
     def finish(
@@ -62,22 +63,30 @@ def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
         given: bytes,
         text: int = 0,
     ) -> Decision:
-        action, weak = classes[label], None
+        call = action = classes[label]
+        held = None
         threshold = request.threshold
-        if threshold is not None and confidence < threshold:
-            weak = (action, confidence)
-            action = held_action
+        if threshold is not None:
+            if confidence < threshold:
+                held = below(call, confidence, threshold, fallback)
+                action = fallback
+            elif rules is not None:
+                values, cutoff = (*by_class.values(),), request.cutoff
+                chosen = rules.choose(values, cutoff)[0]
+                if chosen != label:
+                    action = fallback if chosen == HELD else classes[chosen]
+                    held = rules.explain(values, label, cutoff)
         why: tuple[str, ...] = ()
-        if always or lacking or weak is not None or request.unavailable:
-            why = reasons(request, code, lacking, refused, weak, text)
+        if always or lacking or held is not None or request.unavailable:
+            why = reasons(request, code, lacking, refused, held, text)
         if serving.last != code:
             serving.changes.level(name, why if code else ())
             serving.last = code
         if counts is not None:
-            held = counts.held
-            held.append((given, code, label, confidence))
-            if len(held) >= BUFFER_ROWS:
+            waiting = counts.held
+            waiting.append((given, code, label, confidence))
+            if len(waiting) >= BUFFER_ROWS:
                 counts.settle()
-        return new_decision(action, confidence, name, why, by_class, version)
+        return new_decision(action, confidence, name, why, by_class, version, call, held)
 
     return finish

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Decision, Predictions
 from gradus_runtime.errors import EnvironmentFailedError
 from gradus_runtime.journal.line import NO_BIN, bits_of, iso, pack_row
@@ -33,6 +32,7 @@ from gradus_runtime.rows import CHUNK_ROWS, Rows
 from gradus_runtime.serving.drift_history import restore
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
+from gradus_runtime.serving.window_history import restore_window
 
 __all__ = ["Recorder", "open_recorder", "records_of"]
 
@@ -84,7 +84,8 @@ class Recorder:
         decision = dataclasses.replace(decision, id=chosen, bar_time=bar, reasons=(*decision.reasons, *more))
         self._count(serving, decision, took)
         if journal is not None:
-            journal.decisions([self._body(serving, decision, values, request, took)], self._about)
+            body = self._body(serving, decision, values, request, took, request.cutoff)
+            journal.decisions([body], self._about)
         if self._health_file is not None:
             self._health_file.decided(serving.clock(), bar)
         return decision
@@ -112,7 +113,9 @@ class Recorder:
                 decision = predictions[start + i]
                 decision = dataclasses.replace(decision, id=chosen, bar_time=bars[start + i])
                 self._count(serving, decision, took)
-                bodies.append(self._body(serving, decision, values[i], request, took))
+                cutoffs = predictions.cutoffs
+                cutoff = None if cutoffs is None else float(cutoffs[start + i])
+                bodies.append(self._body(serving, decision, values[i], request, took, cutoff))
             journal.decisions(bodies, self._about)
 
     def _count(self, serving: ServedVersion, decision: Decision, took: float) -> None:
@@ -122,6 +125,7 @@ class Recorder:
                 decision.version,
                 decision.level,
                 decision.action,
+                decision.call,
                 decision.reasons,
                 serving.schema.level_names,
                 took,
@@ -129,12 +133,17 @@ class Recorder:
             )
 
     def _body(
-        self, serving: ServedVersion, decision: Decision, values: list[float], request: Request, took: float
+        self,
+        serving: ServedVersion,
+        decision: Decision,
+        values: list[float],
+        request: Request,
+        took: float,
+        cutoff: float | None,
     ) -> dict[str, Any]:
         if request.unavailable:
             values = [math.nan if request.unavailable >> i & 1 else v for i, v in enumerate(values)]
         probabilities = list(decision.probabilities.values())
-        label = probabilities.index(max(probabilities))
         names, bar, row = serving.schema.names, decision.bar_time, pack_row(values)
         return {
             "id": decision.id,
@@ -144,9 +153,11 @@ class Recorder:
             "digest": serving.digest,
             "level": decision.level,
             "action": decision.action,
-            "call": None if decision.level == FALLBACK else serving.schema.classes[label],
+            "call": decision.call,
+            "held": decision.held,
             "bits": bits_of(probabilities),
             "threshold": request.threshold,
+            "cutoff": cutoff,
             "reasons": decision.reasons,
             "fill": {names[i]: value for i, value in request.fill.items()} or None,
             "took": round(took * 1e6),
@@ -159,6 +170,7 @@ class Recorder:
         """Say that a version serves from now on: "opened" or "version"."""
         if self.journal is not None:
             restore(serving, self.journal)
+            restore_window(serving, self.journal)
         self._about = _about(serving, health, generation)
         if self.journal is not None:
             self.journal.event(event, self._about)

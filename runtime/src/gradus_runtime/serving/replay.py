@@ -141,7 +141,8 @@ def _answers(artifact: Artifact, name: str) -> Answer:
         if values is None or len(values) != len(names):
             return "", "", "a row of another width"
         fill = {name: value for name, value in (line.fill or {}).items() if name in names}
-        request = serving.request(fill, (), name, line.threshold, line.threshold is not None)
+        asked = line.threshold is not None
+        request = serving.request(fill, (), name, line.threshold, asked, cutoff=line.cutoff)
         decision = decider.decide(dict(zip(names, values.tolist(), strict=True)), request)
         return bits_of(list(decision.probabilities.values())), decision.action, decision.level
 

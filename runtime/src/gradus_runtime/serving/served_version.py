@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from gradus_runtime.contracts.manifest import VERDICTS, Manifest
+from gradus_runtime.contracts.names import FALLBACK
+from gradus_runtime.decision import Decision
 from gradus_runtime.errors import CheckError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
+from gradus_runtime.policy import rules_of, window_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
 from gradus_runtime.routing.schema import Schema, served_levels
@@ -23,7 +27,7 @@ from gradus_runtime.serving.status import describe
 from gradus_runtime.serving.version_files import VersionFiles
 from gradus_runtime.store import Artifact
 
-__all__ = ["SUM_TOLERANCE", "ServedVersion"]
+__all__ = ["SUM_TOLERANCE", "ServedVersion", "ms_of"]
 
 SECONDS_PER_DAY = 86_400.0
 SUM_TOLERANCE = 1e-5
@@ -57,6 +61,8 @@ class ServedVersion:
         events: Counts when a level goes out of service or returns, and when the artifact expires.
         last: Index of the level that served last.
         candles: Computes features of candles.
+        rules: Of its policy; None for the most probable class.
+        window: Scores of the last bars; None where no threshold moves.
 
     Raises:
         EnvironmentFailedError: This onnxruntime may not serve it.
@@ -80,6 +86,8 @@ class ServedVersion:
         self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
+        self.rules = rules_of(manifest)
+        self.window = window_of(manifest)
         self.events = Events()
         self._halt_said: str | None = None
         self.slots = tuple(
@@ -145,17 +153,39 @@ class ServedVersion:
         min_level: str | None = None,
         threshold: float | None = None,
         use_confidence: bool = True,
+        level: str | None = None,
+        cutoff: float | None = None,
     ) -> Request:
         """Return what the caller asks for, resolved against this version; errors as `routing.resolve`."""
         limit = self._threshold if threshold is None else threshold
-        return resolve(
+        request = resolve(
             self.schema,
             fill=fill,
             unavailable=unavailable,
             min_level=min_level,
             threshold=limit,
             use_confidence=use_confidence,
+            level=level,
         )
+        return request if cutoff is None else replace(request, cutoff=cutoff)
+
+    def at_bar(self, request: Request, bar: datetime | None) -> Request:
+        """Return a request with the score that this bar must reach; only where there is a window."""
+        if self.window is None or request.threshold is None:
+            return request
+        return replace(request, cutoff=self.window.cutoff(ms_of(bar)))
+
+    def scored(self, decisions: Iterable[tuple[datetime | None, Decision]]) -> None:
+        """Take the scores of decided bars into the window; those of rows that no level served have none."""
+        if self.window is None or self.rules is None:
+            return
+        found = []
+        for bar, decision in decisions:
+            ms = ms_of(bar)
+            if ms is not None and decision.level != FALLBACK:
+                found.append((ms, self.rules.choose((*decision.probabilities.values(),))[1]))
+        if found:
+            self.window.add(found)
 
     def begin(self) -> str | None:
         """Begin a call: say why no level may serve at all, or None; release levels that idle."""
@@ -211,6 +241,13 @@ class ServedVersion:
             slot.after_fork()
         if self.counts is not None:
             self.counts.after_fork()
+        if self.window is not None:
+            self.window.after_fork()
+
+
+def ms_of(bar: datetime | None) -> int | None:
+    """Return the opening of a bar in ms since 1970 UTC; None where it is not known."""
+    return None if bar is None else round(bar.timestamp() * 1000)
 
 
 def _check_verdict(manifest: Manifest, require: str | None) -> None:

@@ -98,7 +98,8 @@ class Decider:
             ]
         unfilled = missing_or_unavailable & ~request.fillable
         rejected = 0
-        for i, plan in enumerate(schema.levels[: request.last_level + 1]):
+        for i in range(request.first_level, request.last_level + 1):
+            plan = schema.levels[i]
             if unfilled & plan.mask:
                 continue
             slot = self._slots[i]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isinf
 
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import ARGMAX, Manifest
 from gradus_runtime.log import log_problem
 from gradus_runtime.monitoring.health import Health, Info, JournalHealth, LevelHealth, LevelInfo
 from gradus_runtime.serving.level_slot import LevelSlot
@@ -98,4 +98,5 @@ def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) 
         order.levels,
         {name: proofs.get(name, "") for name in order.others},
         {gate.sentence: gate.passed for gate in manifest.gates or ()},
+        *((ARGMAX, "") if manifest.policy is None else (manifest.policy.kind, manifest.policy.sentence)),
     )

@@ -15,11 +15,13 @@ from gradus_runtime.contracts.manifest.judgement import (
     Verdict,
     declared,
 )
+from gradus_runtime.contracts.manifest.policy import ARGMAX, POLICIES, Policy, PolicyRule, TrailingWindow
 from gradus_runtime.contracts.manifest.reader import parse, upgrade
 from gradus_runtime.contracts.manifest.types import (
     CLOSE,
     EXACT,
     FORMAT_VERSION,
+    WHERE_GIVEN,
     DecisionPolicy,
     DroppedMember,
     FeatureSpec,
@@ -36,10 +38,13 @@ from gradus_runtime.contracts.manifest.types import (
 )
 
 __all__ = [
+    "ARGMAX",
     "CLOSE",
     "EXACT",
     "FORMAT_VERSION",
+    "POLICIES",
     "VERDICTS",
+    "WHERE_GIVEN",
     "Costs",
     "DecisionPolicy",
     "DroppedMember",
@@ -55,9 +60,12 @@ __all__ = [
     "Member",
     "OrderOfService",
     "Parity",
+    "Policy",
+    "PolicyRule",
     "Provenance",
     "RowSpan",
     "RuntimeRequirement",
+    "TrailingWindow",
     "Verdict",
     "declared",
     "parse",

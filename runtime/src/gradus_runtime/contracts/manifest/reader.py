@@ -1,7 +1,8 @@
 """`manifest.json` read from bytes, or refused.
 
 To change the format: add the field to `types` and to `manifest.schema.json`, its rules to `rules`, and what
-it means in older formats to their `upgrade` functions (`format1`). If the format of today was released, also
+it means in older formats to their `upgrade` functions (`format1`). A key that most artifacts do without goes
+to `WHERE_GIVEN`: it is in the file only where it is not null. If the format of today was released, also
 raise `FORMAT_VERSION`, write a module that upgrades the one before, keep that one's JSON Schema, and add an
 artifact of the new format to `tests/compat/`. An upgraded manifest is a value only: its digest stays that of
 its own bytes.
@@ -14,7 +15,7 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.manifest import format1, rules
-from gradus_runtime.contracts.manifest.types import FORMAT_VERSION, Manifest
+from gradus_runtime.contracts.manifest.types import FORMAT_VERSION, WHERE_GIVEN, Manifest
 from gradus_runtime.errors import ManifestError
 
 __all__ = ["parse", "upgrade"]
@@ -37,9 +38,10 @@ def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:
     current = upgrade(value, place=place)
     manifest = codec.decode(Manifest, current, place=place)
     rules.check(manifest, place)
-    # The second comparison finds what the codec accepts and no writer writes: 1 for 1.0.
+    # The second comparison finds what the codec accepts and no writer writes: 1 for 1.0, null for nothing.
     own_form = strict_json.canonical_bytes(value) == data
-    if not (own_form and manifest.to_bytes() == strict_json.canonical_bytes(current)):
+    given = {key: item for key, item in current.items() if key in value or key not in WHERE_GIVEN}
+    if not (own_form and manifest.to_bytes() == strict_json.canonical_bytes(given)):
         raise ManifestError(
             "a manifest must be in its canonical form (sorted keys, two spaces, a final newline)",
             place=place,
@@ -60,9 +62,9 @@ def upgrade(value: Any, *, place: str) -> dict[str, Any]:
     """
     version = value.get("format_version") if isinstance(value, dict) else None
     if type(version) is int and version == FORMAT_VERSION:
-        return dict(value)
+        return {**dict.fromkeys(WHERE_GIVEN), **value}
     if type(version) is int and version in _UPGRADES:
-        return _UPGRADES[version](value)
+        return {**dict.fromkeys(WHERE_GIVEN), **_UPGRADES[version](value)}
     newer = type(version) is int and version > FORMAT_VERSION
     raise ManifestError(
         f"format_version must be 1 to {FORMAT_VERSION}",

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from gradus_runtime.contracts import features_graph, names
 from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
+from gradus_runtime.contracts.manifest.policy_rules import check_policy
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
 from gradus_runtime.errors import ManifestError, let_signals_through
 
@@ -80,6 +81,7 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
         _dropped,
         check_order,
         check_judgement,
+        check_policy,
         _features_graph,
     )
 

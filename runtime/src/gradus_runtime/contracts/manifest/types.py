@@ -21,12 +21,14 @@ from gradus_runtime.contracts.manifest.judgement import (
     RowSpan,
     Verdict,
 )
+from gradus_runtime.contracts.manifest.policy import Policy
 from gradus_runtime.records import dataclass
 
 __all__ = [
     "CLOSE",
     "EXACT",
     "FORMAT_VERSION",
+    "WHERE_GIVEN",
     "DecisionPolicy",
     "DroppedMember",
     "FeatureSpec",
@@ -43,6 +45,9 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 2
+
+WHERE_GIVEN = frozenset({"policy"})
+"""Keys of a manifest that are left out where they are None."""
 
 EXACT = "exact"
 """`Level.bits`: the same row gives the same 32 bits per probability, everywhere."""
@@ -203,7 +208,8 @@ class Manifest:
 
     What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
     figures are of (`measured`), and those that the models were fitted on (`shipped`). `features_graph`
-    computes features from candles; None where they come from outside.
+    computes features from candles; None where they come from outside. `policy` is None for the most probable
+    class. The keys in `WHERE_GIVEN` are in the file only where they are not None.
     """
 
     format_version: int
@@ -227,6 +233,7 @@ class Manifest:
     measured: RowSpan | None = None
     shipped: RowSpan | None = None
     features_graph: FeaturesGraph | None = None
+    policy: Policy | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -256,7 +263,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of `manifest.json`."""
-        return strict_json.canonical_bytes(codec.encode(self))
+        value = codec.encode(self)
+        return strict_json.canonical_bytes(
+            {key: item for key, item in value.items() if item is not None or key not in WHERE_GIVEN}
+        )
 
     def digest(self) -> str:
         """SHA-256 of `to_bytes()`, in hexadecimal."""

@@ -1,0 +1,18 @@
+"""From probabilities to an action: the rules of a manifest, and the window of a threshold that moves.
+
+`rules` decides on a row and on a table with the same bits; `window` keeps the scores of the last bars.
+"""
+
+from gradus_runtime.policy.rules import HELD, PolicyRules, below, rules_of
+from gradus_runtime.policy.window import ScoreWindow, count_of, shipped_scores, window_of
+
+__all__ = [
+    "HELD",
+    "PolicyRules",
+    "ScoreWindow",
+    "below",
+    "count_of",
+    "rules_of",
+    "shipped_scores",
+    "window_of",
+]
