@@ -36,10 +36,12 @@ PUBLIC = {
     },
     "gradus_convert": {
         "ArtifactConfig",
+        "CompiledModel",
         "Conversion",
         "InexactModelError",
         "ParityError",
         "__version__",
+        "compile",
         "convert_run",
         "export_zip",
         "import_artifact",

@@ -71,11 +71,17 @@ REFUSED = {
     ),
     "lightgbm multiclassova": (
         lambda: boosted(objective="multiclassova").fit(X, Y),
-        "objective must be binary or multiclass, but got 'multiclassova'",
+        "a member's probabilities must sum to 1, but got 'one against all'",
+    ),
+    "lightgbm cross_entropy_lambda": (
+        lambda: lightgbm.train(
+            {"objective": "cross_entropy_lambda", "verbose": -1}, lightgbm.Dataset(X, Y > 0), 2
+        ),
+        "objective must be one of binary, multiclass, multiclassova, regression, ",
     ),
     "lightgbm regression": (
         lightgbm_regressor,
-        "objective must be binary or multiclass, but got 'regression'",
+        "a member must give the probabilities of classes, but got 'a model of values, as regressors are'",
     ),
     "xgboost missing": (
         lambda: gradient(missing=-1.0).fit(X, Y),
@@ -101,7 +107,7 @@ REFUSED = {
     ),
     "xgboost hinge": (
         lambda: gradient(objective="binary:hinge").fit(X, Y > 0),
-        "objective must be binary:logistic, multi:softprob or multi:softmax, but got 'binary:hinge'",
+        "objective must be one of binary:logistic, multi:softprob, multi:softmax, reg:squarederror, ",
     ),
     "two targets": (
         lambda: RandomForestClassifier(n_estimators=2).fit(X, np.stack([Y, Y], axis=1)),

@@ -1,4 +1,11 @@
-"""gradus convert: compiles trained ensembles to exact, compact ONNX artifacts and publishes them.
+"""gradus convert: compiles tree models to exact, compact ONNX files and artifacts, and publishes those.
+
+Example:
+    import gradus_convert
+
+    compiled = gradus_convert.compile(model)  # a fitted estimator, a Booster, or a path
+    compiled.save("small.onnx")
+    compiled.predict(X)
 
 Example:
     from pathlib import Path
@@ -16,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 import gradus_runtime as _runtime  # noqa: F401  before onnxruntime, whose telemetry it switches off
 
 if TYPE_CHECKING:
+    from gradus_convert.compilation.door import compile_model as compile  # noqa: A004  the field's own word
+    from gradus_convert.compilation.model import CompiledModel
     from gradus_convert.config import ArtifactConfig
     from gradus_convert.config import load as load_config
     from gradus_convert.conversion import Conversion, convert_run
@@ -25,10 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArtifactConfig",
+    "CompiledModel",
     "Conversion",
     "InexactModelError",
     "ParityError",
     "__version__",
+    "compile",
     "convert_run",
     "export_zip",
     "import_artifact",
@@ -43,6 +54,8 @@ _HOMES = {
     "Conversion": ("gradus_convert.conversion", "Conversion"),
     "InexactModelError": ("gradus_convert.errors", "InexactModelError"),
     "ParityError": ("gradus_convert.errors", "ParityError"),
+    "CompiledModel": ("gradus_convert.compilation.model", "CompiledModel"),
+    "compile": ("gradus_convert.compilation.door", "compile_model"),
     "convert_run": ("gradus_convert.conversion", "convert_run"),
     "export_zip": ("gradus_convert.publishing.export", "export_zip"),
     "import_artifact": ("gradus_convert.publishing.export", "import_artifact"),

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 
 __all__ = [
+    "VALUE_LINKS",
     "Forest",
     "Interpretation",
     "Link",
@@ -27,7 +28,10 @@ __all__ = [
     "probabilities",
 ]
 
-Link = Literal["softmax", "sigmoid", "identity"]
+Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "exp", "logistic", "square"]
+VALUE_LINKS = frozenset({"identity", "exp", "logistic", "square"})
+"""Links of models whose answers are values, as those of regressors are."""
+
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -56,7 +60,9 @@ class Forest:
         base: float64 [n_outputs], where the outputs start.
         n_features: Columns of a row.
         n_outputs: Outputs, before the link.
-        link: "softmax"; "sigmoid": one output is the margin of the second of two classes; "identity".
+        link: Of classes: "softmax"; "sigmoid": one output is the margin of the second of two classes;
+            "sigmoids": of each output by itself. Of values: "exp"; "logistic", 1 / (1 + exp(-y)); "square",
+            y abs(y). Of either: "identity".
         scale: Multiplies the summed leaf values (1 / T where trees are averaged).
         native_leaf: int64 [M], the leaf's id as the library that trained it names it; -1 at a split.
     """
@@ -316,9 +322,15 @@ def outputs(forest: Forest, nodes: Int32) -> Float64:
 
 
 def probabilities(forest: Forest, margins: Float64) -> Float64:
-    """Apply the link to `outputs(...)`: float64 [N, n_classes]."""
+    """Apply the link to `outputs(...)`: float64 [N, n_classes], or values [N, n_outputs]."""
     if forest.link == "identity":
         return margins
+    if forest.link == "exp":
+        return np.asarray(np.exp(margins))
+    if forest.link == "square":
+        return np.asarray(margins * np.abs(margins))
+    if forest.link in ("sigmoids", "logistic"):
+        return np.asarray(np.exp(-np.logaddexp(0.0, -margins)))
     if forest.link == "softmax":
         shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -28,7 +28,7 @@ from gradus_convert.graphs.fixed_point import FixedPoint, fixed_point
 from gradus_convert.graphs.powers import PER_UNIT, REST, SHIFT, STEPS, powers
 from gradus_convert.graphs.types import Vote, VotingMember
 
-__all__ = ["ExactBallot", "emit_exact_vote", "exact_answers", "exact_ballots"]
+__all__ = ["ExactBallot", "emit_exact_vote", "exact_answers", "exact_ballots", "exponential"]
 
 MOST_OCTAVES = 100
 FEW_COLUMNS = 4
@@ -241,17 +241,19 @@ def _with_base(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot
 
 
 def _normalised(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
-    """Softmax or sigmoid of sums in steps: the columns of one member after those of another."""
-    e, many = _exponential(ops, value, group), len(group)
+    """Softmax, sigmoid or sigmoids of sums in steps: the columns of one member after those of another."""
+    e, many = exponential(ops, value, group), len(group)
     if group[0].link == "softmax":
         return ops.apply("Div", e, _by_member(ops, "Add", e, many, group[0].columns))
     one = ops.constant(1.0)
     total = ops.apply("Add", e, one)
+    if group[0].link == "sigmoids":
+        return ops.apply("Div", e, total)
     both = ops.concat([ops.apply("Div", one, total), ops.apply("Div", e, total)], 1)
     return both if many == 1 else _columns(ops, both, [k * many + m for m in range(many) for k in (0, 1)])
 
 
-def _exponential(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
+def exponential(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
     """Return exp of each margin, for the softmax times a factor that is one for all columns of a member."""
     first = math.floor(min(float(b.fixed.value(b.fixed.low).min()) for b in group)) - 1
     last = math.ceil(max(float(b.fixed.value(b.fixed.high).max()) for b in group)) + 1

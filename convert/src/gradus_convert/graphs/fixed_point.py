@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
 
-__all__ = ["LEAST_BITS", "SUM_BITS", "FixedPoint", "fixed_point"]
+__all__ = ["LEAST_BITS", "SUM_BITS", "FixedPoint", "fixed_point", "largest_sum"]
 
 SUM_BITS = 52
 """Sums stay below 2^52 in size."""
@@ -27,6 +27,8 @@ LEAST_BITS = 30
 
 MOST_BITS = 60
 """Tiny leaves need no more: 2^-60 of a margin, or of a probability, is nothing in float32."""
+
+LARGEST = float(np.finfo(np.float32).max)
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -57,36 +59,50 @@ class FixedPoint:
         return np.asarray(np.ldexp(whole.astype(np.float64), -self.bits), np.float64)
 
 
-def fixed_point(forest: Forest, unit: float, *, place: str) -> FixedPoint:
+def fixed_point(
+    forest: Forest, unit: float, *, place: str, least_bits: int | None = LEAST_BITS
+) -> FixedPoint:
     """Choose the scale of a forest by the worst sum, and round every leaf once.
 
     Args:
         forest: The forest.
         unit: Multiplies its leaves and its base: what the vote wants to have summed.
         place: How errors name it.
+        least_bits: Fractional bits that must be left; None where the sums are the answer, to whose size
+            alone their rounding is compared.
 
     Raises:
-        InexactModelError: Its leaves are so large that the worst sum leaves fewer than 30 fractional bits.
+        InexactModelError: Its leaves are so large that the worst sum leaves fewer than `least_bits`.
     """
     values, base = forest.values * forest.scale, forest.base
-    with np.errstate(over="ignore"):  # an infinite sum is refused below
-        sizes = _by_output(forest, _by_tree(forest, np.abs(values), np.maximum))
-        worst = float((sizes + np.abs(base)).max())
-    limit = 2.0 ** (SUM_BITS - 1 - LEAST_BITS)
+    worst = largest_sum(forest)
+    limit = LARGEST if least_bits is None else 2.0 ** (SUM_BITS - 1 - least_bits)
     if not worst < limit:
+        why = (
+            "float32 can hold the answer" if least_bits is None else f"{least_bits} fractional bits are left"
+        )
         raise InexactModelError(
-            f"leaves must add up to less than {limit:.0f}, so that {LEAST_BITS} fractional bits are left",
+            f"leaves must add up to less than {limit:.7g}, so that {why}",
             place=place,
             value=worst,
             hint='Scale the model\'s outputs down, or use the encoding "treeops", whose last bits may vary.',
         )
-    bits = min(MOST_BITS, SUM_BITS - 1 - math.frexp(worst * unit)[1])
+    bits = SUM_BITS - 1 - math.frexp(worst * unit)[1]
+    if least_bits is not None:
+        bits = min(MOST_BITS, bits)
     values = values * unit
     if values.shape[1] == 1:
         values = values.astype(np.float32).astype(np.float64)  # what the table of thresholds can hold
     leaves, start = _whole(values, bits), _whole(base * unit, bits)
     low, high = (_by_output(forest, _by_tree(forest, leaves, pick)) for pick in (np.minimum, np.maximum))
     return FixedPoint(bits, leaves, start, low + start, high + start)
+
+
+def largest_sum(forest: Forest) -> float:
+    """Return the largest sum that leaves and base can come to in any row and any order; may be infinite."""
+    with np.errstate(over="ignore"):
+        sizes = _by_output(forest, _by_tree(forest, np.abs(forest.values * forest.scale), np.maximum))
+        return float((sizes + np.abs(forest.base)).max())
 
 
 def _whole(values: Float64, bits: int) -> Int64:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.encoding import choose
 from gradus_convert.graphs.exact_vote import emit_exact_vote, exact_ballots
 from gradus_convert.graphs.fragments import emit_fragment
+from gradus_convert.graphs.labels import emit_labels, label_type
 from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import column_order, plan_sums
 from gradus_convert.graphs.tree_walk import emit_walk
@@ -30,7 +31,7 @@ from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
 from gradus_runtime.errors import UsageError
 
-__all__ = ["LEAVES", "build_level"]
+__all__ = ["LEAVES", "build_level", "finish", "with_bases"]
 
 LEAVES = "leaves"
 IR_VERSION = 8
@@ -50,6 +51,7 @@ def build_level(
     threads: int = 1,
     prefer_exact: bool = False,
     leaves: bool = False,
+    labels: npt.NDArray[Any] | None = None,
 ) -> LevelGraph:
     """Compile the members of a level into one graph. The same arguments give the same bytes.
 
@@ -70,6 +72,7 @@ def build_level(
         prefer_exact: Let "auto" choose the encoding with exact bits where there is a choice.
         leaves: Output `leaves` as well: int32 [N, T], node indices as `ir.leaves` gives them, the forests'
             trees side by side in the order of the members.
+        labels: What `label` gives instead of the index of a class: one a class, numbers, texts or booleans.
 
     Raises:
         UsageError: The arguments do not fit together.
@@ -89,14 +92,16 @@ def build_level(
         result = _float_votes(graph, [trees[i] for i in order], others, chosen, ends)
     outputs = [
         helper.make_tensor_value_info(PROBABILITIES, FLOAT, ["N", len(classes)]),
-        helper.make_tensor_value_info(LABEL, INT64, ["N"]),
+        helper.make_tensor_value_info(LABEL, INT64 if labels is None else label_type(labels), ["N"]),
     ]
+    if labels is not None:
+        emit_labels(graph, labels)
     if result is not None:
         graph.op("Gather", result, _member_order(graph, trees, order), axis=1, name=LEAVES)
         total = sum(f.n_trees for _, f in trees)
         outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
     inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
-    model, opsets = _finish(graph.as_graph("level", inputs, outputs), graph.functions, metadata, chosen)
+    model, opsets = finish(graph.as_graph("level", inputs, outputs), graph.functions, metadata, chosen)
     return LevelGraph(model, chosen, opsets, EXACT if exact else CLOSE)
 
 
@@ -140,7 +145,7 @@ def _float_votes(
             result = emit_sums(graph, INPUT, plan_sums(forests, ends.n_features), leaves=ends.leaves)
         else:
             result = emit_tree_operators(graph, INPUT, forests, encoding=encoding, leaves=ends.leaves)
-        leaves, values = result.leaves, _with_bases(graph, result.sums, forests)
+        leaves, values = result.leaves, with_bases(graph, result.sums, forests)
     for i, (member, fragment) in enumerate(others):
         name = emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name)
         values.append(Columns(name, len(member.classes)))
@@ -158,7 +163,8 @@ def _float_votes(
     return leaves
 
 
-def _with_bases(graph: Graph, sums: Sequence[Columns], forests: Sequence[Forest]) -> list[Columns]:
+def with_bases(graph: Graph, sums: Sequence[Columns], forests: Sequence[Forest]) -> list[Columns]:
+    """Add the bases of forests to their sums, float32, side by side in the same order."""
     bases = np.concatenate([f.base for f in forests])
     starts = np.cumsum([0, *(part.width for part in sums)])
     return [
@@ -181,7 +187,7 @@ def _member_order(graph: Graph, trees: Sequence[_Trees], order: Sequence[int]) -
     return graph.constant(np.concatenate([parts[i] for i in range(len(trees))]), np.int64, "member_order")
 
 
-def _finish(
+def finish(
     graph: onnx.GraphProto,
     functions: Sequence[onnx.FunctionProto],
     metadata: Mapping[str, str],

@@ -97,6 +97,8 @@ def _probabilities(graph: Graph, sums: str, group: Sequence[Ballot], vote: Vote)
     value = graph.op("Reshape", sums, graph.shape(-1, len(group), columns))
     if link == "softmax":
         value = graph.op("Softmax", value, axis=2)
+    elif link == "sigmoids":
+        value = graph.op("Sigmoid", value)
     elif link == "sigmoid":
         positive = graph.op("Sigmoid", value)
         negative = graph.op("Sub", graph.constant(1, np.float32), positive)

@@ -16,7 +16,7 @@ from gradus_convert.graphs.plan import column_order
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.votes import Ballot, native_vote
 
-__all__ = ["BitOracle", "check_bits", "different_bits"]
+__all__ = ["BitOracle", "check_bits", "different_bits", "whole_sums"]
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -56,7 +56,7 @@ class BitOracle:
     def bits(self, leaves: Sequence[Int32]) -> Float32:
         """Return the probabilities that the compiled level must give, float32 [N, C]."""
         sums = [
-            _whole_sums(m.forest, b.fixed.leaves, nodes)
+            whole_sums(m.forest, b.fixed.leaves, nodes)
             for m, b, nodes in zip(self._members, self._ballots, leaves, strict=True)
         ]
         return exact_answers(sums, self._ballots, self._n_classes, vote=self._vote)
@@ -75,7 +75,8 @@ class BitOracle:
         return float((difference[~ties] if self._vote == "hard" else difference).max(initial=0.0))
 
 
-def _whole_sums(forest: Forest, whole: Int64, nodes: Int32) -> Int64:
+def whole_sums(forest: Forest, whole: Int64, nodes: Int32) -> Int64:
+    """Sum whole leaves [L, K] of the nodes [N, T] that rows end at: int64 [N, n_outputs], without base."""
     total = np.zeros((len(nodes), forest.n_outputs), np.int64)
     for tree, output in enumerate(forest.tree_output):
         value = whole[forest.leaf[nodes[:, tree]]]

@@ -23,7 +23,7 @@ from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT, Parity
 
-__all__ = ["TOLERANCE", "LevelMember", "Proof", "prove_level"]
+__all__ = ["TOLERANCE", "LevelMember", "Proof", "judge_leaves", "prove_level", "some"]
 
 TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
@@ -106,23 +106,23 @@ def _prove(
         odd = special_rows(rows)
         check_rows(proven, graph, np.concatenate([rows, odd]), findings)
         boundary = check_boundaries(proven, graph, rows, findings)
-        check_single_rows(proven, graph, _some(np.concatenate([odd, boundary]), _SINGLE_SAMPLE), findings)
+        check_single_rows(proven, graph, some(np.concatenate([odd, boundary]), _SINGLE_SAMPLE), findings)
         if len(proven) == len(members):
-            extra = np.concatenate([odd, _some(boundary, _BOUNDARY_SAMPLE)])
-        _judge_leaves(findings, place)
+            extra = np.concatenate([odd, some(boundary, _BOUNDARY_SAMPLE)])
+        judge_leaves(findings, place)
     published = build(False)
     many, single = Compiled(published.model_bytes), SingleRows(published)
     X = np.concatenate([rows, extra])
     _check_answers(members, lambda part: many.run(part, PROBABILITIES, LABEL), X, n_classes, vote, findings)
     again = Findings()  # of rows that are counted already
-    _check_answers(members, single.run, _some(X, _SINGLE_SAMPLE), n_classes, vote, again)
+    _check_answers(members, single.run, some(X, _SINGLE_SAMPLE), n_classes, vote, again)
     findings.max_difference = max(findings.max_difference, again.max_difference)
     findings.label_changes += again.label_changes
     _judge_answers(findings, place)
     if len(proven) == len(members):
         oracle = BitOracle([m.voting for m in members], n_classes, vote)
-        findings.max_error = _check_bits(oracle, published, many, single, _some(X, _BITS_SAMPLE), place)
-    sample = np.concatenate([rows[:_THIRD_SAMPLE], _some(boundary, _BOUNDARY_SAMPLE)])
+        findings.max_error = _check_bits(oracle, published, many, single, some(X, _BITS_SAMPLE), place)
+    sample = np.concatenate([rows[:_THIRD_SAMPLE], some(boundary, _BOUNDARY_SAMPLE)])
     third = tuple(ask(m.voting.name, m.native, sample) for m in members) if third_opinion else ()
     return Proof(published, _parity(findings), third)
 
@@ -134,12 +134,12 @@ def _check_bits(
     leaves, (said,) = oracle.leaves(X), many.run(X, PROBABILITIES)
     if published.bits == EXACT:
         check_bits(oracle.bits(leaves), said, place=f"{place}: many rows")
-        few = _some(X, _SINGLE_SAMPLE)
+        few = some(X, _SINGLE_SAMPLE)
         check_bits(oracle.bits(oracle.leaves(few)), single.run(few)[0], place=f"{place}: single rows")
     return oracle.error(leaves, said)
 
 
-def _some(rows: Float32, count: int) -> Float32:
+def some(rows: Float32, count: int) -> Float32:
     """Sample about `count` rows, evenly spaced."""
     return rows[:: max(1, len(rows) // count)]
 
@@ -191,7 +191,12 @@ def _check_answers(
         findings.probability_rows += len(expected)
 
 
-def _judge_leaves(findings: Findings, place: str) -> None:
+def judge_leaves(findings: Findings, place: str) -> None:
+    """Raise if a leaf differs.
+
+    Raises:
+        ParityError: It names the first.
+    """
     if findings.wrong_leaves:
         raise ParityError(
             "every tree must end at the leaf of its library",

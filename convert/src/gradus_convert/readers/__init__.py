@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus_convert.errors import InexactModelError
+from gradus_convert.forest.ir import Forest
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.table import READERS, function
 from gradus_runtime.errors import DataError
@@ -13,12 +14,13 @@ from gradus_runtime.errors import DataError
 __all__ = ["READERS", "NativeModel", "read_file", "read_model"]
 
 
-def read_model(model: Any, *, place: str = "model") -> NativeModel:
+def read_model(model: Any, *, place: str = "model", values: bool = False) -> NativeModel:
     """Lower a model in memory, choosing the reader by its type.
 
     Args:
-        model: A fitted classifier of one of the libraries, or a Booster.
+        model: A fitted model of one of the libraries, or a Booster.
         place: How errors name it.
+        values: Take models of values too, such as regressors. The members of a level tell classes apart.
 
     Raises:
         InexactModelError: No reader knows it, or it has no exact form.
@@ -29,15 +31,34 @@ def read_model(model: Any, *, place: str = "model") -> NativeModel:
             f"a member must be of {', '.join(READERS)}", place=place, value=type(model).__qualname__
         )
     native: NativeModel = function(reader.read)(model, place=place)
+    return native if values else _of_classes(native, place)
+
+
+def _of_classes(native: NativeModel, place: str) -> NativeModel:
+    if native.task != "classes":
+        raise InexactModelError(
+            "a member must give the probabilities of classes",
+            place=place,
+            value="a model of values, as regressors are",
+            hint="gradus compile takes it; a level's members vote for classes.",
+        )
+    if isinstance(native.lowered, Forest) and native.lowered.link == "sigmoids":
+        raise InexactModelError(
+            "a member's probabilities must sum to 1",
+            place=place,
+            value="one against all",
+            hint="Train with a softmax (multiclass, MultiClass); gradus compile takes it as it is.",
+        )
     return native
 
 
-def read_file(path: Path, library: str) -> NativeModel:
+def read_file(path: Path, library: str, *, values: bool = False) -> NativeModel:
     """Lower a model file of a run folder.
 
     Args:
         path: LightGBM's text, XGBoost's UBJSON or JSON, CatBoost's cbm or JSON, scikit-learn's skops.
         library: One of `READERS`.
+        values: As in `read_model`.
 
     Raises:
         DataError: The file cannot be read, or the library is unknown.
@@ -49,4 +70,4 @@ def read_file(path: Path, library: str) -> NativeModel:
     if reader is None:
         raise DataError(f"a library must be one of {', '.join(READERS)}", place=str(path), value=library)
     native: NativeModel = function(reader.read_file)(path)
-    return native
+    return native if values else _of_classes(native, str(path))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def read_file(path: Path) -> NativeModel:
         raise EnvironmentFailedError(
             "CatBoost must be installed to read its models", place=str(path), hint="pip install catboost."
         ) from None
-    model = catboost.CatBoostClassifier()
+    model = catboost.CatBoost()
     try:
         model.load_model(str(path), format="json" if path.suffix == ".json" else "cbm")
     except catboost.CatBoostError as e:
@@ -47,7 +48,7 @@ def read_file(path: Path) -> NativeModel:
 
 
 def read(model: Any, *, place: str = "model") -> NativeModel:
-    """Lower a fitted `CatBoostClassifier`.
+    """Lower a fitted `CatBoostClassifier`, `CatBoostRegressor` or `CatBoost`.
 
     Raises:
         InexactModelError: The model has no exact form; the message names the rule and the tree.
@@ -60,7 +61,9 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
             value="grow_policy",
             hint="Train with grow_policy='SymmetricTree', the default.",
         )
-    link = _link(document, place)
+    loss = document["model_info"]["params"]["loss_function"]["type"]
+    link = _link(loss, place)
+    classes = link in ("sigmoid", "softmax", "sigmoids")
     scale, bias = document["scale_and_bias"]
     base = np.atleast_1d(np.asarray(bias, np.float64))
     outputs = len(base)
@@ -75,14 +78,46 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     )
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.asarray(model.predict_proba(X), np.float64)
+        kind = "Probability" if classes else _KINDS[link]
+        said = np.asarray(inner.predict(X, prediction_type=kind), np.float64)
+        return said.reshape(len(X), forest.n_classes)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         ids = model.calc_leaf_indexes(X, ntree_start=trees.start, ntree_end=trees.stop)
         return np.asarray(ids, np.int64).reshape(len(X), len(trees))
 
-    labels = tuple(np.asarray(model.classes_).tolist())
-    return NativeModel("catboost", model, forest, probabilities, leaves, 1, labels)
+    def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        said = np.asarray(inner.predict(X, prediction_type="RawFormulaVal"), np.float64)
+        return said.reshape(len(X), outputs)
+
+    def labels_of(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        return np.asarray(inner.predict(X, prediction_type="Class")).reshape(len(X))
+
+    inner = _plain(model)
+    names = list(model.feature_names_ or ())
+    return NativeModel(
+        "catboost",
+        model,
+        forest,
+        probabilities,
+        leaves,
+        1,
+        tuple(np.asarray(model.classes_).tolist()) if classes else None,
+        task="classes" if classes else "values",
+        predicts="labels" if classes else "values",
+        predict=labels_of if classes else None,
+        margins=margins,
+        feature_names=tuple(names) if names and names != [str(i) for i in range(len(names))] else None,
+    )
+
+
+def _plain(model: Any) -> Any:
+    """Return the model as a `CatBoost`, whose `predict` takes every kind of prediction."""
+    import catboost
+
+    plain = catboost.CatBoost()
+    plain.load_model(blob=model._serialize_model())
+    return plain
 
 
 def _document(model: Any) -> dict[str, Any]:
@@ -93,14 +128,21 @@ def _document(model: Any) -> dict[str, Any]:
     return document
 
 
-def _link(document: dict[str, Any], place: str) -> Link:
-    loss = document["model_info"]["params"]["loss_function"]["type"]
-    if loss == "Logloss":
-        return "sigmoid"
-    if loss == "MultiClass":
-        return "softmax"
-    rule = "the loss must be Logloss or MultiClass"
-    raise InexactModelError(rule, place=place, value=loss, hint="Others give other probabilities.")
+_LINKS: Mapping[str, Link] = {
+    **dict.fromkeys(("Logloss", "CrossEntropy"), "sigmoid"),
+    "MultiClass": "softmax",
+    "MultiClassOneVsAll": "sigmoids",
+    **dict.fromkeys(("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "LogLinQuantile"), "identity"),
+    **dict.fromkeys(("Poisson", "Tweedie"), "exp"),
+}
+_KINDS: Mapping[str, str] = {"identity": "RawFormulaVal", "exp": "Exponent"}
+
+
+def _link(loss: str, place: str) -> Link:
+    if loss in _LINKS:
+        return _LINKS[loss]
+    rule = f"the loss must be one of {', '.join(_LINKS)}"
+    raise InexactModelError(rule, place=place, value=loss)
 
 
 def _tree(tree: dict[str, Any], outputs: int, place: str) -> NodeTable:

@@ -6,6 +6,9 @@ which read back as the same float64. Layout: LightGBM's src/io/gbdt_model_text.c
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
 from gradus_convert.forest.rounding import at_most_with_zero_band
-from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.native import NativeModel, Predicts, Task
 from gradus_convert.readers.trees import NodeTable, assemble
 from gradus_runtime.errors import DataError
 
@@ -42,7 +45,7 @@ def read_file(path: Path) -> NativeModel:
 
 
 def read(model: Any, *, place: str = "model") -> NativeModel:
-    """Lower an `LGBMClassifier` or a `Booster`, at its best iteration.
+    """Lower an `LGBMClassifier`, an `LGBMRegressor` or a `Booster`, at its best iteration.
 
     Raises:
         InexactModelError: The model has no exact form; the message names the rule and the tree.
@@ -50,34 +53,69 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     booster = getattr(model, "booster_", model)
     stop = booster.best_iteration if booster.best_iteration > 0 else None
     text = booster.model_to_string(num_iteration=stop)
-    forest = _forest(text, place)
+    head = _head(_fields(text.split("\nTree=")[0]).get("objective", "custom"), place)
+    forest = _forest(text, head, place)
     per_round = forest.n_outputs
 
+    def predict(X: npt.NDArray[np.float32], **kind: Any) -> npt.NDArray[np.float64]:
+        options = {"num_iteration": stop, "validate_features": False} | kind
+        return np.asarray(booster.predict(X, **options), np.float64)
+
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        p = np.asarray(booster.predict(X, num_iteration=stop, validate_features=False), np.float64)
-        return np.stack([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
+        p = predict(X)
+        return np.stack([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p.reshape(len(X), per_round)
+
+    def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return predict(X, raw_score=True).reshape(len(X), per_round)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         rounds = range(trees.start // per_round, trees.stop // per_round)
-        ids = booster.predict(
-            X,
-            start_iteration=rounds.start,
-            num_iteration=len(rounds),
-            pred_leaf=True,
-            validate_features=False,
-        )
-        return np.asarray(ids, np.int64).reshape(len(X), len(trees))
+        ids = predict(X, start_iteration=rounds.start, num_iteration=len(rounds), pred_leaf=True)
+        return ids.astype(np.int64).reshape(len(X), len(trees))
 
-    labels = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
     return NativeModel(
-        "lightgbm", model, forest, probabilities, leaves, per_round, labels, reads_float64=True
+        "lightgbm",
+        model,
+        forest,
+        probabilities,
+        leaves,
+        per_round,
+        tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None,
+        reads_float64=True,
+        task=head.task,
+        predicts=_predicts(model, head),
+        predict=_own_predict(model) if hasattr(model, "classes_") else None,
+        margins=margins,
+        margin_scale=forest.scale,
+        feature_names=_given_names(booster.feature_name()),
     )
 
 
-def _forest(text: str, place: str) -> Forest:
-    head, *blocks = text.split("\nTree=")
-    header = _fields(head)
-    link, sigmoid = _link(header.get("objective", "(none)"), place)
+def _predicts(model: Any, head: _Head) -> Predicts:
+    if head.task == "values":
+        return "values"
+    if hasattr(model, "classes_"):
+        return "labels"
+    return "positive" if head.link == "sigmoid" else "probabilities"
+
+
+def _own_predict(model: Any) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]]:
+    def predict(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            return np.asarray(model.predict(X, validate_features=False))
+
+    return predict
+
+
+def _given_names(names: list[str]) -> tuple[str, ...] | None:
+    """Return the columns' names unless they are those that LightGBM makes up."""
+    return None if names == [f"Column_{i}" for i in range(len(names))] else tuple(names)
+
+
+def _forest(text: str, head: _Head, place: str) -> Forest:
+    start, *blocks = text.split("\nTree=")
+    header = _fields(start)
     per_iteration = int(header["num_tree_per_iteration"])
     trees = [_tree(_fields(b), i % per_iteration, f"{place}: tree {i}") for i, b in enumerate(blocks)]
     averaged = "average_output" in header
@@ -86,8 +124,8 @@ def _forest(text: str, place: str) -> Forest:
         base=np.zeros(per_iteration),
         n_features=int(header["max_feature_idx"]) + 1,
         n_outputs=per_iteration,
-        link=link,
-        scale=sigmoid * (per_iteration / len(trees) if averaged and trees else 1.0),
+        link=head.link,
+        scale=head.sigmoid * (per_iteration / len(trees) if averaged and trees else 1.0),
     )
 
 
@@ -101,19 +139,34 @@ def _fields(block: str) -> dict[str, str]:
     return fields
 
 
-def _link(objective: str, place: str) -> tuple[Link, float]:
-    """The link and the factor on the margin (LightGBM's parameter `sigmoid`)."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What an objective makes of the sums; `sigmoid` multiplies the margin (LightGBM's parameter)."""
+
+    task: Task
+    link: Link
+    sigmoid: float = 1.0
+
+
+_CLASSES: Mapping[str, Link] = {"binary": "sigmoid", "multiclass": "softmax", "multiclassova": "sigmoids"}
+_VALUES: Mapping[str, Link] = {
+    **dict.fromkeys(("regression", "regression_l1", "huber", "fair", "quantile", "mape"), "identity"),
+    **dict.fromkeys(("poisson", "gamma", "tweedie"), "exp"),
+    **dict.fromkeys(("lambdarank", "rank_xendcg", "custom"), "identity"),
+    "cross_entropy": "logistic",
+}
+
+
+def _head(objective: str, place: str) -> _Head:
+    """Read an objective as the text model has it: `src/objective/*.hpp`, `ToString` and `ConvertOutput`."""
     name, *options = objective.split()
-    if name == "multiclass":
-        return "softmax", 1.0
-    if name == "binary":
-        named = dict(o.split(":", 1) for o in options if ":" in o)
-        return "sigmoid", float(named.get("sigmoid", 1.0))
+    named = dict(o.split(":", 1) for o in options if ":" in o)
+    if name in _CLASSES:
+        return _Head("classes", _CLASSES[name], float(named.get("sigmoid", 1.0)))
+    if name in _VALUES:
+        return _Head("values", "square" if "sqrt" in options else _VALUES[name])
     raise InexactModelError(
-        "objective must be binary or multiclass",
-        place=place,
-        value=name,
-        hint="multiclassova's probabilities do not sum to 1; others give no class probabilities.",
+        f"objective must be one of {', '.join([*_CLASSES, *_VALUES])}", place=place, value=name
     )
 
 

@@ -1,7 +1,7 @@
-"""scikit-learn's DecisionTree, ExtraTree, RandomForest and ExtraTrees classifiers to a Forest.
+"""scikit-learn's trees and forests (RandomForest, ExtraTrees), classifiers and regressors, to a Forest.
 
 `sklearn.tree._tree.Tree` compares float32 inputs with float64 thresholds by `<=`, and predict_proba is the
-mean over trees of each leaf's class fractions.
+mean over trees of each leaf's class fractions, predict of a regressor that of its values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gradus_convert.forest.rounding import at_most
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import NodeTable, assemble, check_classes
 
-__all__ = ["node_table", "read"]
+__all__ = ["nameless", "names_of", "node_table", "read", "read_regressor"]
 
 
 def read(model: Any, *, place: str = "model") -> NativeModel:
@@ -48,12 +48,68 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         in_order.n_jobs = 1  # threads add up the trees as they finish: other bits every time
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.asarray(_nameless(in_order.predict_proba, X), np.float64)
+        return np.asarray(nameless(in_order.predict_proba, X), np.float64)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         return np.stack([estimators[i].tree_.apply(X) for i in trees], axis=1).astype(np.int64)
 
-    return NativeModel("sklearn", model, forest, probabilities, leaves, 1, tuple(model.classes_.tolist()))
+    return NativeModel(
+        "sklearn",
+        model,
+        forest,
+        probabilities,
+        leaves,
+        1,
+        tuple(model.classes_.tolist()),
+        predict=lambda X: np.asarray(nameless(in_order.predict, X)),
+        feature_names=names_of(model),
+    )
+
+
+def read_regressor(model: Any, *, place: str = "model") -> NativeModel:
+    """Lower a fitted forest or tree regressor, of one target or several.
+
+    Raises:
+        InexactModelError: The model has no exact form; the message names the rule.
+    """
+    estimators, targets = getattr(model, "estimators_", [model]), int(model.n_outputs_)
+    trees = [node_table(e.tree_, e.tree_.value[:, :, 0], 0 if targets == 1 else -1) for e in estimators]
+    forest = assemble(
+        trees,
+        base=np.zeros(targets),
+        n_features=model.n_features_in_,
+        n_outputs=targets,
+        link="identity",
+        scale=1.0 / len(trees),
+    )
+    in_order = copy.copy(model)
+    if hasattr(model, "n_jobs"):
+        in_order.n_jobs = 1
+
+    def values(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return np.asarray(nameless(in_order.predict, X), np.float64).reshape(len(X), targets)
+
+    def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
+        return np.stack([estimators[i].tree_.apply(X) for i in trees], axis=1).astype(np.int64)
+
+    return NativeModel(
+        "sklearn",
+        model,
+        forest,
+        values,
+        leaves,
+        1,
+        None,
+        task="values",
+        predicts="values",
+        feature_names=names_of(model),
+    )
+
+
+def names_of(model: Any) -> tuple[str, ...] | None:
+    """Return the names of the columns that an estimator was fitted with."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else tuple(str(name) for name in names)
 
 
 def node_table(tree: Any, values: npt.NDArray[np.float64], output: int) -> NodeTable:
@@ -70,7 +126,7 @@ def node_table(tree: Any, values: npt.NDArray[np.float64], output: int) -> NodeT
     )
 
 
-def _nameless(method: Any, X: npt.NDArray[np.float32]) -> Any:
+def nameless(method: Any, X: npt.NDArray[Any]) -> Any:
     """Call a method of an estimator that may have been fitted with column names, by position."""
     import warnings
 

@@ -1,35 +1,37 @@
-"""scikit-learn's GradientBoosting and HistGradientBoosting classifiers to a Forest."""
+"""scikit-learn's GradientBoosting and HistGradientBoosting, classifiers and regressors, to a Forest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.forest.ir import Link
+from gradus_convert.forest.ir import Forest, Link
 from gradus_convert.forest.rounding import at_most
 from gradus_convert.readers.native import NativeModel
-from gradus_convert.readers.sklearn import node_table
+from gradus_convert.readers.sklearn import nameless, names_of, node_table
 from gradus_convert.readers.trees import NodeTable, assemble, check_classes
 
 __all__ = ["read_gradient_boosting", "read_hist_gradient_boosting"]
 
 
 def read_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
-    """Lower a fitted `GradientBoostingClassifier`: float32 inputs, float64 thresholds, `<=`.
+    """Lower a fitted `GradientBoostingClassifier` or `-Regressor`: float32 inputs, float64 thresholds, `<=`.
 
     With loss="exponential" the probability is the sigmoid of twice the margin.
 
     Raises:
         InexactModelError: `init` depends on the row.
     """
-    check_classes(int(model.n_classes_), place)
-    binary = model.n_classes_ == 2
+    classes = hasattr(model, "classes_")
+    if classes:
+        check_classes(int(model.n_classes_), place)
     factor = 2.0 if model.loss == "exponential" else 1.0
     init = getattr(model.init_, "strategy", model.init_)
-    if not isinstance(init, str) or init not in {"zero", "prior", "most_frequent", "constant", "uniform"}:
+    if not isinstance(init, str) or init not in _CONSTANT_INITS:
         raise InexactModelError(
             "init must be a constant", place=place, value=init, hint="Train with init=None or 'zero'."
         )
@@ -37,28 +39,74 @@ def read_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
     outputs = model.estimators_.shape[1]
     native = [e.tree_ for e in model.estimators_.reshape(-1)]
     trees = [node_table(t, t.value[:, :, 0], i % outputs) for i, t in enumerate(native)]
-    link: Link = "sigmoid" if binary else "softmax"
     forest = assemble(
         trees,
         base=factor * origin,
         n_features=model.n_features_in_,
         n_outputs=outputs,
-        link=link,
+        link=_class_link(outputs) if classes else "identity",
         scale=factor * model.learning_rate,
     )
-
-    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.asarray(model.predict_proba(X), np.float64)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         return np.stack([native[i].apply(X) for i in trees], axis=1).astype(np.int64)
 
-    labels = tuple(model.classes_.tolist())
-    return NativeModel("sklearn", model, forest, probabilities, leaves, outputs, labels)
+    def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        said = nameless(model.decision_function if classes else model.predict, X)
+        return np.asarray(said, np.float64).reshape(len(X), outputs)
+
+    return _native(model, forest, leaves, margins, margin_scale=factor)
+
+
+_CONSTANT_INITS = frozenset(
+    {"zero", "prior", "most_frequent", "constant", "uniform", "mean", "median", "quantile"}
+)
+
+
+def _class_link(outputs: int) -> Link:
+    return "sigmoid" if outputs == 1 else "softmax"
+
+
+def _native(
+    model: Any,
+    forest: Forest,
+    leaves: Callable[[npt.NDArray[np.float32], range], npt.NDArray[np.int64]],
+    margins: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]],
+    *,
+    margin_scale: float = 1.0,
+    reads_float64: bool = False,
+) -> NativeModel:
+    """Return what both kinds of boosting have in common."""
+    classes, outputs = hasattr(model, "classes_"), forest.n_outputs
+
+    def predict(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        return np.asarray(nameless(model.predict, X))
+
+    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        if classes:
+            return np.asarray(nameless(model.predict_proba, X), np.float64)
+        return predict(X).astype(np.float64)[:, None]
+
+    return NativeModel(
+        "sklearn",
+        model,
+        forest,
+        probabilities,
+        leaves,
+        outputs,
+        tuple(model.classes_.tolist()) if classes else None,
+        reads_float64=reads_float64,
+        task="classes" if classes else "values",
+        predicts="labels" if classes else "values",
+        predict=predict if classes else None,
+        margins=margins,
+        margin_scale=margin_scale,
+        feature_names=names_of(model),
+    )
 
 
 def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeModel:
-    """Lower a fitted `HistGradientBoostingClassifier`: inputs as float64, float64 thresholds, `<=`.
+    """Lower a fitted `HistGradientBoostingClassifier` or `-Regressor`: float64 inputs and thresholds, `<=`.
 
     It has no `apply`. Its leaves come from its own compiled walk (`TreePredictor.predict`) over copies of its
     trees whose leaf values are replaced by the leaves' numbers.
@@ -66,7 +114,9 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
     Raises:
         InexactModelError: A split is categorical.
     """
-    check_classes(len(model.classes_), place)
+    classes = hasattr(model, "classes_")
+    if classes:
+        check_classes(len(model.classes_), place)
     if model.is_categorical_ is not None and model.is_categorical_.any():
         raise InexactModelError(
             "splits must compare numbers",
@@ -81,12 +131,9 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
         base=np.asarray(model._baseline_prediction, np.float64).reshape(-1),
         n_features=model.n_features_in_,
         n_outputs=outputs,
-        link="sigmoid" if outputs == 1 else "softmax",
+        link=_class_link(outputs) if classes else _VALUE_LINKS.get(model.loss, "identity"),
     )
     numbered = [_numbered(p) for p in predictors]
-
-    def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.asarray(model.predict_proba(X), np.float64)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         known, positions = model._bin_mapper.make_known_categories_bitsets()
@@ -94,8 +141,14 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
         ids = [numbered[i].predict(rows, known, positions, 1) for i in trees]
         return np.stack(ids, axis=1).astype(np.int64)
 
-    labels = tuple(model.classes_.tolist())
-    return NativeModel("sklearn", model, forest, probabilities, leaves, outputs, labels, reads_float64=True)
+    def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        said = nameless(model.decision_function, X) if classes else nameless(model._raw_predict, X)
+        return np.asarray(said, np.float64).reshape(len(X), outputs)
+
+    return _native(model, forest, leaves, margins, reads_float64=True)
+
+
+_VALUE_LINKS: Mapping[str, Link] = {"poisson": "exp", "gamma": "exp"}
 
 
 def _hist_table(nodes: npt.NDArray[Any], output: int) -> NodeTable:

@@ -32,7 +32,17 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         return np.asarray(model.predict_proba(X), np.float64)
 
     labels = tuple(model.classes_.tolist())
-    return NativeModel("sklearn", model, fragment, probabilities, None, 0, labels, reads_float64=True)
+    return NativeModel(
+        "sklearn",
+        model,
+        fragment,
+        probabilities,
+        None,
+        0,
+        labels,
+        reads_float64=True,
+        predict=lambda X: np.asarray(model.predict(X)),
+    )
 
 
 def _convert(model: Any, place: str) -> bytes:

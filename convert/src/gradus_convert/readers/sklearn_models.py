@@ -12,19 +12,28 @@ from gradus_convert.readers.table import function
 __all__ = ["read", "read_file"]
 
 _TREES = "gradus_convert.readers.sklearn:read"
+_TREE_VALUES = "gradus_convert.readers.sklearn:read_regressor"
+_GRADIENT = "gradus_convert.readers.sklearn_boosting:read_gradient_boosting"
+_HISTOGRAM = "gradus_convert.readers.sklearn_boosting:read_hist_gradient_boosting"
 _READERS: Mapping[str, str] = {
-    "DecisionTreeClassifier": _TREES,
-    "ExtraTreeClassifier": _TREES,
-    "RandomForestClassifier": _TREES,
-    "ExtraTreesClassifier": _TREES,
-    "GradientBoostingClassifier": "gradus_convert.readers.sklearn_boosting:read_gradient_boosting",
-    "HistGradientBoostingClassifier": "gradus_convert.readers.sklearn_boosting:read_hist_gradient_boosting",
+    **dict.fromkeys(
+        ("DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier"),
+        _TREES,
+    ),
+    **dict.fromkeys(
+        ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor"),
+        _TREE_VALUES,
+    ),
+    "GradientBoostingClassifier": _GRADIENT,
+    "GradientBoostingRegressor": _GRADIENT,
+    "HistGradientBoostingClassifier": _HISTOGRAM,
+    "HistGradientBoostingRegressor": _HISTOGRAM,
 }
 _FRAGMENT = "gradus_convert.readers.sklearn_fragment:read"
 
 
 def read(model: Any, *, place: str) -> NativeModel:
-    """Lower a fitted classifier.
+    """Lower a fitted classifier or regressor.
 
     Raises:
         InexactModelError: It has no exact form.

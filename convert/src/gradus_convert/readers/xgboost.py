@@ -7,6 +7,8 @@ Layout: XGBoost's doc/model.schema.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
+from gradus_convert.forest.ir import probabilities as links
 from gradus_convert.forest.rounding import below
-from gradus_convert.readers.native import NativeModel
+from gradus_convert.readers.native import NativeModel, Predicts, Task
 from gradus_convert.readers.trees import NodeTable, assemble
 from gradus_runtime.errors import DataError, EnvironmentFailedError
 
@@ -59,7 +62,7 @@ def read_file(path: Path) -> NativeModel:
 
 
 def read(model: Any, *, place: str = "model") -> NativeModel:
-    """Lower an `XGBClassifier` or a `Booster`, at its best iteration.
+    """Lower an `XGBClassifier`, an `XGBRegressor` or a `Booster`, at its best iteration.
 
     Raises:
         InexactModelError: The model has no exact form; the message names the rule and the tree.
@@ -72,7 +75,8 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     best = learner.get("attributes", {}).get("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
     objective = learner["objective"]["name"]
-    forest = _forest(learner, objective, rounds[1], place)
+    head = _head(learner, objective, place)
+    forest = _forest(learner, head, rounds[1], place)
     per_round = forest.n_trees // (rounds[1] or booster.num_boosted_rounds())
 
     def predict(X: npt.NDArray[np.float32], **kind: bool) -> npt.NDArray[Any]:
@@ -82,11 +86,12 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
             )
         )
 
+    def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        return predict(X, output_margin=True).astype(np.float64)
+
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        if objective == "multi:softmax":
-            margins = predict(X, output_margin=True).astype(np.float64)
-            shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
-            return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        if objective in ("multi:softmax", "binary:logitraw"):
+            return links(forest, margins(X))
         p = predict(X).astype(np.float64)
         return np.concatenate([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
 
@@ -95,8 +100,36 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         ids = part.predict(xgboost.DMatrix(X), pred_leaf=True, validate_features=False)
         return np.asarray(ids, np.int64).reshape(len(X), len(trees))
 
+    def own_predict(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        return np.asarray(model.predict(X, validate_features=False))
+
     labels = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
-    return NativeModel("xgboost", model, forest, probabilities, leaves, per_round, labels)
+    if labels is None and objective == "multi:softmax":  # its predict gives them as floats
+        labels = tuple(float(k) for k in range(forest.n_outputs))
+    two_of_softmax = head.link == "softmax" and head.outputs == 2  # its predict takes them for two targets
+    names = booster.feature_names
+    return NativeModel(
+        "xgboost",
+        model,
+        forest,
+        probabilities,
+        leaves,
+        per_round,
+        labels,
+        task=head.task,
+        predicts=_predicts(model, head, objective),
+        predict=own_predict if hasattr(model, "classes_") and not two_of_softmax else None,
+        margins=margins,
+        feature_names=tuple(names) if names else None,
+    )
+
+
+def _predicts(model: Any, head: _Head, objective: str) -> Predicts:
+    if head.task == "values":
+        return "values"
+    if hasattr(model, "classes_") or objective == "multi:softmax":
+        return "labels"
+    return "positive" if head.link == "sigmoid" else "probabilities"
 
 
 def _check_missing(model: Any, place: str) -> None:
@@ -107,8 +140,7 @@ def _check_missing(model: Any, place: str) -> None:
         )
 
 
-def _forest(learner: dict[str, Any], objective: str, rounds: int, place: str) -> Forest:
-    link, outputs = _link(learner, objective, place)
+def _forest(learner: dict[str, Any], head: _Head, rounds: int, place: str) -> Forest:
     booster = learner["gradient_booster"]
     if booster["name"] not in {"gbtree", "dart"}:
         raise InexactModelError("the booster must be gbtree or dart", place=place, value=booster["name"])
@@ -124,41 +156,72 @@ def _forest(learner: dict[str, Any], objective: str, rounds: int, place: str) ->
     ]
     return assemble(
         trees,
-        base=_base(learner, link, outputs),
+        base=_base(learner, head),
         n_features=int(learner["learner_model_param"]["num_feature"]),
-        n_outputs=outputs,
-        link=link,
+        n_outputs=head.outputs,
+        link=head.link,
     )
 
 
-def _link(learner: dict[str, Any], objective: str, place: str) -> tuple[Link, int]:
-    if int(learner["learner_model_param"].get("num_target", "1")) > 1:
-        raise InexactModelError("a model must have one target", place=place, value="multi-target")
-    if objective == "binary:logistic":
-        return "sigmoid", 1
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What an objective makes of the sums; `start` is the link whose inverse `base_score` goes through."""
+
+    task: Task
+    link: Link
+    outputs: int
+    start: Link
+
+
+_IDENTITY = (
+    *("squarederror", "squaredlogerror", "pseudohubererror", "absoluteerror", "quantileerror"),
+    "expectileerror",
+)
+_VALUES: Mapping[str, Link] = {
+    **dict.fromkeys((f"reg:{name}" for name in _IDENTITY), "identity"),
+    **dict.fromkeys(("rank:ndcg", "rank:pairwise", "rank:map"), "identity"),
+    **dict.fromkeys(("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft"), "exp"),
+    "reg:logistic": "logistic",
+    "binary:logitraw": "identity",
+}
+
+
+def _head(learner: dict[str, Any], objective: str, place: str) -> _Head:
+    """Read an objective: XGBoost's src/objective/*, `PredTransform` and `ProbToMargin`."""
+    facts = learner["learner_model_param"]
+    targets = max(1, int(facts.get("num_target", "1")))
     if objective in {"multi:softprob", "multi:softmax"}:
-        return "softmax", int(learner["learner_model_param"]["num_class"])
-    raise InexactModelError(
-        "objective must be binary:logistic, multi:softprob or multi:softmax",
-        place=place,
-        value=objective,
-        hint="Others give no class probabilities.",
-    )
+        return _Head("classes", "softmax", int(facts["num_class"]), "identity")
+    if objective == "binary:logistic" and targets == 1:
+        return _Head("classes", "sigmoid", 1, "logistic")
+    if objective in _VALUES:
+        link = _VALUES[objective]
+        return _Head("values", link, targets, link)
+    if targets > 1:
+        raise InexactModelError("a model of classes must have one target", place=place, value="multi-target")
+    known = ["binary:logistic", "multi:softprob", "multi:softmax", *_VALUES]
+    raise InexactModelError(f"objective must be one of {', '.join(known)}", place=place, value=objective)
 
 
-def _base(learner: dict[str, Any], link: Link, outputs: int) -> npt.NDArray[np.float64]:
+def _base(learner: dict[str, Any], head: _Head) -> npt.NDArray[np.float64]:
     """Where the margins start, from `base_score`: text of a number, or of a list since 3.0.
 
-    Margins for multi-class. For binary:logistic a probability p, of which XGBoost takes -log(1 / p - 1) in
-    float32 (src/common/math.h and src/objective/regression_loss.h). The logarithm is made by decimals and
-    rounded: libraries' own differ in the last bit, and two machines must write the same artifact.
+    Margins for multi-class. Elsewhere what the link gives for it: of a probability p XGBoost takes
+    -log(1 / p - 1), of an expected value its log, in float32 (src/common/math.h and
+    src/objective/regression_loss.h). The logarithm is made by decimals and rounded: libraries' own differ in
+    the last bit, and two machines must write the same artifact.
     """
     score = json.loads(learner["learner_model_param"]["base_score"])
-    base = np.broadcast_to(np.asarray(score, np.float32).reshape(-1), (outputs,))
-    if link == "sigmoid":
-        odds = np.float32(1) / base - np.float32(1)
-        base = -np.array([np.float32(Decimal(float(x)).ln()) for x in odds], np.float32)
+    base = np.broadcast_to(np.asarray(score, np.float32).reshape(-1), (head.outputs,))
+    if head.start == "logistic":
+        base = -_logarithm(np.float32(1) / base - np.float32(1))
+    elif head.start == "exp":
+        base = _logarithm(base)
     return base.astype(np.float64)
+
+
+def _logarithm(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.array([np.float32(Decimal(float(v)).ln()) for v in x], np.float32)
 
 
 def _tree(tree: dict[str, Any], weight: float, output: int, place: str) -> NodeTable:

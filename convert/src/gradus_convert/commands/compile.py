@@ -1,0 +1,150 @@
+"""The command `gradus compile`, and `gradus compact`, its older name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradus_runtime.cli.command import Command
+
+if TYPE_CHECKING:
+    from gradus_convert.compilation.comparing import Comparison
+    from gradus_convert.compilation.model import CompiledModel
+
+__all__ = ["COMMAND", "OLD_COMMAND"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops, ONNX, or a pickle",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="where to write the ONNX file")
+    parser.add_argument("--force", action="store_true", help="overwrite the output")
+    parser.add_argument(
+        "--encoding",
+        choices=("compact", "treeops", "treeops5", "auto"),
+        default="auto",
+        help="encoding of the trees (default: auto, by their number and by what is measured)",
+    )
+    parser.add_argument(
+        "--proof",
+        choices=("full", "quick", "off"),
+        default="full",
+        help="full: every threshold and its two float32 neighbours; quick: some rows (default: full)",
+    )
+    parser.add_argument("--no-measure", action="store_true", help="do not measure both in fresh processes")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_convert.compilation.comparing import compare
+    from gradus_convert.compilation.door import compile_model
+    from gradus_convert.readers.formats import format_of
+    from gradus_runtime.errors import UsageError
+
+    source, target = Path(args.model), Path(args.output)
+    kind = format_of(source)
+    if target.exists() and (not args.force or target.samefile(source)):
+        raise UsageError(
+            "the output must not exist, or --force be given, and it must not be the input", place=str(target)
+        )
+    compiled = compile_model(source, proof=args.proof, encoding=args.encoding)
+    compiled.save(target)
+    compared = None
+    if not args.no_measure:
+        keep = kind == "onnx" and args.encoding == "auto"
+        compared = compare(source, kind, compiled, target, may_keep_original=keep)
+    _print(args, compiled, compared, (source.stat().st_size, target.stat().st_size))
+    return 0
+
+
+def _print(
+    args: argparse.Namespace,
+    compiled: CompiledModel,
+    compared: Comparison | None,
+    sizes: tuple[int, int],
+) -> None:
+    import dataclasses
+    import json
+
+    proof = None if compiled.proof is None else dataclasses.asdict(compiled.proof)
+    operators = getattr(compiled, "operators", None)
+    if args.json:
+        value = {
+            "output": args.output,
+            "source": compiled.facts.source,
+            "encoding": compiled.encoding if compared is None else compared.encoding,
+            "bits": compiled.bits,
+            "operators": operators,
+            "trees": compiled.facts.trees,
+            "nodes": compiled.facts.nodes,
+            "file_bytes": {"before": sizes[0], "after": sizes[1]},
+            "proof" if operators is None else "probes": proof,
+            "cost": {} if compared is None else compared.costs(),
+            "verdict": None if compared is None else compared.verdict,
+        }
+        print(json.dumps(value))
+        return
+    print(_headline(args.output, compiled, operators))
+    if proof is not None:
+        print(_proof_line(proof))
+    if compared is None:
+        print(f"{'':14}{'before':>12}{'after':>12}")
+        print(_row("file", "MB", [s / 1e6 for s in sizes]))
+        return
+    print(f"{'':14}{compared.before_name:>12}{compared.encoding:>12}")
+    print(_row("file", "MB", [s / 1e6 for s in sizes]))
+    for name, unit, scale, field in _FIELDS:
+        pair = [getattr(c, field) for c in (compared.before, compared.after) if c is not None]
+        if len(pair) == 2 and None not in pair:
+            print(_row(name, unit, [p * scale for p in pair]))
+    print(compared.verdict)
+
+
+_FIELDS = (
+    ("peak memory", "MB", 1e-6, "peak_bytes"),
+    ("first answer", "ms", 1e3, "start_seconds"),
+    ("load", "ms", 1e3, "load_seconds"),
+    ("one row", "us", 1e6, "row_seconds"),
+    ("row in 1,000", "us", 1e6, "batch_seconds"),
+)
+
+
+def _headline(output: str, compiled: CompiledModel, operators: int | None) -> str:
+    what = f"{operators} operator(s)" if operators is not None else compiled.facts.source
+    return f"{output}: {what}, {compiled.facts.trees} trees, {compiled.facts.nodes} nodes"
+
+
+def _proof_line(proof: dict[str, float]) -> str:
+    if "leaf_checks" in proof:
+        return (
+            f"{proof['wrong_leaves']} of {proof['leaf_checks']:,} leaves differ from the library's, "
+            f"largest difference of an answer {proof['max_difference']:.1e}"
+        )
+    return (
+        f"outputs agree on {proof['rows']} probes, largest difference {proof['largest_difference']:.1e},"
+        f" {proof['ties']} tie(s)"
+    )
+
+
+def _row(name: str, unit: str, pair: list[float]) -> str:
+    before, after = pair
+    return f"{name:<14}{before:>9.1f} {unit}{after:>9.1f} {unit}   x {after / before:.2f}"
+
+
+COMMAND = Command(
+    name="compile",
+    summary="turn any tree model into a small, exact ONNX file, and say what it saves",
+    example="gradus compile model.txt -o small.onnx",
+    configure=_configure,
+    run=_run,
+)
+OLD_COMMAND = Command(
+    name="compact",
+    summary="the older name of compile",
+    example="gradus compact model.onnx -o small.onnx",
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,102 @@
+"""What a compiled file costs beside what the user had, and which of the two to keep."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradus_convert.compilation.measure import Cost, measure
+from gradus_convert.compilation.model import CompiledModel
+from gradus_convert.readers.formats import Format
+
+__all__ = ["Comparison", "compare", "keeps_original"]
+
+SLOWER = 1.2
+"""A row may take so many times as long before the original is better."""
+
+WORTH = 10_000_000
+"""Bytes of memory that make up for slower rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both, measured.
+
+    Attributes:
+        before: What the user had; None where it cannot be measured without running a pickle.
+        before_name: What opens it.
+        after: What was written.
+        encoding: Of what was written; "original" where that was better.
+        verdict: One line.
+    """
+
+    before: Cost | None
+    before_name: str
+    after: Cost
+    encoding: str
+    verdict: str
+
+    def costs(self) -> dict[str, Any]:
+        """Return the figures as a JSON value."""
+        before = {} if self.before is None else {"before": dataclasses.asdict(self.before)}
+        return before | {"after": dataclasses.asdict(self.after)}
+
+
+def compare(
+    source: Path, kind: Format, compiled: CompiledModel, target: Path, *, may_keep_original: bool
+) -> Comparison:
+    """Measure source and target in fresh processes; write the original to the target where it is better.
+
+    Args:
+        source: The user's file.
+        kind: What it is.
+        compiled: What was compiled from it, already at the target.
+        target: The written file.
+        may_keep_original: Whether the target may become a copy of an ONNX source.
+
+    Raises:
+        EnvironmentFailedError: A process failed, or the disk.
+    """
+    opened = "compact" if compiled.encoding == "compact" else "onnx"
+    if kind == "pickle":
+        (after,) = measure([(opened, target)])
+        verdict = "what a pickle costs is not measured: it is never run"
+        return Comparison(None, "pickle", after, compiled.encoding, verdict)
+    before, after = measure([(kind, source), (opened, target)])
+    if may_keep_original and keeps_original(before, after):
+        target.write_bytes(source.read_bytes())
+        verdict = f"the original is kept, as it serves better: {_ratios(before, after)} when rewritten"
+        return Comparison(before, kind, before, "original", verdict)
+    return Comparison(
+        before, kind, after, compiled.encoding, f"{_word(before, after)}: {_ratios(before, after)}"
+    )
+
+
+def keeps_original(before: Cost, after: Cost) -> bool:
+    """Whether what a rewritten file saves does not make up for its slower rows."""
+    if before.row_seconds is None or after.row_seconds is None:
+        return False
+    return after.row_seconds > SLOWER * before.row_seconds and before.peak_bytes - after.peak_bytes < WORTH
+
+
+def _word(before: Cost, after: Cost) -> str:
+    pairs = _pairs(before, after)
+    if all(b <= a * 1.02 for _, a, b in pairs):
+        return "better"
+    return "worse" if all(b >= a * 0.98 for _, a, b in pairs) else "better in parts"
+
+
+def _pairs(before: Cost, after: Cost) -> list[tuple[str, float, float]]:
+    named = (
+        ("memory", before.peak_bytes, after.peak_bytes),
+        ("first answer", before.start_seconds, after.start_seconds),
+        ("one row", before.row_seconds, after.row_seconds),
+        ("a row in 1,000", before.batch_seconds, after.batch_seconds),
+    )
+    return [(name, float(a), float(b)) for name, a, b in named if a and b]
+
+
+def _ratios(before: Cost, after: Cost) -> str:
+    return ", ".join(f"{name} x {b / a:.2f}" for name, a, b in _pairs(before, after))

@@ -1,0 +1,49 @@
+"""What a compiled model takes and answers, beside its graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradus_convert.readers.native import NativeModel, Predicts, Task
+
+__all__ = ["Facts", "facts_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the graph does not say by itself.
+
+    Attributes:
+        source: The library that trained the model, or "onnx".
+        task: "classes" or "values".
+        predicts: What `predict` gives, as in `NativeModel`.
+        labels: Of classes, as the user named them; None: their numbers.
+        feature_names: Of the columns, where the model knows them.
+        n_features: Columns of a row; 0 where that is not known.
+        trees: How many the model has.
+        nodes: Likewise.
+    """
+
+    source: str
+    task: Task
+    predicts: Predicts
+    labels: tuple[object, ...] | None
+    feature_names: tuple[str, ...] | None
+    n_features: int
+    trees: int
+    nodes: int
+
+
+def facts_of(native: NativeModel) -> Facts:
+    """Return the facts of a model that a reader has read."""
+    form = native.lowered
+    return Facts(
+        native.library,
+        native.task,
+        native.predicts,
+        native.labels,
+        native.feature_names,
+        form.n_features,
+        getattr(form, "n_trees", 0),
+        getattr(form, "n_nodes", 0),
+    )
