@@ -76,7 +76,10 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     ("params", "message"),
     [
         ({"grow_policy": "Lossguide"}, "trees must be symmetric, but got 'grow_policy'"),
-        ({"loss_function": "MultiClassOneVsAll"}, "a member's probabilities must sum to 1, but got 'one against all'"),
+        (
+            {"loss_function": "MultiClassOneVsAll"},
+            "a member's probabilities must sum to 1, but got 'one against all'",
+        ),
     ],
 )
 def test_what_has_no_exact_form_is_refused(params, message):
