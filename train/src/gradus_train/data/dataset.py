@@ -17,12 +17,20 @@ from gradus_live.volatility import recent_volatility
 from gradus_runtime.candles import GoldenCandles
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
-from gradus_train.data.from_candles import as_float32, read_candle_rows
+from gradus_train.data.from_candles import CandleInputs, as_float32, candle_rows, read_candle_inputs
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import CompiledFeatures, resolved
 from gradus_train.ingest import feature_table, read_table
 
-__all__ = ["DataSettings", "DataSource", "Dataset", "iso_time", "load_dataset"]
+__all__ = [
+    "DataSettings",
+    "DataSource",
+    "Dataset",
+    "check_columns",
+    "dataset_of",
+    "iso_time",
+    "load_dataset",
+]
 
 _SIGMA_BARS = 96
 
@@ -53,6 +61,7 @@ class Dataset:
         graph: What computed the features; None for a table of one's own.
         golden: Golden candles of the graph.
         order: The feature order, with the expressions that the features were computed by.
+        prices: Open, high and low of each row, float64 [N] each; None for a table of one's own.
     """
 
     names: tuple[str, ...]
@@ -76,6 +85,7 @@ class Dataset:
     graph: CompiledFeatures | None = None
     golden: GoldenCandles | None = None
     order: FeatureOrder | None = None
+    prices: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
 
     def select(self, keep: npt.NDArray[np.bool_]) -> Dataset:
         """Return the rows where `keep` (bool [N]) is true; digest and dates stay those of the whole."""
@@ -88,6 +98,7 @@ class Dataset:
             trades=None if self.trades is None else self.trades.select(keep),
             side=None if self.side is None else self.side[keep],
             sigma=None if self.sigma is None else self.sigma[keep],
+            prices=None if self.prices is None else tuple(p[keep] for p in self.prices),  # type: ignore[arg-type]
         )
 
 
@@ -123,16 +134,30 @@ def load_dataset(
 
 def _from_candles(path: Path, source: DataSource, order: FeatureOrder, rule: LabelRule) -> Dataset:
     order = resolved(order)
-    _check_columns(rule, order)
-    rows = read_candle_rows(path, source, order, rule)
-    bars = Bars(rows.timestamps, rows.close, source.settings.bar_ms, *rows.prices)
+    check_columns(rule, order)
+    return dataset_of(read_candle_inputs(path, source, order), source.settings, order, rule)
+
+
+def dataset_of(
+    inputs: CandleInputs, settings: DataSettings, order: FeatureOrder, rule: LabelRule
+) -> Dataset:
+    """Compute features and labels of candles that were read.
+
+    Args:
+        inputs: As `read_candle_inputs` returns it.
+        settings: How data is read.
+        order: Which features, in which order, with their expressions.
+        rule: How bars are labelled; `check_columns` has accepted it.
+    """
+    rows = candle_rows(inputs, settings, order, rule)
+    bars = Bars(rows.timestamps, rows.close, settings.bar_ms, *rows.prices)
     return Dataset(
         names=order.names,
         features=rows.features,
         labels=rows.made.labels,
         timestamps=rows.timestamps,
         classes=rule.classes,
-        bar_ms=source.settings.bar_ms,
+        bar_ms=settings.bar_ms,
         data_sha256=_digest(rows.read),
         data_start=iso_time(rows.timestamps[0]),
         data_end=iso_time(rows.timestamps[-1]),
@@ -148,10 +173,11 @@ def _from_candles(path: Path, source: DataSource, order: FeatureOrder, rule: Lab
         graph=rows.graph,
         golden=rows.golden,
         order=order,
+        prices=rows.prices,
     )
 
 
-def _check_columns(rule: LabelRule, order: FeatureOrder) -> None:
+def check_columns(rule: LabelRule, order: FeatureOrder) -> None:
     """Refuse labels that candles cannot give."""
     if isinstance(rule, Column):
         raise ConfigError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,25 @@ from gradus_live.labels import NO_LABEL, LabelRule, Meta, Outcomes, outcomes
 from gradus_runtime.candles import BarTable, GoldenCandles
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError
-from gradus_train.data.source import DataSource
-from gradus_train.features import CompiledFeatures, compile_features, compute_features, golden_candles
-from gradus_train.ingest import load_candles, load_daily, read_table
+from gradus_train.data.source import DataSettings, DataSource
+from gradus_train.features import (
+    CompiledFeatures,
+    FeatureSettings,
+    compile_features,
+    compute_features,
+    golden_candles,
+)
+from gradus_train.ingest import Candles, Daily, load_candles, load_daily, read_table
 from gradus_train.ingest.feature_table import outside_features
 
-__all__ = ["CandleRows", "as_float32", "read_candle_rows"]
+__all__ = [
+    "CandleInputs",
+    "CandleRows",
+    "as_float32",
+    "candle_rows",
+    "read_candle_inputs",
+    "read_candle_rows",
+]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -60,14 +74,54 @@ class CandleRows:
     bridged: int
 
 
-def read_candle_rows(path: Path, source: DataSource, order: FeatureOrder, rule: LabelRule) -> CandleRows:
-    """Read candles, daily series and the features from outside, and compute the rest.
+@dataclass(frozen=True, slots=True)
+class CandleInputs:
+    """What was read from files, before anything is computed.
+
+    Attributes:
+        candles: Bars of the configured length.
+        daily: Daily series; None where none are needed, or there are none.
+        outside: Features from outside, a row for each bar; None where there are none.
+    """
+
+    candles: Candles
+    daily: Daily | None
+    outside: pl.DataFrame | None
+
+    def before(self, moment_ms: int) -> CandleInputs:
+        """Return what a file that ends at a moment holds: bars closed by then, values of days over by then.
+
+        Args:
+            moment_ms: ms UTC.
+        """
+        c = self.candles
+        closed = c.frame["timestamp"] + c.bar_ms <= moment_ms
+        over = pl.lit(datetime.fromtimestamp(moment_ms / 1000, UTC).date())
+        return CandleInputs(
+            candles=replace(
+                c,
+                frame=c.frame.filter(closed),
+                partial=tuple(t for t in c.partial if t + c.bar_ms <= moment_ms),
+            ),
+            daily=None
+            if self.daily is None
+            else replace(self.daily, frame=self.daily.frame.filter(pl.col("date") < over)),
+            outside=None if self.outside is None else self.outside.filter(closed),
+        )
+
+    def compiled(self, order: FeatureOrder, settings: FeatureSettings) -> CompiledFeatures:
+        """Compile an order for the span of these bars."""
+        stamps = self.candles.frame["timestamp"]
+        return compile_features(order, settings, first_ms=int(stamps[0]), last_ms=int(stamps[-1]))
+
+
+def read_candle_inputs(path: Path, source: DataSource, order: FeatureOrder) -> CandleInputs:
+    """Read candles, daily series and the features from outside.
 
     Args:
         path: Of the candles.
         source: Files and how to read them.
         order: Which features, in which order, with their expressions.
-        rule: How bars are labelled.
 
     Raises:
         DataError: The data breaks a rule.
@@ -82,15 +136,38 @@ def read_candle_rows(path: Path, source: DataSource, order: FeatureOrder, rule: 
             hint="Give it an expression, or bring a table that has it: --features FILE.",
         )
     candles = load_candles(path, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps)
-    stamps = candles.frame["timestamp"]
-    compiled = compile_features(order, s.feature_settings, first_ms=int(stamps[0]), last_ms=int(stamps[-1]))
-    needed = (*compiled.spec.daily, *(["close"] if compiled.spec.daily_close else []))
-    daily = load_daily(source.daily, compiled.spec.daily) if source.daily is not None and needed else None
+    spec = CandleInputs(candles, None, None).compiled(order, s.feature_settings).spec
+    needed = (*spec.daily, *(["close"] if spec.daily_close else []))
+    daily = load_daily(source.daily, spec.daily) if source.daily is not None and needed else None
+    return CandleInputs(candles, daily, _outside(source, order, candles.frame["timestamp"]))
+
+
+def read_candle_rows(path: Path, source: DataSource, order: FeatureOrder, rule: LabelRule) -> CandleRows:
+    """Read candles, daily series and the features from outside, and compute the rest.
+
+    Arguments and errors are those of `read_candle_inputs`; `rule` says how bars are labelled.
+    """
+    return candle_rows(read_candle_inputs(path, source, order), source.settings, order, rule)
+
+
+def candle_rows(
+    inputs: CandleInputs, settings: DataSettings, order: FeatureOrder, rule: LabelRule
+) -> CandleRows:
+    """Compute features and labels of what was read.
+
+    Args:
+        inputs: As `read_candle_inputs` returns it.
+        settings: How data is read.
+        order: Which features, in which order, with their expressions.
+        rule: How bars are labelled.
+    """
+    candles, daily = inputs.candles, inputs.daily
+    compiled = inputs.compiled(order, settings.feature_settings)
     table = compute_features(compiled, candles.frame, daily.frame if daily else None)
     had = ~table.bars.bridged
-    features, outside = _all_features(source, order, compiled, table.values[had], stamps)
+    features = _all_features(inputs.outside, order, compiled, table.values[had])
     side = _side(rule, order, features, had)
-    made = _outcomes(rule, table.bars, s.bar_ms, side).select(had)
+    made = _outcomes(rule, table.bars, settings.bar_ms, side).select(had)
     columns = {name: column[had] for name, column in table.bars.columns.items()}
     return CandleRows(
         timestamps=table.bars.timestamps[had],
@@ -101,7 +178,11 @@ def read_candle_rows(path: Path, source: DataSource, order: FeatureOrder, rule: 
         side=None if side is None else side[had],
         graph=compiled,
         golden=golden_candles(compiled, candles.frame, daily.frame if daily else None, table),
-        read=[candles.frame, *([daily.frame] if daily else []), *outside],
+        read=[
+            candles.frame,
+            *([daily.frame] if daily else []),
+            *([] if inputs.outside is None else [inputs.outside]),
+        ],
         simulated=candles.simulated or (daily is not None and daily.simulated),
         source_bar_ms=candles.source_bar_ms,
         partial_bars=candles.partial_bars,
@@ -109,18 +190,12 @@ def read_candle_rows(path: Path, source: DataSource, order: FeatureOrder, rule: 
     )
 
 
-def _all_features(
-    source: DataSource,
-    order: FeatureOrder,
-    compiled: CompiledFeatures,
-    computed: npt.NDArray[np.float32],
-    stamps: pl.Series,
-) -> tuple[npt.NDArray[np.float32], list[pl.DataFrame]]:
-    """The features in the order's own order, and the table that those from outside were read from."""
+def _outside(source: DataSource, order: FeatureOrder, stamps: pl.Series) -> pl.DataFrame | None:
+    """Return the features from outside, a row for each bar."""
     if source.features is None or not order.outside:
-        return computed, []
+        return None
     s = source.settings
-    outside = outside_features(
+    return outside_features(
         read_table(source.features),
         order.outside,
         stamps,
@@ -128,11 +203,22 @@ def _all_features(
         timezone=s.timezone,
         stamps=s.stamps,
     )
+
+
+def _all_features(
+    outside: pl.DataFrame | None,
+    order: FeatureOrder,
+    compiled: CompiledFeatures,
+    computed: npt.NDArray[np.float32],
+) -> npt.NDArray[np.float32]:
+    """The features in the order's own order."""
+    if outside is None:
+        return computed
     result = np.empty((len(computed), len(order.names)), dtype=np.float32)
     place = {name: i for i, name in enumerate(order.names)}
     result[:, [place[name] for name in compiled.spec.names]] = computed
     result[:, [place[name] for name in order.outside]] = as_float32(outside)
-    return result, [outside]
+    return result
 
 
 def _side(

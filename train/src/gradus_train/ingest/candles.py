@@ -26,15 +26,20 @@ class Candles:
         frame: `timestamp` int64 (ms UTC of the bar's open), `open`, `high`, `low`, `close`, `volume` float64.
         bar_ms: Length of a bar.
         source_bar_ms: Length of the bars in the file.
-        partial_bars: Bars left out in resampling because a part of them was missing.
+        partial: Opens of bars left out in resampling because a part of them was missing, ms UTC.
         simulated: True where the file says so.
     """
 
     frame: pl.DataFrame
     bar_ms: int
     source_bar_ms: int
-    partial_bars: int
+    partial: tuple[int, ...]
     simulated: bool
+
+    @property
+    def partial_bars(self) -> int:
+        """Number of bars left out in resampling."""
+        return len(self.partial)
 
 
 def load_candles(
@@ -72,14 +77,14 @@ def candles_from_table(
     if stamps == "close":
         time = time - source_ms
     frame = pl.DataFrame({"timestamp": time, **values})
-    partial = 0
+    partial: tuple[int, ...] = ()
     if source_ms != bar_ms:
         frame, partial = _resample(frame, source_ms, bar_ms)
     if frame.is_empty():
         raise DataError(
             f"at least one complete bar of {bar_ms // 60_000} minutes is needed",
             place=table.name,
-            value=f"{partial} incomplete ones",
+            value=f"{len(partial)} incomplete ones",
         )
     return Candles(frame, bar_ms, source_ms, partial, table.simulated)
 
@@ -145,7 +150,7 @@ def _check_grid(table: RawTable, time: pl.Series, raw: pl.Series, source_ms: int
     )
 
 
-def _resample(frame: pl.DataFrame, source_ms: int, bar_ms: int) -> tuple[pl.DataFrame, int]:
+def _resample(frame: pl.DataFrame, source_ms: int, bar_ms: int) -> tuple[pl.DataFrame, tuple[int, ...]]:
     bars = (
         frame.with_columns(pl.col("timestamp") // bar_ms * bar_ms)
         .group_by("timestamp", maintain_order=True)  # and with it the order inside of each group
@@ -158,5 +163,5 @@ def _resample(frame: pl.DataFrame, source_ms: int, bar_ms: int) -> tuple[pl.Data
             pl.len().alias("parts"),
         )
     )
-    whole = bars.filter(pl.col("parts") == bar_ms // source_ms).drop("parts")
-    return whole, len(bars) - len(whole)
+    is_whole = pl.col("parts") == bar_ms // source_ms
+    return bars.filter(is_whole).drop("parts"), tuple(bars.filter(~is_whole)["timestamp"].to_list())
