@@ -43,12 +43,13 @@ class Pinned:
     data_end: int
 
 
-def find_pinned(store: Path | None, plan: Plan) -> Pinned | str:
+def find_pinned(store: Path | None, plan: Plan, version: str | None = None) -> Pinned | str:
     """Find the version that a run can be compared with.
 
     Args:
         store: An artifact store; None where none was named.
         plan: The run.
+        version: A version of the store in place of the pinned one.
 
     Returns:
         The version; or why there is no comparison, as the end of a sentence.
@@ -58,9 +59,9 @@ def find_pinned(store: Path | None, plan: Plan) -> Pinned | str:
     """
     if store is None:
         return "no artifact store was named (--store)"
-    if Store(store).pin_stat() is None:
+    if version is None and Store(store).pin_stat() is None:
         return f"no version is pinned in {store}"
-    artifact = open_artifact(store)
+    artifact = open_artifact(store, version)
     try:
         manifest = artifact.manifest
     finally:

@@ -47,6 +47,8 @@ def train(
     pinned_store: Path | None = None,
     costs: Costs | None = None,
     git_commit: str | None = None,
+    parts: PartStore | None = None,
+    pinned_version: str | None = None,
 ) -> Outcome:
     """Train a plan and write its run folder.
 
@@ -63,17 +65,19 @@ def train(
         pinned_store: An artifact store whose pinned version the gates compare with.
         costs: What a trade costs; without them no run is called tradable.
         git_commit: For the provenance.
+        parts: Where parts are kept, and found, instead of in `out`; none of them is removed.
+        pinned_version: A version of that store, in place of the pinned one.
 
     Raises:
         UsageError: `out` holds something else, or another process writes to it.
     """
     check_target(out)
-    pinned = _opponent(plan, gates, pinned_store)
+    pinned = _opponent(plan, gates, pinned_store, pinned_version)
     if isinstance(pinned, Pinned):
         plan = with_fit_up_to(plan, pinned.data_end)
     with working_folder(out) as folder:
-        store = PartStore(folder)
-        if not resume:
+        store = parts or PartStore(folder)
+        if not resume and parts is None:
             store.clear()
         begun = time.perf_counter()
         executed = execute(plan, store, jobs=jobs, progress=progress or Silent())
@@ -96,11 +100,13 @@ def train(
     return Outcome(run, measured.details)
 
 
-def _opponent(plan: Plan, gates: Sequence[Gate] | None, store: Path | None) -> Pinned | str:
+def _opponent(
+    plan: Plan, gates: Sequence[Gate] | None, store: Path | None, version: str | None
+) -> Pinned | str:
     """The pinned version, if a gate compares with it; else why not. It is looked up before hours of work."""
     if all(gate.margin_to_pinned is None for gate in gates or ()):
         return "no gate asks for it"
-    return find_pinned(store, plan)
+    return find_pinned(store, plan, version)
 
 
 @contextmanager
