@@ -138,9 +138,7 @@ def _from_candles(path: Path, source: DataSource, order: FeatureOrder, rule: Lab
     return dataset_of(read_candle_inputs(path, source, order), source.settings, order, rule)
 
 
-def dataset_of(
-    inputs: CandleInputs, settings: DataSettings, order: FeatureOrder, rule: LabelRule
-) -> Dataset:
+def dataset_of(inputs: CandleInputs, settings: DataSettings, order: FeatureOrder, rule: LabelRule) -> Dataset:
     """Compute features and labels of candles that were read.
 
     Args:

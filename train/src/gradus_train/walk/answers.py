@@ -13,7 +13,8 @@ import numpy.typing as npt
 from gradus_live.labels import LabelRule, Meta
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.errors import CheckError, ConfigError
+from gradus_runtime.errors import CheckError, ConfigError, DataError
+from gradus_runtime.store import open_artifact
 from gradus_train.data.dataset import Dataset
 from gradus_train.walk.history import History
 
@@ -102,9 +103,7 @@ def _expiry(bot: Predictor, closes: Integers) -> int:
     return int(np.searchsorted(closes, datetime.fromisoformat(expires).timestamp() * 1000))
 
 
-def _without(
-    bars: Dataset, order: FeatureOrder, missing: Mapping[str, Flags]
-) -> npt.NDArray[np.float32]:
+def _without(bars: Dataset, order: FeatureOrder, missing: Mapping[str, Flags]) -> npt.NDArray[np.float32]:
     if not missing:
         return bars.features
     features = bars.features.copy()
@@ -135,16 +134,16 @@ def answer_bar_by_bar(
     days = None if history.inputs.daily is None else history.inputs.daily.frame
     dates = None if days is None else days["date"].dt.epoch("d").to_numpy()
     actions, levels, probabilities = [], [], []
+    back, days_back = _tail(version)
     clock = _Clock(0.0)
     with Predictor.open(version, drift=False, clock=clock) as bot:
-        back = _look_back(bot)
         for i, stamp in enumerate(bars.timestamps.tolist()):
             close = stamp + bars.bar_ms
             end = int(np.searchsorted(columns["timestamp"], stamp, side="right"))
             tail = {name: column[max(0, end - back) : end] for name, column in columns.items()}
             known = None
             if days is not None and dates is not None:
-                known = days[: int(np.searchsorted(dates, close // _DAY_MS))].tail(400)
+                known = days[: int(np.searchsorted(dates, close // _DAY_MS))].tail(days_back)
             clock.now = close / 1000
             out = [group for group, flags in (missing or {}).items() if flags[i]]
             extra = _outside(history, bars, i)
@@ -153,14 +152,17 @@ def answer_bar_by_bar(
             actions.append(said.action)
             levels.append(said.level)
             probabilities.append(list(said.probabilities.values()))
-    return Answers(
-        np.array(actions, object), np.array(levels, object), np.array(probabilities, np.float32)
-    )
+    return Answers(np.array(actions, object), np.array(levels, object), np.array(probabilities, np.float32))
 
 
-def _look_back(bot: Predictor) -> int:
-    """Bars that a decision needs at most, with room for bridged ones."""
-    return int(bot._active[0].candles.bars_needed)
+def _tail(version: Path) -> tuple[int, int]:
+    """Return how many bars, and how many dates, give a bar the features that it has in the whole history."""
+    with open_artifact(version) as artifact:
+        graph = artifact.manifest.features_graph
+    if graph is None:
+        raise DataError("a version of a walk must carry its features", place=str(version))
+    dates = max((f.dates for f in graph.spec.features), default=0)
+    return graph.spec.look_back + 1, dates * graph.spec.carry_days + 1
 
 
 def _outside(history: History, bars: Dataset, row: int) -> dict[str, float] | None:
@@ -195,4 +197,5 @@ def calls_of(answers: Answers, bars: Dataset) -> Integers:
     if rule.sides is None:
         raise CheckError("a label must have sides here", place="labels", value=rule.kind)
     down, up = (rule.classes[i] for i in rule.sides)
-    return (answers.actions == up).astype(np.int64) - (answers.actions == down).astype(np.int64)
+    long, short = np.asarray(answers.actions == up), np.asarray(answers.actions == down)
+    return long.astype(np.int64) - short.astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from gradus_live.labels import LabelRule
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import CheckError, DataError, UsageError
-from gradus_train.data.dataset import Dataset, check_columns, dataset_of
+from gradus_train.data.dataset import Dataset, check_columns, dataset_of, iso_time
 from gradus_train.data.from_candles import CandleInputs, read_candle_inputs
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import resolved
@@ -61,6 +61,7 @@ class History:
                 hint="Begin later, or lower the bar: --minimum-rows N.",
             )
         self._check_features(known)
+        _check_labels(known, moment_ms)
         return known
 
     def bars_of(self, week: Week) -> Dataset:
@@ -82,6 +83,18 @@ class History:
                 value=(float(whole[row, column]), float(known.features[row, column])),
                 hint="This is a fault of gradus: report it with the feature order.",
             )
+
+
+def _check_labels(known: Dataset, moment_ms: int) -> None:
+    ends = known.timestamps + (known.rule.reach + 1) * known.bar_ms
+    early = np.flatnonzero((known.labels >= 0) & (ends > moment_ms))
+    if len(early):
+        raise CheckError(
+            "a label must not look beyond the moment at which a week begins",
+            place=iso_time(known.timestamps[early[0]]),
+            value=f"{len(early)} labels do",
+            hint="This is a fault of gradus: report it with the label's section of the configuration.",
+        )
 
 
 def read_history(source: DataSource, order: FeatureOrder, rule: LabelRule) -> History:

@@ -53,9 +53,9 @@ class Outages:
             )
 
     def missing(self, order: FeatureOrder, week: Week, stamps: Integers, bar_ms: int) -> Mapping[str, Flags]:
-        """Return for each group the bars that it is missing for, bool [N]; groups that are always there are left out.
+        """Return for each group the bars that it is missing for, bool [N].
 
-        What is drawn for a week depends on the seed and the week alone.
+        Groups that are always there are left out. What is drawn for a week depends on the seed and the week alone.
         """
         found: dict[str, Flags] = {}
         closes = stamps + bar_ms

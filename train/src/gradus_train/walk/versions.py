@@ -87,7 +87,7 @@ class Version:
     wild: float
 
     def may_serve(self, require: str) -> bool:
-        """Whether the version may be pinned: "integrity" asks for the gates, "direction" for the verdict too."""
+        """Whether it may be pinned: "integrity" asks for the gates, "direction" for the verdict, too."""
         known = require != "direction" or self.verdict in ("direction", "tradable")
         return self.version is not None and self.passed and known
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from gradus_runtime.errors import UsageError
 
@@ -37,6 +37,11 @@ class Week:
         return f"{self.day.year}.{self.day.month}.{self.day.day}"
 
     @property
+    def last_day(self) -> date:
+        """The day that it ends with, UTC."""
+        return datetime.fromtimestamp(self.end_ms / 1000, UTC).date() - timedelta(days=1)
+
+    @property
     def day(self) -> date:
         """The day that it begins on, UTC."""
         return datetime.fromtimestamp(self.start_ms / 1000, UTC).date()
@@ -60,6 +65,4 @@ def weeks_between(first: date, last: date) -> tuple[Week, ...]:
             hint="Both days are included: seven days are a week.",
         )
     start = int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp() * 1000)
-    return tuple(
-        Week(i + 1, start + i * WEEK_MS, start + (i + 1) * WEEK_MS) for i in range(days // 7)
-    )
+    return tuple(Week(i + 1, start + i * WEEK_MS, start + (i + 1) * WEEK_MS) for i in range(days // 7))

@@ -1,0 +1,155 @@
+"""`gradus walk`: the weekly procedure, replayed over a history, with what it would have earned."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradus_runtime.cli.command import Command
+from gradus_runtime.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from gradus_train.training.progress import Progress
+    from gradus_train.walk.history import History
+    from gradus_train.walk.outages import Outages
+    from gradus_train.walk.result import WalkResult
+    from gradus_train.walk.versions import Procedure
+
+__all__ = ["COMMAND"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from gradus_train.commands.inputs import add_source_arguments
+
+    add_source_arguments(parser)
+    parser.add_argument(
+        "--from", dest="first", type=_day, required=True, metavar="DAY", help="first day, UTC: 2024-07-01"
+    )
+    parser.add_argument(
+        "--to", dest="last", type=_day, required=True, metavar="DAY", help="last day; whole weeks are walked"
+    )
+    parser.add_argument(
+        "--train-days",
+        type=int,
+        default=180,
+        metavar="N",
+        help="days that a week trains on (default: 180)",
+    )
+    parser.add_argument(
+        "--require",
+        choices=("integrity", "direction"),
+        default="integrity",
+        help="what a version must have to be pinned: the integrity gates (default), or that verdict as well",
+    )
+    for name, default, what in (
+        ("config", "training.toml", "how to train"),
+        ("feature-order", "feature_order.json", "features and levels"),
+        ("gates", "gates.toml", "what a run must pass"),
+        ("costs", "costs.toml", "what a trade costs"),
+        ("artifact", "artifact.toml", "how decisions are made of probabilities"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=Path, default=Path("config") / default, help=f"{default}: {what}"
+        )
+    parser.add_argument("--level", default="all", metavar="1|2|3|all", help="which levels to train")
+    parser.add_argument("--seed", type=int, help="random seed; overrides the configuration's")
+    parser.add_argument(
+        "--outages", type=Path, metavar="FILE", help="recorded outages of groups: columns group, from, to"
+    )
+    parser.add_argument(
+        "--outage-share",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="simulate outages: each group that some level can do without is missing for this share of the time",
+    )
+    parser.add_argument("--out", type=Path, default=Path("walks/current"), help="folder of the walk")
+    parser.add_argument("--jobs", type=int, metavar="N", help="parts trained at a time (default: the cores)")
+    parser.add_argument("--verbose", action="store_true", help="show every part")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a day such as 2024-07-01 is needed, but got {text!r}") from None
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_train.commands.inputs import jobs_of
+    from gradus_train.training.progress import progress_for
+    from gradus_train.walk.walk import walk
+    from gradus_train.walk.weeks import weeks_between
+
+    weeks = weeks_between(args.first, args.last)
+    jobs = jobs_of(args)
+    with progress_for(verbose=args.verbose) as progress:
+        history, procedure = _inputs(args, progress)
+        result = walk(
+            history,
+            procedure,
+            weeks,
+            args.out,
+            require=args.require,
+            outages=_outages(args, history, procedure),
+            jobs=jobs,
+            progress=progress,
+        )
+    _print(result, args.out, as_json=args.json)
+    return int(ExitCode.DONE)
+
+
+def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Procedure]:
+    from gradus_live.costs import load_costs
+    from gradus_runtime.contracts import feature_order
+    from gradus_train import config as configuration
+    from gradus_train.commands.inputs import chosen_levels, source_from_arguments
+    from gradus_train.evaluation import gates
+    from gradus_train.walk.history import read_history
+    from gradus_train.walk.versions import Procedure
+
+    if args.train_days < 1:
+        raise UsageError("days must be at least 1", place="--train-days", value=args.train_days)
+    config = configuration.load(args.config).with_seed(args.seed)
+    order = feature_order.load(args.feature_order)
+    procedure = Procedure(
+        config=config,
+        train_days=args.train_days,
+        gates=gates.load(args.gates),
+        costs=load_costs(args.costs),
+        artifact=args.artifact,
+        levels=tuple(chosen_levels(args.level, [s.name for s in order.levels])),
+    )
+    progress.say("Reading the data and computing features, once for all weeks")
+    return read_history(source_from_arguments(args, config.data), order, config.labels), procedure
+
+
+def _outages(args: argparse.Namespace, history: History, procedure: Procedure) -> Outages:
+    from gradus_train.walk.outages import Outages, read_outages
+
+    groups = [group.name for group in history.order.groups]
+    recorded = () if args.outages is None else read_outages(args.outages, groups)
+    return Outages(recorded, args.outage_share, procedure.config.seed)
+
+
+def _print(result: WalkResult, out: Path, *, as_json: bool) -> None:
+    from gradus_runtime.contracts import codec
+    from gradus_train.walk.text import render_text
+
+    if as_json:
+        print(json.dumps(codec.encode(result), indent=2))
+        return
+    print(render_text(result))
+    print(f"\nAll of it: {out}/walk.json; the versions: {out}/store/walk")
+
+
+COMMAND = Command(
+    name="walk",
+    summary="replay the weekly procedure over a history: train, gate, convert, serve, trade",
+    example="gradus walk --candles btc.csv --daily macro.csv --from 2024-07-01 --to 2024-12-31",
+    configure=_configure,
+    run=_run,
+)

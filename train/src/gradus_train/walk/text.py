@@ -1,0 +1,85 @@
+"""A walk as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gradus_live.bootstrap import Interval
+from gradus_train.walk.result import WalkResult
+
+__all__ = ["headline", "interval_text", "percent", "render_text"]
+
+
+def headline(result: WalkResult) -> str:
+    """Say in one sentence whether the procedure was worth running."""
+    week, hold = result.money.week, "HOLD, which earns nothing and costs nothing"
+    if not result.money.trades:
+        return "Nothing was traded: no version was pinned, or none called for a trade."
+    if week.low is None or week.high is None:
+        return f"Too few days to tell the procedure from {hold}."
+    if week.low > 0:
+        return "The procedure earned money after costs, more than chance explains."
+    if week.high < 0:
+        return f"The procedure lost money after costs: {hold}, was better."
+    return f"The procedure is not shown to be better than {hold}."
+
+
+def percent(value: float) -> str:
+    """A log return in percent."""
+    return f"{100 * value:+.2f} %"
+
+
+def interval_text(interval: Interval, scale: float = 100.0, unit: str = " %", digits: int = 2) -> str:
+    """A figure with its interval."""
+    value = f"{scale * interval.value:+.{digits}f}{unit}"
+    if interval.low is None or interval.high is None:
+        return f"{value} (too little to say how sure)"
+    return f"{value} (95 % {scale * interval.low:+.{digits}f} to {scale * interval.high:+.{digits}f})"
+
+
+def render_text(result: WalkResult) -> str:
+    """Return what `gradus walk` prints."""
+    m = result.money
+    simulated = ", simulated" if result.simulated else ""
+    lines = [
+        f"{headline(result)}",
+        f"{len(result.weeks)} weeks, {result.first} to {result.last}, {result.market}{simulated}; "
+        f"{result.train_days} days of training a week; pinned by: {result.require}",
+        f"net {percent(m.net)} as log return: gross {percent(m.gross)}, costs {percent(-m.costs)} at "
+        f"{result.per_side:g} basis points a side",
+        f"a week {interval_text(m.week)}; a trade {interval_text(m.trade, 1e4, ' bp', 1)}",
+        f"{m.trades:,} trades, {m.trades_a_day:.1f} a day, {100 * m.hit_rate:.1f} % left something; in the "
+        f"market {100 * m.time_in_market:.0f} % of the time; deepest fall {percent(m.drawdown)}",
+        f"random calls with the same turnover: {percent(m.random[1])}, 5 to 95 %: {percent(m.random[0])} to "
+        f"{percent(m.random[2])}; the walk is better than {100 * m.beats_random:.0f} % of them",
+        "",
+        f"{'procedure':<22}{'net':>10}{'trades':>8}{'fall':>10}   a week",
+    ]
+    for line in result.lines:
+        lines.append(
+            f"{line.name:<22}{percent(line.net):>10}{line.trades:>8,}{percent(line.drawdown):>10}   "
+            f"{interval_text(line.week)}"
+        )
+    lines += ["", "Brier skill a bar (above 0: better than the class shares)"]
+    lines += _skill("level", result.skill) + _skill("volatility", result.regimes)
+    served = ", ".join(f"{name} {n:,}" for name, n in result.levels.items())
+    lines += ["", f"bars by level: {served}; {result.stepped_down:,} stepped down"]
+    if result.outage_cost is not None:
+        skill = 0.0 if result.outage_skill is None else result.outage_skill
+        lines.append(
+            f"outages took {percent(result.outage_cost)}, and {skill:+.5f} Brier skill a bar that they touched"
+        )
+    pinned = sum(w.version.may_serve(result.require) for w in result.weeks)
+    lines.append(f"{pinned} of {len(result.weeks)} versions were pinned")
+    lines += [
+        f"  {r.week} refused ({r.why[0]}): it would have left {percent(r.refused)}, what served left "
+        f"{percent(r.served)}: {'right' if r.right else 'wrong'}"
+        for r in result.refusals
+    ]
+    if result.bar_by_bar:
+        lines.append(f"the last week's {result.bar_by_bar} bars had the same answers one by one, bit for bit")
+    return "\n".join(lines)
+
+
+def _skill(what: str, skill: Mapping[str, Interval]) -> list[str]:
+    return [f"  {what} {name:<10} {interval_text(i, 1.0, '', 5)}" for name, i in skill.items()]

@@ -1,0 +1,219 @@
+"""The door of the walk: a market, a procedure and weeks in; what came of it out."""
+
+from __future__ import annotations
+
+import fcntl
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradus_live.labels import sentence
+from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.errors import UsageError
+from gradus_runtime.serving.pin_check import check_servable
+from gradus_runtime.store import Store
+from gradus_runtime.store.whole_file import write_whole
+from gradus_train.training.progress import Progress, Silent
+from gradus_train.walk import summary
+from gradus_train.walk.answers import check_sides
+from gradus_train.walk.history import History
+from gradus_train.walk.outages import Outages
+from gradus_train.walk.result import FORMAT, WalkResult, WeekResult
+from gradus_train.walk.serving import REQUIRE, in_service
+from gradus_train.walk.versions import Procedure, Version, Workshop
+from gradus_train.walk.week import Judge, Served
+from gradus_train.walk.weeks import Week
+
+__all__ = ["WALK_FILE", "walk"]
+
+WALK_FILE = "walk.json"
+RULES = (
+    "One unit: a call opens a position at the next bar's open if none is open.",
+    "An opposite call closes it at the next bar's open and opens the other side there.",
+    "It is closed at a barrier of the label, where it has barriers (within a bar the stop first), and at the "
+    "close of the last bar of the label's reach.",
+    "A week ends flat: at its last close every position is closed, and its last call opens nothing.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """The versions of the weeks, and those in service under the walk's rule."""
+
+    versions: list[Version]
+    serving: list[Version | None]
+
+
+def walk(
+    history: History,
+    procedure: Procedure,
+    weeks: Sequence[Week],
+    out: Path,
+    *,
+    require: str = "integrity",
+    outages: Outages | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> WalkResult:
+    """Replay the weekly procedure.
+
+    For each week: train on what was known at its start, hold the run against the gates, convert, publish; pin
+    if it may serve; let the runtime answer every bar of the week. Versions that are in `out` already are
+    taken over where all that they depend on is the same.
+
+    Args:
+        history: The market.
+        procedure: What is done each week.
+        weeks: In time order.
+        out: The walk's folder.
+        require: "integrity" pins whatever passes the integrity gates, "direction" only what also has that
+            verdict, or a better one.
+        outages: Groups of features that are missing.
+        jobs: Parts in work at the same time; the result does not depend on it.
+        progress: Told of every part.
+
+    Raises:
+        UsageError: `out` is in use; the history ends before the last week does.
+        GradusError: As training, conversion and serving.
+    """
+    if require not in REQUIRE:
+        raise UsageError(f"require must be {' or '.join(REQUIRE)}", place="--require", value=require)
+    check_sides(history.rule)
+    _check_span(history, weeks)
+    told = progress or Silent()
+    with _held(out):
+        store = out / "store" / "walk"
+        shop = Workshop(out, store, procedure)
+        walked = _versions(history, weeks, shop, require, jobs, told)
+        judge = Judge(history, store, procedure.costs, outages or Outages(), seed=procedure.config.seed)
+        results = _judged(weeks, walked, judge, require, told)
+        result = _whole(history, procedure, weeks, results, require)
+        value = {"format": FORMAT, "walk": codec.encode(result)}
+        write_whole(out / WALK_FILE, strict_json.canonical_bytes(value))
+    return result
+
+
+def _versions(
+    history: History, weeks: Sequence[Week], shop: Workshop, require: str, jobs: int, told: Progress
+) -> _Walked:
+    versions: list[Version] = []
+    for week in weeks:
+        serving = in_service(versions, require, "weekly")
+        version = shop.make(history, week, serving[-1] if serving else None, jobs=jobs, progress=told)
+        versions.append(version)
+        pinned = "pinned" if version.may_serve(require) else "not pinned"
+        words = version.problem or f"verdict {version.verdict}, {pinned}"
+        told.say(f"[{week.number}/{len(weeks)}] {week.name}: {words}")
+        if version.may_serve(require) and version.version is not None:
+            _pin(shop.store, version.version)
+    return _Walked(versions, in_service(versions, require, "weekly"))
+
+
+def _pin(store: Path, version: str) -> None:
+    """Pin a version, unless a later one is pinned already: a walk that goes on does not go back."""
+    there = Store(store)
+    state = there.pin_state()
+    if state is None or state.version != version:
+        there.pin(version, actor="gradus walk", check=check_servable)
+
+
+def _judged(
+    weeks: Sequence[Week], walked: _Walked, judge: Judge, require: str, told: Progress
+) -> tuple[WeekResult, ...]:
+    beside = "direction" if require == "integrity" else "integrity"
+    others = {
+        beside: in_service(walked.versions, beside, "weekly"),
+        "monthly": in_service(walked.versions, require, "monthly"),
+        "never": in_service(walked.versions, require, "never"),
+    }
+    told.say(f"Answering the bars of {len(weeks)} weeks, those of the last one by one")
+    return tuple(
+        judge.judge(
+            week,
+            Served(
+                walked.versions[i], walked.serving[i], {name: serving[i] for name, serving in others.items()}
+            ),
+            bar_by_bar=i == len(weeks) - 1,
+        )
+        for i, week in enumerate(weeks)
+    )
+
+
+def _whole(
+    history: History,
+    procedure: Procedure,
+    weeks: Sequence[Week],
+    results: tuple[WeekResult, ...],
+    require: str,
+) -> WalkResult:
+    seed = procedure.config.seed
+    last = results[-1]
+    return WalkResult(
+        market=procedure.costs.market,
+        simulated=history.whole.simulated,
+        first=weeks[0].name,
+        last=weeks[-1].last_day.isoformat(),
+        require=require,
+        train_days=procedure.train_days,
+        label=sentence(history.rule),
+        per_side=procedure.costs.per_side,
+        rules=RULES,
+        weeks=results,
+        money=summary.money_of(results, seed=seed),
+        lines=summary.lines_of(results, procedure.costs, require=require, seed=seed),
+        levels=_sum_of([w.levels for w in results]),
+        stepped_down=sum(w.stepped_down for w in results),
+        skill=summary.skill_of([w.skill for w in results], seed=seed),
+        regimes=summary.skill_of([w.regimes for w in results], seed=seed),
+        outage_cost=summary.outage_cost(results),
+        outage_skill=summary.outage_skill(results),
+        refusals=summary.refusals_of(results),
+        bar_by_bar=last.bars if last.served is not None else 0,
+    )
+
+
+def _sum_of(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
+def _check_span(history: History, weeks: Sequence[Week]) -> None:
+    end = int(history.whole.timestamps[-1]) + history.whole.bar_ms
+    late = [w for w in weeks if w.end_ms > end]
+    if late:
+        raise UsageError(
+            "candles must go on to the end of the last week",
+            place="--to",
+            value=weeks[-1].last_day.isoformat(),
+            hint=f"They end with {history.whole.data_end}: {len(weeks) - len(late)} whole weeks are there.",
+        )
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Hold the walk's folder for this process alone.
+
+    Raises:
+        UsageError: Another process holds it, or it holds something else.
+    """
+    others = sorted(p.name for p in out.iterdir() if p.name not in _KNOWN) if out.is_dir() else []
+    if others:
+        raise UsageError("--out must be new, empty, or a walk's folder", place=str(out), value=others[:5])
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                "one process may walk in a folder at a time",
+                place=str(out),
+                hint="Wait for it, or name another folder with --out.",
+            ) from None
+        yield
+
+
+_KNOWN = frozenset({"lock", "parts", "store", "weeks", WALK_FILE, "walk.html"})
