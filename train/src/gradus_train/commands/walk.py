@@ -64,7 +64,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="simulate outages: each group that some level can do without is missing for this share of the time",
+        help="simulate outages: a group that some level can do without is missing for this share of time",
     )
     parser.add_argument("--out", type=Path, default=Path("walks/current"), help="folder of the walk")
     parser.add_argument("--jobs", type=int, metavar="N", help="parts trained at a time (default: the cores)")

@@ -55,7 +55,7 @@ def convert(run: Path, store: Path, artifact: Path, version: str) -> Converted:
                 "a run must be convertible",
                 place=str(run),
                 cause=str(value.get("message") or said or f"exit code {code}"),
-                hint="The walk converts by `gradus convert`: install gradus-convert beside gradus-train.",
+                hint=None if value else "The walk converts by `gradus convert`: install gradus-convert, too.",
             )
         number += 1
 

@@ -55,7 +55,7 @@ class Outages:
     def missing(self, order: FeatureOrder, week: Week, stamps: Integers, bar_ms: int) -> Mapping[str, Flags]:
         """Return for each group the bars that it is missing for, bool [N].
 
-        Groups that are always there are left out. What is drawn for a week depends on the seed and the week alone.
+        Groups that are always there are left out. What is drawn depends on the seed and the week alone.
         """
         found: dict[str, Flags] = {}
         closes = stamps + bar_ms

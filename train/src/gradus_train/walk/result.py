@@ -15,7 +15,7 @@ FORMAT = "gradus-walk/1"
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """Bars with a known label, and the sum of their Brier skill: score of the class shares less the answer's."""
+    """Bars with a known label, and their Brier skill in all: score of the class shares less the answer's."""
 
     bars: int
     total: float
@@ -69,8 +69,8 @@ class WeekResult:
         without_outages: And of the same version with every group there; None without outages.
         skill_lost: Skill of the bars with outages, and what the same version has there with every group;
             None without outages.
-        others: Money of other procedures: "direction", "integrity", "monthly", "never", and "refused": that of
-            the week's own version, where it was refused.
+        others: Money of other procedures: "direction", "integrity", "monthly", "never", and "refused": that
+            of the week's own version, where it was refused.
         refused_skill: Skill of the week's own version where it was refused; None where it was not.
         hold: Log return of the market on each day, for buy-and-hold; funding is taken off.
         random: Net log returns of random calls with the same turnover, drawn again and again.

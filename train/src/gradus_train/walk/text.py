@@ -67,7 +67,7 @@ def render_text(result: WalkResult) -> str:
     if result.outage_cost is not None:
         skill = 0.0 if result.outage_skill is None else result.outage_skill
         lines.append(
-            f"outages took {percent(result.outage_cost)}, and {skill:+.5f} Brier skill a bar that they touched"
+            f"outages took {percent(result.outage_cost)}, and {skill:+.5f} Brier skill a bar that they hit"
         )
     pinned = sum(w.version.may_serve(result.require) for w in result.weeks)
     lines.append(f"{pinned} of {len(result.weeks)} versions were pinned")

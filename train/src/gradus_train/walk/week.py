@@ -160,7 +160,7 @@ class Judge:
         return np.asarray(np.clip((closes - week.start_ms) // _DAY_MS, 0, 6), dtype=np.int64)
 
     def _skill(self, week: Week, bars: Dataset, answers: Answers, own: Version) -> Floats:
-        """Brier skill by bar, float64 [N]; NaN where no level served, or no label is known by the week's end."""
+        """Brier skill by bar, float64 [N]; NaN where no level served, or no label is known."""
         reach = (bars.rule.reach + 1) * bars.bar_ms
         known = (bars.labels >= 0) & (bars.timestamps + reach <= week.end_ms)
         known &= np.asarray(answers.levels != FALLBACK, dtype=np.bool_)

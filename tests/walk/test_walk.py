@@ -1,0 +1,146 @@
+"""Four weeks of the embedded market, from candles to money; killed, resumed, truncated: the same bytes."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from datetime import date
+
+import numpy as np
+import pytest
+from tests.support.walks import cut, run_walk, words, write_project
+
+from gradus_runtime.cli import main
+from gradus_runtime.store import Store
+from gradus_train import DataSource, load_config, load_dataset, load_feature_order, prepare
+from gradus_train.data.dataset import Dataset
+from gradus_train.training.prepare import latest_days
+from gradus_train.walk.history import read_history
+from gradus_train.walk.weeks import weeks_between
+
+COMMAND = "import sys; from gradus_runtime.cli import main; sys.exit(main())"
+SIDE = 5.0  # basis points: the costs of the project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("walk")
+    write_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def walked(project):
+    """What `walk.json` holds, with simulated outages."""
+    return run_walk(project, project / "out", "--outage-share", "0.1")
+
+
+def versions(out):
+    """Digest by version, of a walk's store."""
+    store = Store(out / "store" / "walk")
+    found = {}
+    for name in store.versions():
+        with store.open(name) as artifact:
+            found[name] = artifact.digest
+    return found
+
+
+def test_a_walk_trains_converts_pins_serves_and_counts_each_week(project, walked):
+    assert [w["name"] for w in walked["weeks"]] == ["2025-01-27", "2025-02-03", "2025-02-10", "2025-02-17"]
+    for week in walked["weeks"]:
+        assert week["version"]["problem"] is None
+        assert sum(week["levels"].values()) == week["bars"] > 600
+    assert walked["money"]["trades"] == sum(sum(w["money"]["trades"]) for w in walked["weeks"]) > 20
+    assert walked["bar_by_bar"] == walked["weeks"][-1]["bars"]
+    accepted = [w["version"]["version"] for w in walked["weeks"] if w["version"]["passed"]]
+    assert Store(project / "out" / "store" / "walk").pin_state().version == accepted[-1]
+
+
+def test_money_is_what_the_trades_left_less_two_sides_each(walked):
+    """An independent sum: a fee that is counted once, or not at all, is seen here."""
+    for money in [w["money"] for w in walked["weeks"]] + [w["others"]["never"] for w in walked["weeks"]]:
+        assert money["costs"] == pytest.approx(sum(money["trades"]) * 2 * SIDE * 1e-4, abs=1e-12)
+        assert sum(money["days"]) == pytest.approx(money["gross"] - money["costs"], abs=1e-12)
+    total = sum(sum(w["money"]["days"]) for w in walked["weeks"])
+    assert walked["money"]["net"] == pytest.approx(total, abs=1e-12)
+    assert walked["lines"][0]["net"] == pytest.approx(total, abs=1e-12)
+
+
+def test_outages_step_down_to_the_level_that_needs_no_outside_series(walked):
+    missing = sum(w["missing"] for w in walked["weeks"])
+    bars = sum(w["bars"] for w in walked["weeks"])
+    assert 0.04 < missing / bars < 0.2
+    assert walked["levels"]["level2"] >= missing
+    assert walked["stepped_down"] == walked["levels"]["level2"] + walked["levels"].get("fallback", 0)
+    assert walked["outage_cost"] is not None
+
+
+def test_the_same_walk_again_trains_nothing_and_gives_the_same_bytes(project, walked, capsys):
+    before = (project / "out" / "walk.json").read_bytes()
+    run_walk(project, project / "out", "--outage-share", "0.1")
+    assert (project / "out" / "walk.json").read_bytes() == before
+    assert "parts to train" not in capsys.readouterr().err
+
+
+def test_a_truncated_file_a_kill_and_a_resume_give_the_earlier_weeks_the_same_bytes(
+    project, walked, tmp_path
+):
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns("out"))
+    cut(copy / "market" / "candles.csv", "2025-02-10T06:00:00Z")
+    more = ["--to", "2025-02-09", "--outage-share", "0.1", "--out", str(copy / "out")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *words(copy, *more)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    for line in process.stderr:
+        if line.startswith("2025-02-03: converting"):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.stderr.read()
+    assert process.wait(60) == -signal.SIGKILL
+    result = run_walk(copy, copy / "out", "--to", "2025-02-09", "--outage-share", "0.1")
+    assert json.dumps(result["weeks"]) == json.dumps(walked["weeks"][:2])
+    whole = versions(project / "out")
+    assert versions(copy / "out") == {name: whole[name] for name in ("2025.1.27", "2025.2.3")}
+
+
+def test_a_week_knows_what_training_on_a_truncated_file_knows(project, tmp_path):
+    """The oracle is `load_dataset` on files that end where the week begins."""
+    config = load_config(project / "config" / "training.toml")
+    order = load_feature_order(project / "config" / "feature_order.json")
+    market = project / "market"
+    source = DataSource(candles=market / "candles.csv", daily=market / "macro.csv", settings=config.data)
+    history = read_history(source, order, config.labels)
+    week = weeks_between(date(2025, 2, 5), date(2025, 2, 11))[0]
+    known = history.known_at(week.start_ms)
+    for name in ("candles.csv", "macro.csv"):
+        shutil.copy(market / name, tmp_path / name)
+        cut(tmp_path / name, "2025-02-05")
+    source = DataSource(candles=tmp_path / "candles.csv", daily=tmp_path / "macro.csv", settings=config.data)
+    expected = load_dataset(source, order, config.labels)
+    for field in fields(Dataset):
+        mine, theirs = getattr(known, field.name), getattr(expected, field.name)
+        if isinstance(mine, np.ndarray):
+            assert mine.tobytes() == theirs.tobytes(), field.name
+        elif field.name == "golden":
+            assert mine.to_bytes() == theirs.to_bytes()
+        elif field.name not in ("trades", "prices"):
+            assert mine == theirs, field.name
+    plans = [prepare(d.select(latest_days(d, 20)), history.order, config) for d in (known, expected)]
+    assert [t.key for t in plans[0].tasks] == [t.key for t in plans[1].tasks]
+
+
+def test_a_walk_beyond_the_candles_is_refused_with_what_there_is(project, tmp_path, capsys):
+    assert main(words(project, "--to", "2025-06-30", "--out", str(tmp_path / "out"))) == 2
+    assert "candles must go on to the end of the last week" in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_is_refused(project, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(words(project, "--out", str(tmp_path))) == 2
+    assert "--out must be new, empty, or a walk's folder" in capsys.readouterr().err
