@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.golden import OLDER_TRIO, TRIO, full_row, trio_store
+from tests.support.golden import OLDER_TRIO, TRIO, full_row, trio_store, variant, with_alarms
 
 from gradus_live.journal_metrics import JournalMetrics
 from gradus_live.server import open_server
@@ -142,13 +142,14 @@ def test_reasons_have_kinds(reason: str, kind: tuple[str, str] | None) -> None:
     assert reason_kind(reason, ("level1", "level2")) == kind
 
 
-def test_drift_is_told_where_the_store_is_known(journal: Path) -> None:
-    manifest = parse((TRIO / "manifest.json").read_bytes())
-    digest = (TRIO / "manifest.sha256").read_text().split()[0]
+def test_drift_is_told_where_the_store_is_known(tmp_path: Path, journal: Path) -> None:
+    folder = variant(TRIO, tmp_path / "v", change=with_alarms(rows_per_day=8))
+    manifest = parse((folder / "manifest.json").read_bytes())
+    digest = (folder / "manifest.sha256").read_text().split()[0]
     assert "gradus_drift_ratio" not in JournalMetrics([journal], {}).text()
     metrics = JournalMetrics([journal], {digest: manifest})
     first = metrics.text()
-    with Predictor.open(TRIO, max_age_days=1e5, journal=journal) as bot:
+    with Predictor.open(folder, max_age_days=1e5, journal=journal) as bot:
         for i in range(32):
             bot.decide(full_row(i) | {"close": 1e6})
     assert samples(metrics.text())['gradus_drift_ratio{artifact="trio",feature="close"}'] > 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus_runtime.contracts.manifest import FileEntry, Manifest, parse
+from gradus_runtime.contracts.manifest import Drift, FeatureDrift, FileEntry, Manifest, parse
 from gradus_runtime.store import Store, seal
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
@@ -79,3 +79,18 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
     return buffer.getvalue()
+
+
+def with_alarms(alarm: float = 0.3, *, rows_per_day: int = 20, **why: str) -> Callable[[Manifest], Manifest]:
+    """A change for `variant`: every feature alarms above a distance; `why` names those that do not."""
+
+    def change(manifest: Manifest) -> Manifest:
+        features = tuple(
+            FeatureDrift(f.name, (), None, None, why[f.name])
+            if f.name in why
+            else FeatureDrift(f.name, (alarm,) * 7, 1.0, 0.5, None)
+            for f in manifest.features
+        )
+        return dataclasses.replace(manifest, drift=Drift(rows_per_day, 9, features))
+
+    return change

@@ -77,7 +77,7 @@ def config_table(kinds: tuple[str, ...] = ("lightgbm", "random_forest"), **chang
         ],
     }
     for key, value in changes.items():
-        table[key] = {**table[key], **value} if isinstance(value, dict) else value
+        table[key] = {**table.get(key, {}), **value} if isinstance(value, dict) else value
     return table
 
 

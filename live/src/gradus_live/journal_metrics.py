@@ -103,5 +103,5 @@ class JournalMetrics:
             if event is None or event.expires is None
             else datetime.fromisoformat(event.expires).timestamp(),
             lost=self._lost.get(name, 0),
-            drift={s.name: s.psi / s.threshold for s in shifts if s.psi is not None and s.threshold},
+            drift={s.name: s.ratio for s in shifts if s.ratio is not None},
         )

@@ -329,9 +329,10 @@ class Predictor(CandleCalls):
         """Compare the rows served by this version with those it was trained on; see docs/drift.md.
 
         Args:
-            alpha: The chance of a false alarm, for all features together.
-            rows_per_observation: How many successive rows carry the information of one independent row: 1 if
-                rows are independent; more for bars whose features move slowly.
+            alpha: The chance of a false alarm about the predicted classes, for all levels together. Alarm
+                levels of features come with the artifact.
+            rows_per_observation: How many successive rows carry the information of one independent row, for
+                the classes: 1 if rows are independent; more for bars whose features move slowly.
 
         Raises:
             UsageError: Counting was switched off, or an argument is out of range.
@@ -451,8 +452,8 @@ class Predictor(CandleCalls):
     def _drift_ratios(self) -> dict[str, float]:
         if self._active[0].counts is None:
             return {}
-        shifts = self.drift().features
-        return {s.name: s.psi / s.threshold for s in shifts if s.psi is not None and s.threshold}
+        ratios = {shift.name: shift.ratio for shift in self.drift().features}
+        return {name: ratio for name, ratio in ratios.items() if ratio is not None}
 
     def close(self) -> None:
         """Release sessions and files; calls that are under way end well."""

@@ -1,6 +1,7 @@
 """`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Keys of `[data]`, `[labels]`, `[service]`, `[last_fit]` and `split.gap` have defaults; all others are needed.
+Keys of `[data]`, `[labels]`, `[service]`, `[last_fit]`, `[drift]` and `split.gap` have defaults; all others
+are needed.
 Parameters of members are passed on to their libraries by the names these libraries use. To add a key: give it
 a default, so that files without it keep their meaning. A key that changes a meaning needs a new number of the
 format, and a conversion beside `_from_format_1`.
@@ -21,9 +22,11 @@ from gradus_runtime.contracts import codec, names, strict_json, toml_file
 from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train.data.source import DataSettings
 from gradus_train.kinds import KINDS
+from gradus_train.sections import DriftSettings, LastFit, Service
 
 __all__ = [
     "FORMAT",
+    "DriftSettings",
     "EarlyStopping",
     "Imbalance",
     "LastFit",
@@ -101,20 +104,6 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
-class LastFit:
-    """`on`: fit once more on all rows, the holdout's too, when all is measured, and ship those models."""
-
-    on: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """`order` "measured" (a level must prove itself to serve first) or "declared" (the feature order's)."""
-
-    order: str = "measured"
-
-
-@dataclass(frozen=True, slots=True)
 class MemberConfig:
     """A member of the vote.
 
@@ -148,6 +137,7 @@ class TrainingConfig:
     vote: Vote
     service: Service
     last_fit: LastFit
+    drift: DriftSettings
     members: tuple[MemberConfig, ...]
     tuned: Mapping[str, Mapping[str, Parameters]]
     members_dropped: tuple[str, ...] = ()
@@ -238,6 +228,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         "split": _section(body, "split", {"gap": 0}, place),
         "service": _section(body, "service", codec.encode(Service()), place),
         "last_fit": _section(body, "last_fit", codec.encode(LastFit()), place),
+        "drift": _section(body, "drift", codec.encode(DriftSettings()), place),
     }
     read = codec.decode(_Sections, sections, place=place, error=ConfigError)
     config = TrainingConfig(
@@ -251,6 +242,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         vote=read.vote,
         service=read.service,
         last_fit=read.last_fit,
+        drift=read.drift,
         members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members)),
         tuned={},
     )
@@ -271,7 +263,7 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
             place=place,
             value=whole.gap,
         )
-    for key in ("service", "last_fit"):
+    for key in ("service", "last_fit", "drift"):
         if key in body:
             raise ConfigError(f"{key} needs format {FORMAT!r}", place=place, value=body[key])
     upgraded = {
@@ -305,6 +297,7 @@ class _Sections:
     vote: Vote
     service: Service
     last_fit: LastFit
+    drift: DriftSettings
 
 
 def check_parameters(value: Any, place: str) -> Parameters:

@@ -165,6 +165,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         verdict=spec.found.verdict,
         measured=spec.found.measured,
         shipped=spec.found.shipped,
+        drift=spec.found.drift,
         features_graph=None
         if spec.graph is None
         else candles.describe(spec.graph, tuple(s.name for s in levels)),

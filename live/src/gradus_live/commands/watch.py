@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bars", type=int, default=4, help="decisions below the first level (default: 4)")
     parser.add_argument("--expiry-days", type=float, default=3.0, help="days before the expiry (default: 3)")
     parser.add_argument(
-        "--rows-per-observation", type=float, default=96.0, help="as in drift(); a day of bars by default"
+        "--rows-per-observation", type=float, help="without effect, and gone in the next release"
     )
     parser.add_argument("--outcomes", type=Path, metavar="FILE", help="outcomes, for the live record")
     parser.add_argument(
@@ -51,6 +52,11 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.cli import output
     from gradus_runtime.errors import UsageError
 
+    if args.rows_per_observation is not None:
+        print(
+            "--rows-per-observation has no effect: alarm levels of drift come with the artifact",
+            file=sys.stderr,
+        )
     destinations = args.to or os.environ.get(DESTINATIONS, "").split()
     if not destinations and not args.dry_run:
         raise UsageError(
@@ -91,12 +97,7 @@ def _look(args: argparse.Namespace) -> list[Alert]:
     manifests = manifests_of(options.source_of(args))
     outcomes = () if args.outcomes is None else read_outcomes(args.outcomes)
     record = build_record(outcomes, manifests, None) if outcomes else None
-    limits = Limits(
-        args.bar,
-        bars=args.bars,
-        expiry_days=args.expiry_days,
-        rows_per_observation=args.rows_per_observation,
-    )
+    limits = Limits(args.bar, bars=args.bars, expiry_days=args.expiry_days)
     return find_alerts(content, manifests, record, limits, time.time())
 
 

@@ -47,14 +47,12 @@ class Limits:
         bars: A level below the first for so many decisions in a row.
         silent_bars: No decision for so many bars.
         expiry_days: The version expires within so many days.
-        rows_per_observation: As `Predictor.drift`.
     """
 
     bar_seconds: float
     bars: int = 4
     silent_bars: float = 2.0
     expiry_days: float = 3.0
-    rows_per_observation: float = 96.0
 
 
 def find_alerts(
@@ -78,7 +76,7 @@ def find_alerts(
     found += _events(content.events)
     found += _silence(decisions, content.events, limits, now)
     found += _expiry(content.events, limits.expiry_days, now)
-    found += _drift(decisions, manifests, limits.rows_per_observation)
+    found += _drift(decisions, manifests)
     if record is not None and record.overall.verdict == WORSE:
         text = f"{record.artifact}: {record.overall.sentence}, after {record.overall.bars:,} bars"
         found.append(Alert(_id("worse", record.artifact, record.first), "worse", text))
@@ -170,14 +168,14 @@ def _expiry(events: Sequence[EventLine], days: float, now: float) -> list[Alert]
     return found
 
 
-def _drift(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest], rows: float) -> list[Alert]:
+def _drift(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest]) -> list[Alert]:
     """Drift of the version that decided last."""
     if not decisions or decisions[-1].digest not in manifests:
         return []
     digest = decisions[-1].digest
     drift = JournalDrift(manifests[digest])
     drift.add([line for line in decisions if line.digest == digest])
-    report = drift.report(rows_per_observation=rows)
+    report = drift.report()
     if not report.drifted:
         return []
     names = ", ".join(report.drifted[:5]) + (" ..." if len(report.drifted) > 5 else "")

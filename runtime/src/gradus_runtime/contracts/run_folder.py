@@ -26,6 +26,7 @@ from typing import Any
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.manifest import (
     Costs,
+    Drift,
     GateResult,
     Histogram,
     Label,
@@ -106,7 +107,8 @@ class RunGraph:
 class Findings:
     """What training found, each None where it did not look; conversion copies it into the manifest.
 
-    `measured` are the rows that figures are of, `shipped` those that the final models were fitted on.
+    `measured` are the rows that figures are of, `shipped` those that the final models were fitted on; `drift`
+    is how much features usually move.
     """
 
     label: Label | None
@@ -116,6 +118,7 @@ class Findings:
     verdict: Verdict | None
     measured: RowSpan | None
     shipped: RowSpan | None
+    drift: Drift | None = None
 
 
 NOTHING_FOUND = Findings(None, None, None, None, None, None, None)
@@ -169,4 +172,6 @@ def load(folder: Path) -> Run:
     if name == FORMAT_1 and isinstance(run, dict):  # before training said what it found
         nothing = {"found": codec.encode(NOTHING_FOUND), "members_dropped": [], "features_graph": None}
         run = {**run, **nothing}
+    if isinstance(run, dict) and isinstance(run.get("found"), dict):  # written before alarm levels
+        run = {**run, "found": {"drift": None, **run["found"]}}
     return codec.decode(Run, run, place=f"{path}: run", error=DataError)

@@ -1,9 +1,14 @@
-"""Whether the rows served still look like the rows trained on: PSI with a threshold that knows its sample.
+"""Whether the rows served still look like the rows trained on.
 
-The Population Stability Index of two samples of n and m rows in B bins, the sum of (a - e) ln(a / e) over the
-shares a and e, is distributed as (1/n + 1/m) times chi-square with B - 1 degrees of freedom if both come from
-one distribution (B. Yurdakul, "Statistical Properties of Population Stability Index", Western Michigan
-University, 2018). The usual limits of 0.1 and 0.25 ignore n and m, and raise false alarms on small samples.
+Features: the latest days of rows, at most a week, against training, by the Kolmogorov-Smirnov distance over
+the bins of the manifest's histogram. A feature drifted above the alarm level that training measured: one and
+a half times the largest distance that as many days had from their past, among the walk-forward folds.
+
+Classes: the Population Stability Index with a threshold that knows its sample. The PSI of two samples of n
+and m rows in B bins, the sum of (a - e) ln(a / e) over the shares a and e, is distributed as (1/n + 1/m)
+times chi-square with B - 1 degrees of freedom if both come from one distribution (B. Yurdakul, "Statistical
+Properties of Population Stability Index", Western Michigan University, 2018). The usual limits of 0.1 and
+0.25 ignore n and m, and raise false alarms on small samples.
 """
 
 from __future__ import annotations
@@ -13,7 +18,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import FeatureDrift, FeatureSpec, Manifest
+from gradus_runtime.contracts.manifest.drift import distance
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring import chi_square
@@ -21,19 +27,54 @@ from gradus_runtime.monitoring.drift_counts import DriftCounts, Totals
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
 
-__all__ = ["DriftReport", "Shift", "StepDown", "report", "shift_of"]
+__all__ = ["DriftReport", "FeatureShift", "Shift", "StepDown", "report", "shift_of"]
+
+NO_ALARMS = "no feature has an alarm level: this artifact was imported, or trained before they were measured"
 
 MIN_EXPECTED = 10.0
 """Neighbouring bins are joined until each expects so many rows: with fewer, chi-square is a poor guide."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
-    """A distribution against that of training.
+class FeatureShift:
+    """A feature of the latest days of rows against training.
 
     Attributes:
-        name: A feature, or a level for its classes.
-        rows: Served rows that had a value.
+        name: Of the feature.
+        rows: Rows of these days that had a value.
+        distance: Kolmogorov-Smirnov distance from training, in [0, 1]; None until a day is complete, and
+            where fewer than half of the rows had a value.
+        alarm: The distance above which so many days drifted; None where there is none: see `reason`.
+        smallest_shift: The smallest shift, up or down, in the feature's unit, that would be seen within a
+            week; None without an alarm level.
+        smallest_deviations: The same in standard deviations of the training rows.
+        drifted: `distance` is above `alarm`.
+        reason: Why there is no alarm level: "calendar", "excluded", "not monitorable", "no whole week", or
+            "unknown" where the artifact has none at all.
+    """
+
+    name: str
+    rows: int
+    distance: float | None
+    alarm: float | None
+    smallest_shift: float | None
+    smallest_deviations: float | None
+    drifted: bool
+    reason: str | None
+
+    @property
+    def ratio(self) -> float | None:
+        """How far the distance is of the alarm level: above 1 it drifted."""
+        return None if self.distance is None or self.alarm is None else self.distance / self.alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The classes that a level predicted against those of the holdout rows.
+
+    Attributes:
+        name: Of the level.
+        rows: Rows that it served.
         psi: Population Stability Index; None with too few rows for two bins.
         threshold: What chance exceeds with probability `alpha` / number of distributions compared.
         p_value: How likely chance alone gives this `psi`, before that correction.
@@ -65,9 +106,12 @@ class DriftReport:
     Attributes:
         version: The version that serves.
         rows: Rows counted.
-        alpha: Chance of a false alarm among all features together, and among all levels' classes together.
+        days: Complete days of rows that features are compared by, at most 7; 0 without alarm levels.
+        alpha: Chance of a false alarm among all levels' classes together.
         drifted: Names of the features that drifted, the worst first.
-        features: Every feature with a histogram in the manifest, the worst first.
+        features: Every feature with a histogram in the manifest, and every one that has a reason to have no
+            alarm level, the worst first. Without alarm levels their distances are of all rows.
+        note: Why no feature has an alarm level; None where some could.
         classes: By level, the predicted classes against those of the holdout rows.
         levels: Share of rows by the level that served, and "fallback".
         step_downs: Why rows were not served by better levels; a row may lack several groups.
@@ -77,9 +121,11 @@ class DriftReport:
 
     version: str
     rows: int
+    days: int
     alpha: float
     drifted: tuple[str, ...]
-    features: tuple[Shift, ...]
+    features: tuple[FeatureShift, ...]
+    note: str | None
     classes: tuple[Shift, ...]
     levels: Mapping[str, float]
     step_downs: tuple[StepDown, ...]
@@ -100,12 +146,7 @@ def report(
     if not rows_per_observation >= 1.0:
         raise UsageError("rows_per_observation must be at least 1", value=rows_per_observation)
     totals = counts.settle()
-    known = [
-        (feature.name, feature.histogram.counts, served)
-        for feature, served in zip(manifest.features, totals.features, strict=True)
-        if feature.histogram is not None and served is not None
-    ]
-    features = _shifts(known, alpha, rows_per_observation)
+    days, features = _features(manifest, counts, totals)
     holdout = {level.name: level.class_counts for level in manifest.levels}
     known = [
         (name, holdout[name], totals.classes[i]) for i, name in enumerate(schema.level_names) if holdout[name]
@@ -115,9 +156,11 @@ def report(
     return DriftReport(
         version=manifest.version,
         rows=totals.rows,
+        days=days,
         alpha=alpha,
         drifted=tuple(shift.name for shift in features if shift.drifted),
         features=features,
+        note=NO_ALARMS if manifest.drift is None else None,
         classes=_shifts(known, alpha, rows_per_observation),
         levels={
             name: int(n) / total
@@ -126,6 +169,50 @@ def report(
         step_downs=_step_downs(schema, totals, total),
         confidence_mean=totals.confidence_sum / served if served else None,
         confidence_histogram=tuple(totals.confidences.tolist()),
+    )
+
+
+def _features(
+    manifest: Manifest, counts: DriftCounts, totals: Totals
+) -> tuple[int, tuple[FeatureShift, ...]]:
+    """Compare the latest days of every feature; the worst first."""
+    drift = manifest.drift
+    days, latest = counts.latest(totals)
+    if drift is None:
+        found = [
+            _feature(spec, FeatureDrift(spec.name, (), None, None, "unknown"), days, seen, 1)
+            for spec, seen in zip(manifest.features, totals.features, strict=True)
+            if spec.histogram is not None
+        ]
+    else:
+        due = max(1, days * drift.rows_per_day // 2)
+        found = [
+            _feature(spec, usual, days, seen, due)
+            for spec, usual, seen in zip(manifest.features, drift.features, latest, strict=True)
+        ]
+    return days, tuple(
+        sorted(found, key=lambda s: (-(s.ratio or 0.0), s.ratio is None, -(s.distance or 0.0)))
+    )
+
+
+def _feature(
+    spec: FeatureSpec, usual: FeatureDrift, days: int, served: NDArray[np.int64] | None, due: int
+) -> FeatureShift:
+    """Compare one feature, if at least `due` rows had a value."""
+    rows = 0 if served is None else int(served.sum())
+    found = None
+    if served is not None and spec.histogram is not None and rows >= due and any(spec.histogram.counts):
+        found = distance(spec.histogram.counts, served)
+    alarm = usual.alarms[max(days, 1) - 1] if usual.alarms else None
+    return FeatureShift(
+        name=spec.name,
+        rows=rows,
+        distance=found,
+        alarm=alarm,
+        smallest_shift=usual.shift,
+        smallest_deviations=usual.deviations,
+        drifted=found is not None and alarm is not None and found > alarm,
+        reason=usual.reason,
     )
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest.drift import DAYS
 from gradus_runtime.errors import let_signals_through
 from gradus_runtime.lock import SafeLock
+from gradus_runtime.monitoring.bins import Bins
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
 
@@ -29,6 +31,10 @@ class Totals:
     Attributes:
         rows: Number of rows counted.
         features: By feature, int64 [bins]; None where the manifest has no histogram.
+        bins: The same side by side, int64 [W].
+        days: The latest complete days of rows, at most 7, int64 [W] each; none without alarm levels.
+        today: Rows since, int64 [W].
+        today_rows: How many they are.
         classes: int64 [L, C], decisions by level and class; before the confidence threshold.
         levels: int64 [L + 1], rows by the level that served; the last is the fallback.
         missing: int64 [L, G], rows that a level could not serve as they lacked something of a group.
@@ -39,6 +45,10 @@ class Totals:
 
     rows: int
     features: tuple[NDArray[np.int64] | None, ...]
+    bins: NDArray[np.int64]
+    days: tuple[NDArray[np.int64], ...]
+    today: NDArray[np.int64]
+    today_rows: int
     classes: NDArray[np.int64]
     levels: NDArray[np.int64]
     missing: NDArray[np.int64]
@@ -58,17 +68,19 @@ class DriftCounts:
 
     def __init__(self, manifest: Manifest, schema: Schema) -> None:
         count, classes = len(schema.levels), len(schema.classes)
-        self._edges = [
-            None if f.histogram is None else np.asarray(f.histogram.edges, np.float64)
-            for f in manifest.features
-        ]
+        self._bins = Bins(manifest)
+        self._rows_per_day = 0 if manifest.drift is None else manifest.drift.rows_per_day
         self._groups = [np.array(schema.columns_of(mask), np.intp) for mask in schema.groups.values()]
         self._level_groups = np.array(
             [[bool(mask & plan.mask) for mask in schema.groups.values()] for plan in schema.levels]
         )
         self.totals = Totals(
             rows=0,
-            features=tuple(None if e is None else np.zeros(len(e) + 1, np.int64) for e in self._edges),
+            features=self._bins.split(self._bins.nothing),
+            bins=self._bins.nothing,
+            days=(),
+            today=self._bins.nothing,
+            today_rows=0,
             classes=np.zeros((count, classes), np.int64),
             levels=np.zeros(count + 1, np.int64),
             missing=np.zeros((count, len(self._groups)), np.int64),
@@ -140,6 +152,10 @@ class DriftCounts:
                 self._counting = False
             return self.totals
 
+    def latest(self, totals: Totals) -> tuple[int, tuple[NDArray[np.int64] | None, ...]]:
+        """Return how many complete days of rows there are, at most 7, and their counts by feature."""
+        return len(totals.days), self._bins.split(sum(totals.days, self._bins.nothing))
+
     def after_fork(self) -> None:
         """In a forked child: make a new lock."""
         self._lock = SafeLock()
@@ -155,15 +171,9 @@ class DriftCounts:
         """Return the totals with these rows counted."""
         before = self.totals
         usable = np.isfinite(values)
-        full = bool(usable.all())
-        features: list[NDArray[np.int64] | None] = []
-        for i, (edges, counts) in enumerate(zip(self._edges, before.features, strict=True)):
-            if edges is None or counts is None:
-                features.append(None)
-                continue
-            column = values[:, i] if full else values[usable[:, i], i]
-            bins = np.searchsorted(edges, column, side="left")
-            features.append(counts + np.bincount(bins, minlength=len(counts)))
+        places = self._bins.places(values, usable)
+        counted = before.bins + self._bins.count(places)
+        days, today, today_rows = self._days(before, places)
         bottom = len(before.out)
         served = codes < bottom
         flat = codes[served].astype(np.intp) * before.classes.shape[1] + labels[served]
@@ -173,7 +183,11 @@ class DriftCounts:
         missing, out = self._steps(usable[below], codes[below])
         return Totals(
             rows=before.rows + len(values),
-            features=tuple(features),
+            features=self._bins.split(counted),
+            bins=counted,
+            days=days,
+            today=today,
+            today_rows=today_rows,
             classes=before.classes + by_class,
             levels=before.levels + np.bincount(codes, minlength=bottom + 1),
             missing=before.missing + missing,
@@ -181,6 +195,23 @@ class DriftCounts:
             confidences=before.confidences + np.bincount(bins, minlength=CONFIDENCE_BINS),
             confidence_sum=before.confidence_sum + float(confidences[served].sum(dtype=np.float64)),
         )
+
+    def _days(
+        self, before: Totals, places: NDArray[np.intp]
+    ) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.int64], int]:
+        """Cut rows into days; return the latest complete ones, the counts since, and of how many rows."""
+        days, today, filled = before.days, before.today, before.today_rows
+        if not self._rows_per_day:
+            return days, today, filled
+        start, end = 0, places.shape[1]
+        while start < end:
+            stop = min(end, start + self._rows_per_day - filled)
+            today = today + self._bins.count(places[:, start:stop])
+            filled += stop - start
+            start = stop
+            if filled == self._rows_per_day:
+                days, today, filled = (*days, today)[-DAYS:], self._bins.nothing, 0
+        return days, today, filled
 
     def _steps(
         self, usable: NDArray[np.bool_], codes: NDArray[Any]

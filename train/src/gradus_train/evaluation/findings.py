@@ -13,6 +13,7 @@ from gradus_runtime.contracts import manifest as contract
 from gradus_runtime.contracts.run_folder import Findings
 from gradus_train.data.dataset import iso_time
 from gradus_train.evaluation.details import GateLine
+from gradus_train.evaluation.drift import drift_levels
 from gradus_train.evaluation.evidence import Integers
 from gradus_train.evaluation.service import ServiceOrder
 from gradus_train.evaluation.verdict import Verdict
@@ -57,6 +58,7 @@ def findings(
         verdict=contract.Verdict(verdict.name, verdict.sentences),
         measured=span_of(measured),
         shipped=span_of(shipped),
+        drift=drift_levels(plan),
     )
 
 

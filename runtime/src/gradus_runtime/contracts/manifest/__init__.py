@@ -4,6 +4,7 @@
 format has a module that upgrades it (`format1`).
 """
 
+from gradus_runtime.contracts.manifest.drift import Drift, FeatureDrift
 from gradus_runtime.contracts.manifest.judgement import (
     VERDICTS,
     Costs,
@@ -47,7 +48,9 @@ __all__ = [
     "WHERE_GIVEN",
     "Costs",
     "DecisionPolicy",
+    "Drift",
     "DroppedMember",
+    "FeatureDrift",
     "FeatureSpec",
     "FileEntry",
     "GateResult",

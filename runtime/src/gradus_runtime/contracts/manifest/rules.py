@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gradus_runtime.contracts import features_graph, names
+from gradus_runtime.contracts.manifest.drift_rules import check_drift
 from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
 from gradus_runtime.contracts.manifest.policy_rules import check_policy
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
@@ -81,6 +82,7 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
         _dropped,
         check_order,
         check_judgement,
+        check_drift,
         check_policy,
         _features_graph,
     )

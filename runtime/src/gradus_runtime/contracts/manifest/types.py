@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.contracts.features_graph import FeaturesGraph
+from gradus_runtime.contracts.manifest.drift import Drift
 from gradus_runtime.contracts.manifest.judgement import (
     Costs,
     GateResult,
@@ -46,7 +47,7 @@ __all__ = [
 
 FORMAT_VERSION = 2
 
-WHERE_GIVEN = frozenset({"policy"})
+WHERE_GIVEN = frozenset({"drift", "policy"})
 """Keys of a manifest that are left out where they are None."""
 
 EXACT = "exact"
@@ -207,9 +208,10 @@ class Manifest:
     """The whole contract of one artifact version. Levels are in the order in which they are declared.
 
     What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
-    figures are of (`measured`), and those that the models were fitted on (`shipped`). `features_graph`
-    computes features from candles; None where they come from outside. `policy` is None for the most probable
-    class. The keys in `WHERE_GIVEN` are in the file only where they are not None.
+    figures are of (`measured`), those that the models were fitted on (`shipped`), and how much features
+    usually move (`drift`). `features_graph` computes features from candles; None where they come from
+    outside. `policy` is None for the most probable class. The keys in `WHERE_GIVEN` are in the file only
+    where they are not None.
     """
 
     format_version: int
@@ -234,6 +236,7 @@ class Manifest:
     shipped: RowSpan | None = None
     features_graph: FeaturesGraph | None = None
     policy: Policy | None = None
+    drift: Drift | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
