@@ -35,7 +35,7 @@ def boundary_rows(run: Path, base: Rows, splits: int, seed: int) -> Rows:
     random = np.random.default_rng(seed)
     parts = []
     for member in members:
-        forest = read_file(member.path, member.library).lowered
+        forest = read_file(member.path, member.library).for_rows().lowered
         if not isinstance(forest, Forest):
             raise TypeError(f"{member.name} is not a forest")
         parts.append(forest_rows(forest, base, splits // len(members), random))

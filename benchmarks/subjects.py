@@ -57,7 +57,7 @@ def facts(spec: SubjectSpec, run: Path) -> dict[str, float]:
     """Count trees and nodes."""
     trees = nodes = 0
     for member in source.members(run):
-        forest = read_file(member.path, member.library).lowered
+        forest = read_file(member.path, member.library).for_rows().lowered
         if isinstance(forest, Forest):
             trees, nodes = trees + forest.n_trees, nodes + forest.n_nodes
     return {"trees": trees, "nodes": nodes, "training_rows": RECIPES[spec.recipe].rows}

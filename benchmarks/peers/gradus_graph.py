@@ -31,7 +31,7 @@ def prepare(run: Path, folder: Path) -> None:
 
     members = []
     for member in source.members(run):
-        forest = read_file(member.path, member.library).lowered
+        forest = read_file(member.path, member.library).for_rows().lowered
         if not isinstance(forest, Forest):
             raise TypeError(f"{member.name} is not a forest")
         members.append(VotingMember(member.name, member.weight, forest, (0, 1, 2)))

@@ -13,7 +13,7 @@ def forest_and_rows():
     random = np.random.default_rng(0)
     rows = random.normal(size=(300, 4)).astype(np.float32)
     model = RandomForestClassifier(5, max_depth=5, random_state=0).fit(rows, rows[:, 0] > rows[:, 1])
-    forest = read_model(model).lowered
+    forest = read_model(model).for_rows().lowered
     assert isinstance(forest, Forest)
     return forest, rows
 

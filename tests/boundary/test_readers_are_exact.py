@@ -14,7 +14,7 @@ from gradus_convert.readers import read_model
 @pytest.mark.parametrize("name", TREES)
 def test_every_tree_ends_at_the_leaf_of_its_library(name):
     model, X = fit(name)
-    native = read_model(model)
+    native = read_model(model).for_rows()
     forest = native.lowered
     assert isinstance(forest, Forest)
     rows = np.concatenate([boundary_rows(forest, finite(X)[0]), special_rows(X), finite(X)])

@@ -113,7 +113,7 @@ def i32(*values: int) -> np.ndarray:
         ({"tree_output": i32(1)}, "Forest.tree_output: an output must be below n_outputs"),
         ({"values": np.zeros((2, 2))}, r"Forest.values: a leaf must hold 1 value\(s\)"),
         ({"values": np.array([[np.nan], [0]])}, "Forest.values: every number must be finite"),
-        ({"threshold": np.array([np.inf, 0, 0])}, "Forest.threshold: every number must be finite"),
+        ({"threshold": np.array([np.nan, 0, 0])}, "Forest.threshold: a threshold must be a number"),
         ({"scale": math.inf}, "Forest.scale: every number must be finite"),
         ({"left": i32(1, 2, 2)}, "Forest.left: a leaf must point at itself"),
         ({"right": i32(0, 1, 2)}, "Forest.right: a child must be another node"),
@@ -122,7 +122,7 @@ def i32(*values: int) -> np.ndarray:
         ({"threshold": np.array([0.5, 1, 0])}, "Forest.threshold: a leaf's threshold must be 0"),
         (
             {"feature": i32(2, -1, -1)},
-            "Forest.feature: a split's feature must be below n_features, but got 2",
+            "Forest.feature: a split's feature must be a column or a view, but got 2",
         ),
         ({"leaf": i32(-1, 0, 2)}, "Forest.leaf: it must name a leaf's row, and be -1 at a split"),
         ({"native_leaf": i32(3, 0, 2)}, "Forest.native_leaf: it must name a leaf's row"),

@@ -76,7 +76,7 @@ def boundary_rows(forest):
 def test_rows_on_a_threshold_reach_the_leaf_that_the_original_gives(tmp_path, kind, classes):
     original = model(kind, classes)
     (member,) = read_ensemble((write(tmp_path, original),)).members
-    native = read_model(member.rebuilt.model)
+    native = read_model(member.rebuilt.model).for_rows()
     X = boundary_rows(native.lowered)
     leaves = native.leaves(X, range(native.lowered.n_trees))
     if "lightgbm" in kind:

@@ -22,7 +22,7 @@ from gradus_convert.readers import read_model
 )
 def test_wrong_rows_of_a_stock_conversion_are_counted(name, wrong):
     model, X = fit(name)
-    native = read_model(model)
+    native = read_model(model).for_rows()
     rows = X if native.leaves is None else boundary_rows(native.lowered, X[0])
     opinion = third_opinion.ask("m", native, rows)
     assert (opinion.failure, opinion.rows) == ("", len(rows))

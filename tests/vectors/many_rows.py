@@ -121,14 +121,14 @@ def _expected(oracle: BitOracle, X: np.ndarray) -> np.ndarray:
 
 
 def _trained(kind: str) -> list[VotingMember]:
-    return [VotingMember("m", 1, read_model(fit(kind)[0]).lowered, (0, 1, 2))]
+    return [VotingMember("m", 1, read_model(fit(kind)[0]).for_rows().lowered, (0, 1, 2))]
 
 
 def _of_run(folder: Path) -> list[VotingMember]:
     run = run_folder.load(folder)
     (first, *_) = run.levels
     return [
-        VotingMember(m.name, m.weight, read_file(folder / m.file, m.library).lowered, m.classes)
+        VotingMember(m.name, m.weight, read_file(folder / m.file, m.library).for_rows().lowered, m.classes)
         for m in first.members
     ]
 

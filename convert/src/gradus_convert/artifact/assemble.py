@@ -109,7 +109,7 @@ def _ranges(spec: ArtifactSpec, columns: Mapping[str, npt.NDArray[np.intp]]) -> 
         for m in s.members:
             form = m.native.lowered
             if isinstance(form, Forest):
-                split = form.feature >= 0
+                split = (form.feature >= 0) & (form.feature < form.n_features) & np.isfinite(form.threshold)
                 at = columns[s.name][form.feature[split]]
                 np.minimum.at(low, at, form.threshold[split])
                 np.maximum.at(high, at, form.threshold[split])

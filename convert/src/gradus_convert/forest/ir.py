@@ -1,8 +1,9 @@
 """The Forest IR: all trees of a member as flat arrays, and the plain interpreter that says what they mean.
 
-One rule: at a split, a row goes left iff `x <= threshold`, both float32. It knows no file format and no
-target: readers lower native models into it, `gradus_convert.graphs` lowers it to ONNX, and the parity proof
-holds all three together.
+One rule: at a split, a row goes left iff `x <= threshold`, both float32. Missing values and categories keep
+to it by views: columns behind those of the row, computed from them before the walk. It knows no file format
+and no target: readers lower native models into it, `gradus_convert.graphs` lowers it to ONNX, and the parity
+proof holds all three together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
+from gradus_convert.forest.views import View, check_view, widen
 
 __all__ = [
     "VALUE_LINKS",
@@ -52,8 +54,9 @@ class Forest:
         roots: int32 [T], the root node of each tree.
         left: int32 [M], the node a row goes to iff `x <= threshold`; a leaf points at itself.
         right: int32 [M], the node it goes to otherwise; a leaf points at itself.
-        feature: int32 [M], the column a split looks at; -1 at a leaf.
-        threshold: float32 [M], finite; 0 at a leaf.
+        feature: int32 [M], the column a split looks at: below n_features one of the row, from there on
+            `views[feature - n_features]`; -1 at a leaf.
+        threshold: float32 [M], no NaN; 0 at a leaf.
         leaf: int32 [M], the row of `values` of a leaf; -1 at a split.
         values: float64 [L, K]. K is 1 where `tree_output` names the output each tree adds to, else n_outputs.
         tree_output: int32 [T], the output each tree adds to; -1 in every place for vector leaves.
@@ -65,6 +68,7 @@ class Forest:
             y abs(y). Of either: "identity".
         scale: Multiplies the summed leaf values (1 / T where trees are averaged).
         native_leaf: int64 [M], the leaf's id as the library that trained it names it; -1 at a split.
+        views: What splits look at beside the row's own columns.
     """
 
     roots: Int32
@@ -81,6 +85,7 @@ class Forest:
     link: Link
     scale: float
     native_leaf: Int64
+    views: tuple[View, ...] = ()
 
     def __post_init__(self) -> None:
         """Copy the arrays, make them read-only, and check every rule above.
@@ -105,6 +110,17 @@ class Forest:
     def n_nodes(self) -> int:
         """Number of nodes, splits and leaves together."""
         return len(self.left)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of a row and of its views together."""
+        return self.n_features + len(self.views)
+
+    @property
+    def sources(self) -> Int32:
+        """The row's column behind each of `n_columns`, int32: what a split looks at, views seen through."""
+        own = np.arange(self.n_features, dtype=np.int32)
+        return np.append(own, np.array([v.column for v in self.views], np.int32))
 
     @property
     def n_classes(self) -> int:
@@ -170,8 +186,11 @@ def _check_shapes(forest: Forest) -> None:
         "values",
         forest.values.shape,
     )
-    for name in ("values", "base", "scale", "threshold"):
+    for name in ("values", "base", "scale"):
         _require(np.isfinite(getattr(forest, name)).all(), "every number must be finite", name)
+    _require(not np.isnan(forest.threshold).any(), "a threshold must be a number", "threshold")
+    for i, view in enumerate(forest.views):
+        check_view(view, forest.n_features, f"Forest.views[{i}]")
 
 
 def _check_nodes(forest: Forest) -> None:
@@ -188,8 +207,8 @@ def _check_nodes(forest: Forest) -> None:
     _require((forest.feature[is_leaf] == -1).all(), "a leaf's feature must be -1", "feature")
     _require((forest.threshold[is_leaf] == 0).all(), "a leaf's threshold must be 0", "threshold")
     _require(
-        forest.feature.max() < forest.n_features,
-        "a split's feature must be below n_features",
+        forest.feature.max() < forest.n_columns,
+        "a split's feature must be a column or a view",
         "feature",
         int(forest.feature.max()),
     )
@@ -248,7 +267,7 @@ def interpret(forest: Forest, X: Float32) -> Interpretation:
 
     Args:
         forest: The forest.
-        X: float32 [N, n_features], finite.
+        X: float32 [N, n_features]; NaN and infinities only in columns that have views for them.
 
     Raises:
         InexactModelError: `X` has another shape or type.
@@ -283,7 +302,7 @@ class Walker:
         result = np.empty((len(X), len(roots)), np.int32)
         block = max(128, _BLOCK // len(roots))
         for start in range(0, len(X), block):
-            rows = X[start : start + block]
+            rows = self._wide(X[start : start + block])
             node = np.broadcast_to(roots, (len(rows), len(roots)))
             result[start : start + block] = self._walk(rows, node, np.arange(len(rows))[:, None])
         return result
@@ -291,7 +310,10 @@ class Walker:
     def leaf(self, X: Float32, tree: Int64) -> Int32:
         """Return the node that one tree ends at, another for each row: int32 [N]."""
         self._check(X)
-        return self._walk(X, self._forest.roots[tree], np.arange(len(X)))
+        return self._walk(self._wide(X), self._forest.roots[tree], np.arange(len(X)))
+
+    def _wide(self, X: Float32) -> Float32:
+        return widen(X, self._forest.views) if self._forest.views else X
 
     def _walk(self, X: Float32, node: Int32, row: npt.NDArray[np.intp]) -> Int32:
         cells, first = X.reshape(-1), row * X.shape[1]

@@ -1,6 +1,7 @@
-"""Native split rules as the IR's one rule: float32 thresholds u with `x <= u`, for every finite float32 x.
+"""Native split rules as the IR's one rule: float32 thresholds u with `x <= u`, for every float32 x but NaN.
 
-A threshold of -inf says that no finite x goes left; the largest float32 says that all do.
+Infinities count: a threshold of -inf has -inf alone go left, one of +inf every number, NaN says that no
+number does.
 """
 
 from __future__ import annotations
@@ -32,20 +33,22 @@ def round_down(t: npt.ArrayLike) -> Float32:
 
 
 def at_most(t: npt.ArrayLike) -> Float32:
-    """`x <= t` with t float64: u is t rounded down, +inf clipped to the largest float32.
+    """`x <= t` with t float64: u is t rounded down.
 
     scikit-learn's forests compare so: `X[i, feature] <= threshold`, float32 against float64.
     """
-    return np.minimum(round_down(t), LARGEST)
+    return round_down(t)
 
 
 def below(t: npt.ArrayLike) -> Float32:
-    """`x < t` with t float32: u is the next float32 down.
+    """`x < t` with t float32: u is the next float32 down, NaN below -inf.
 
     XGBoost compares so: `fvalue < split_cond`.
     """
+    exact = np.asarray(t, np.float32)
     with np.errstate(over="ignore", under="ignore"):
-        return np.minimum(np.nextafter(np.asarray(t, np.float32), _MINUS_INF), LARGEST)
+        down = np.nextafter(exact, _MINUS_INF)
+    return np.where(np.isneginf(exact), np.float32(np.nan), down)
 
 
 def at_most_with_zero_band(t: npt.ArrayLike) -> Float32:

@@ -26,6 +26,7 @@ from gradus_convert.graphs.plan import column_order, plan_sums
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
+from gradus_convert.graphs.views import emit_rows, plan_rows
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
@@ -55,7 +56,8 @@ def build_level(
 ) -> LevelGraph:
     """Compile the members of a level into one graph. The same arguments give the same bytes.
 
-    For every row of finite float32 each tree ends at the leaf that `ir.leaves` gives; `probabilities` and
+    For every row that the forests have views for (finite float32 where they have none) each tree ends at the
+    leaf that `ir.leaves` gives, as the trees look at the row widened by its views; `probabilities` and
     `label` are those of `vote.emit_vote` on the members' probabilities. If all members are trees and the
     encoding is compact, they are computed as `exact_vote` says, and their bits are the same everywhere;
     otherwise in float32.
@@ -85,7 +87,10 @@ def build_level(
     chosen = choose([f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact)
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
-    ends = _Ends(len(feature_names), len(classes), vote, class_weights, leaves)
+    plan, bare = plan_rows([f for _, f in trees])
+    trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
+    rows = Columns(INPUT, len(feature_names)) if plan is None else emit_rows(graph, INPUT, plan)
+    ends = _Ends(rows, len(classes), vote, class_weights, leaves)
     if exact:
         result = _exact_votes(graph, [trees[i] for i in order], ends)
     else:
@@ -107,9 +112,9 @@ def build_level(
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """What goes into a level and what comes out, as `build_level` has it."""
+    """What goes into a level's walk, the rows, and what comes out, as `build_level` has it."""
 
-    n_features: int
+    rows: Columns
     n_classes: int
     vote: Vote
     class_weights: Sequence[float] | None
@@ -119,8 +124,8 @@ class _Ends:
 def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | None:
     """Write the level of `exact_vote`; return the leaves of the trees in this order, if asked for."""
     ballots = exact_ballots(trees, ends.vote)
-    plan = plan_sums([f for _, f in trees], ends.n_features, fixed=[b.fixed for b in ballots])
-    result = emit_walk(graph, INPUT, plan, leaves=ends.leaves)
+    plan = plan_sums([f for _, f in trees], ends.rows.width, fixed=[b.fixed for b in ballots])
+    result = emit_walk(graph, ends.rows.name, plan, leaves=ends.leaves)
     emit_exact_vote(
         graph,
         result.sums,
@@ -142,9 +147,11 @@ def _float_votes(
     ballots = [Ballot(f.link, f.n_outputs, m.weight, m.classes) for m, f in trees]
     if forests:
         if encoding == "compact":
-            result = emit_sums(graph, INPUT, plan_sums(forests, ends.n_features), leaves=ends.leaves)
+            plan = plan_sums(forests, ends.rows.width)
+            result = emit_sums(graph, ends.rows.name, plan, leaves=ends.leaves)
         else:
-            result = emit_tree_operators(graph, INPUT, forests, encoding=encoding, leaves=ends.leaves)
+            rows = ends.rows.name
+            result = emit_tree_operators(graph, rows, forests, encoding=encoding, leaves=ends.leaves)
         leaves, values = result.leaves, with_bases(graph, result.sums, forests)
     for i, (member, fragment) in enumerate(others):
         name = emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name)

@@ -53,7 +53,7 @@ def join(parts: Sequence[Boxes]) -> Boxes:
     )
 
 
-def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
+def boundary_boxes(forest: Forest, trees: range, limit: np.float32 = LARGEST) -> Iterator[Boxes]:
     """Boxes around thresholds: for each split, from one float32 below its threshold to one above.
 
     Every row inside reaches the split. The last column is that of the split: its interval, which has three
@@ -63,6 +63,7 @@ def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
     Args:
         forest: The forest.
         trees: Which of its trees.
+        limit: The largest value of a column, and the smallest with the other sign.
 
     Yields:
         The boxes of one depth after the other.
@@ -70,7 +71,7 @@ def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
     tree = np.array(trees, np.int64)
     nodes = forest.roots[tree]
     path = np.zeros((len(nodes), 0), np.int64)
-    low = np.full((len(nodes), forest.n_features), -LARGEST, np.float32)
+    low = np.full((len(nodes), forest.n_features), -limit, np.float32)
     high = -low
     while len(nodes):
         split = forest.feature[nodes] >= 0
@@ -90,7 +91,7 @@ def boundary_boxes(forest: Forest, trees: range) -> Iterator[Boxes]:
         left[rows, column] = np.minimum(left[rows, column], at)
         right[rows, column] = np.maximum(right[rows, column], above)
         goes_left = low[rows, column] <= left[rows, column]
-        goes_right = right[rows, column] <= high[rows, column]
+        goes_right = (right[rows, column] <= high[rows, column]) & (at < _INFINITY)
         nodes = np.concatenate([forest.left[nodes[goes_left]], forest.right[nodes[goes_right]]])
         tree = np.concatenate([tree[goes_left], tree[goes_right]])
         path = np.concatenate([path[goes_left], path[goes_right]])

@@ -3,22 +3,31 @@
 On given rows all three are asked for all trees. On thresholds the proof goes in two steps, each on rows of
 its own: the library against the interpreter on rows made for one round of trees; the interpreter against the
 graph on rows that serve many trees at once.
+
+Where forests look at views of the row, the second step cuts the graph at the widened rows: its first part is
+held to the views, value by value, at all values that matter to a column; its second part walks widened rows,
+whose columns are then independent of each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest, Walker
-from gradus_convert.parity.boxes import Boxes, boundary_boxes, fill
+from gradus_convert.graphs.views import ROWS, RowPlan, plan_rows
+from gradus_convert.parity.bits import different_bits
+from gradus_convert.parity.boxes import LARGEST, Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.parity.findings import Findings
 from gradus_convert.parity.packing import Packed, pack
+from gradus_convert.parity.parts import views_part, walk_part
+from gradus_convert.parity.regions import Domain, atoms_of, critical_values, rows_at_splits
 from gradus_convert.readers.native import NativeModel
 
 __all__ = ["ProvenForest", "check_boundaries", "check_rows", "check_single_rows"]
@@ -27,6 +36,9 @@ LEAVES = "leaves"
 _NODES = 2048
 _POOL = 8192
 _AHEAD = 64
+_SAMPLE, _EACH = 4096, 4
+"""How many nodes, of all, have rows that are kept, and the rows of each that go without."""
+_SINGLE = 64
 
 Float32 = npt.NDArray[np.float32]
 
@@ -76,19 +88,49 @@ def check_single_rows(
 
 
 def check_boundaries(
-    members: Sequence[ProvenForest], graph: Compiled, source: Float32, findings: Findings
+    members: Sequence[ProvenForest],
+    graph: Compiled,
+    source: Float32,
+    findings: Findings,
+    *,
+    model_bytes: bytes,
+    domain: Domain,
 ) -> Float32:
-    """Compare on every threshold and its neighbours.
+    """Compare on every threshold and its neighbours, and on what views make of missing values and categories.
 
     Args:
         members: Those with trees.
         graph: With the output `leaves`.
         source: float32 [R, F], finite: values for the columns that no split on the path asks for.
         findings: Added to.
+        model_bytes: The graph's file.
+        domain: What rows may hold.
 
     Returns:
-        Rows that serve many trees each: float32 [N, F].
+        Rows that serve many trees each, or a sample of all: float32 [N, F].
     """
+    plan, bare = plan_rows([m.forest for m in members])
+    if plan is None:
+        boxes = _boxes_checked_by_library(members, source, findings)
+        return _check_packed(members, graph, boxes, source, findings, LARGEST)
+    sample = _check_regions(members, source, domain, findings)
+    check_views(members, plan, model_bytes, domain)
+    wide = [replace(m, forest=forest, walker=Walker(forest)) for m, forest in zip(members, bare, strict=True)]
+    boxes = (b for m in wide for b in _boxes(m))
+    walk = Compiled(walk_part(model_bytes))
+    _check_packed(wide, walk, boxes, plan.of(source), findings, np.float32(np.inf))
+    return sample
+
+
+def _check_packed(
+    members: Sequence[ProvenForest],
+    graph: Compiled,
+    boxes: Iterator[Boxes],
+    source: Float32,
+    findings: Findings,
+    limit: np.float32,
+) -> Float32:
+    """Compare interpreter and graph on rows that serve many boxes each; return the rows."""
 
     def compiled(part: Packed) -> npt.NDArray[np.generic]:
         (leaves,) = graph.run(part.rows, LEAVES)
@@ -96,9 +138,8 @@ def check_boundaries(
 
     nodes = sum(m.forest.n_nodes for m in members)
     pool = min(_POOL, nodes // 40)
-    boxes = _boxes_checked_by_library(members, source, findings)
     packed = [source[:0]]
-    for part, nodes_found in ahead(compiled, pack(boxes, source, pool), _AHEAD):
+    for part, nodes_found in ahead(compiled, pack(boxes, source, pool, limit=limit), _AHEAD):
         packed.append(part.rows)
         for m in members:
             mine = (m.first <= part.tree) & (part.tree < m.first + m.forest.n_trees)
@@ -107,6 +148,84 @@ def check_boundaries(
             theirs = _ids(m, nodes_found[mine])
             findings.compare(ours, theirs, number, member=m.name, who="interpreter against graph")
     return np.concatenate(packed)
+
+
+def _check_regions(
+    members: Sequence[ProvenForest], source: Float32, domain: Domain, findings: Findings
+) -> Float32:
+    """Compare library and interpreter at every split, missing values and categories included.
+
+    Returns:
+        Some of the rows, from all over: float32 [N, F].
+    """
+    kept, nodes = [source[:0]], sum(m.forest.n_nodes for m in members)
+    step = 1 + nodes // _SAMPLE
+    for m in members:
+        atoms = atoms_of(m.forest, domain)
+        for trees in _chunks(m):
+            rows = [source[:0], *rows_at_splits(m.forest, trees, atoms, source)]
+            X = np.concatenate(rows)
+            findings.boundary_rows += len(X)
+            _compare_library(m, trees, X, findings)
+            kept.append(X[:: step * _EACH])
+    return np.concatenate(kept)
+
+
+class _Columns(NamedTuple):
+    """The values at which the views of each column of a row are tried."""
+
+    values: list[Float32]
+
+    def rows(self) -> Float32:
+        """Rows with every value in its column, others in turn: float32 [N, F]."""
+        longest = max(len(v) for v in self.values)
+        places = np.arange(longest)
+        return np.stack([v[places % len(v)] for v in self.values], axis=1)
+
+
+def check_views(members: Sequence[ProvenForest], plan: RowPlan, model_bytes: bytes, domain: Domain) -> None:
+    """Hold the first part of a graph to what the views are, to the bit, at all values that matter.
+
+    Raises:
+        ParityError: A number of a widened row differs.
+    """
+    found: list[list[Float32]] = [[np.array([0.0, 1.0], np.float32)] for _ in range(plan.n_features)]
+    for m in members:
+        forest, sources = m.forest, m.forest.sources
+        for column, values in enumerate(critical_values(forest, domain)):
+            found[column].append(values)
+        split = forest.feature >= 0
+        at = sources[forest.feature[split]]
+        for column in np.unique(at).tolist():
+            here = np.unique(forest.threshold[split][at == column])
+            with np.errstate(over="ignore", under="ignore"):
+                near = [np.nextafter(here, np.float32(way)) for way in (-np.inf, np.inf)]
+            values = np.concatenate([here, *near])
+            found[column].append(values if domain.infinite[column] else values[np.isfinite(values)])
+    rows = _Columns([np.concatenate(v) for v in found]).rows()
+    graph = Compiled(views_part(model_bytes))
+    _compare_rows(plan, graph, rows, len(rows))
+    _compare_rows(plan, graph, rows[:: 1 + len(rows) // _SINGLE], 1)
+
+
+def _compare_rows(plan: RowPlan, graph: Compiled, X: Float32, block: int) -> None:
+    expected = plan.of(X)
+    (said,) = graph.run(X, ROWS, block=block)
+    if different_bits(expected, said):
+        same = np.asarray(said, np.float32).view(np.uint32) == expected.view(np.uint32)
+        raise ParityError(
+            "every view of a row must be what it is defined as, to the bit",
+            place=f"graph: {ROWS}, column {int(np.flatnonzero(~same.all(axis=0))[0])}",
+            value=f"{int((~same).sum())} of {same.size} differ",
+            hint="Report it, with the model and the version of onnxruntime.",
+        )
+
+
+def _boxes(member: ProvenForest) -> Iterator[Boxes]:
+    """The boxes of a member in the widened row, which may be infinite; trees are counted over all members."""
+    for trees in _chunks(member):
+        for b in boundary_boxes(member.forest, trees, np.float32(np.inf)):
+            yield replace(b, trees=b.trees + member.first)
 
 
 def _boxes_checked_by_library(
@@ -148,6 +267,10 @@ def _check_library(
         return
     X = np.concatenate([fill(b, source) for b in boxes])
     findings.boundary_rows += len(X)
+    _compare_library(member, trees, X, findings)
+
+
+def _compare_library(member: ProvenForest, trees: range, X: Float32, findings: Findings) -> None:
     said = _native(member, X, trees)
     ours = member.forest.native_leaf[member.walker.leaves(X, trees)]
     findings.compare(said, ours, np.array(trees), member=member.name, who="library against interpreter")

@@ -38,7 +38,13 @@ class Packed:
     tree: Int64
 
 
-def pack(parts: Iterable[Boxes], source: Float32, pool: int = 8192, seed: int = 0) -> Iterator[Packed]:
+def pack(
+    parts: Iterable[Boxes],
+    source: Float32,
+    pool: int = 8192,
+    seed: int = 0,
+    limit: np.float32 = LARGEST,
+) -> Iterator[Packed]:
     """Make rows so that every box has one inside for each value of its last column.
 
     Boxes are intersected greedily: each tries some partners in a pool and joins the first where the last
@@ -50,8 +56,9 @@ def pack(parts: Iterable[Boxes], source: Float32, pool: int = 8192, seed: int = 
         source: float32 [R, F], finite: values for the columns that no box bounds.
         pool: How many intersections are open to further boxes at a time; at least 64 are.
         seed: Of the choice of partners.
+        limit: As for the boxes.
     """
-    open_ = _Pool(source, max(_SMALLEST_POOL, pool), seed)
+    open_ = _Pool(source, max(_SMALLEST_POOL, pool), seed, limit)
     for boxes in _in_batches(parts, open_.batch):
         yield from open_.place(boxes)
     yield from open_.flush(np.arange(open_.size))
@@ -80,10 +87,10 @@ def _cut(boxes: Boxes, most: int) -> Iterator[Boxes]:
 class _Pool:
     """Intersections: what is left of each column after the boxes that have joined."""
 
-    def __init__(self, source: Float32, size: int, seed: int) -> None:
-        self.size, self.batch = size, size // 4
+    def __init__(self, source: Float32, size: int, seed: int, limit: np.float32) -> None:
+        self.size, self.batch, self._limit = size, size // 4, limit
         self._source, self._random = source, np.random.default_rng(seed)
-        self._low = np.full((size, source.shape[1]), -LARGEST, np.float32)
+        self._low = np.full((size, source.shape[1]), -limit, np.float32)
         self._high = -self._low
         self._pinned = np.zeros((size, source.shape[1]), bool)
         self._count = np.zeros(size, np.int64)
@@ -108,7 +115,7 @@ class _Pool:
         used = which[self._count[which] > 0]
         for start in range(0, len(used), _ROWS):
             yield self._packed(used[start : start + _ROWS])
-        self._low[which], self._high[which] = -LARGEST, LARGEST
+        self._low[which], self._high[which] = -self._limit, self._limit
         self._pinned[which], self._count[which] = False, 0
         self._from[which] = self._next + np.arange(len(which))
         self._next += len(which)

@@ -17,15 +17,19 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
-from gradus_convert.forest.rounding import at_most_with_zero_band
+from gradus_convert.forest.rounding import at_most, at_most_with_zero_band
+from gradus_convert.forest.views import LEFT_OF, CategoryView, FilledView, ViewTable
 from gradus_convert.readers.native import NativeModel, Predicts, Task
-from gradus_convert.readers.trees import NodeTable, assemble
+from gradus_convert.readers.trees import NodeTable, assemble, default_sides
 from gradus_runtime.errors import DataError
 
 __all__ = ["read", "read_file"]
 
 _CATEGORICAL = 1
-_MISSING_IS_ZERO = 1
+_DEFAULT_LEFT = 2
+_NO_MISSING, _ZERO_MISSING, _NAN_MISSING = 0, 1, 2
+_ZERO_BAND = float(np.float32(1e-35))
+_MOST_CATEGORIES = 1 << 20
 
 
 def read_file(path: Path) -> NativeModel:
@@ -73,6 +77,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         ids = predict(X, start_iteration=rounds.start, num_iteration=len(rounds), pred_leaf=True)
         return ids.astype(np.int64).reshape(len(X), len(trees))
 
+    everywhere = np.ones(forest.n_features, np.bool_)
     return NativeModel(
         "lightgbm",
         model,
@@ -88,6 +93,8 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         margins=margins,
         margin_scale=forest.scale,
         feature_names=_given_names(booster.feature_name()),
+        missing=everywhere,
+        infinite=everywhere,
     )
 
 
@@ -117,15 +124,19 @@ def _forest(text: str, head: _Head, place: str) -> Forest:
     start, *blocks = text.split("\nTree=")
     header = _fields(start)
     per_iteration = int(header["num_tree_per_iteration"])
-    trees = [_tree(_fields(b), i % per_iteration, f"{place}: tree {i}") for i, b in enumerate(blocks)]
+    n_features = int(header["max_feature_idx"]) + 1
+    table = ViewTable(n_features)
+    trees = [_tree(_fields(b), i % per_iteration, table, f"{place}: tree {i}") for i, b in enumerate(blocks)]
     averaged = "average_output" in header
     return assemble(
         trees,
         base=np.zeros(per_iteration),
-        n_features=int(header["max_feature_idx"]) + 1,
+        n_features=n_features,
         n_outputs=per_iteration,
         link=head.link,
         scale=head.sigmoid * (per_iteration / len(trees) if averaged and trees else 1.0),
+        views=table.views,
+        infinite=np.ones(n_features, np.bool_),
     )
 
 
@@ -170,7 +181,7 @@ def _head(objective: str, place: str) -> _Head:
     )
 
 
-def _tree(fields: dict[str, str], output: int, place: str) -> NodeTable:
+def _tree(fields: dict[str, str], output: int, table: ViewTable, place: str) -> NodeTable:
     if fields.get("is_linear", "0") != "0":
         raise InexactModelError(
             "leaves must be constants", place=place, value="linear_tree", hint="Train with linear_tree=False."
@@ -181,38 +192,73 @@ def _tree(fields: dict[str, str], output: int, place: str) -> NodeTable:
     def column(key: str, dtype: type) -> npt.NDArray[Any]:
         return np.array(fields[key].split(), dtype=dtype)[:n_splits]
 
-    kind = column("decision_type", np.int64)
-    if int(fields.get("num_cat", "0")) or (kind & _CATEGORICAL).any():
-        raise InexactModelError(
-            "splits must compare numbers",
-            place=place,
-            value="categorical split",
-            hint="Train without categorical_feature: encode categories as numbers.",
-        )
-    if ((kind >> 2) & 3 == _MISSING_IS_ZERO).any():
-        raise InexactModelError(
-            "zero must be a number like others",
-            place=place,
-            value="zero_as_missing",
-            hint="Train with zero_as_missing=False.",
-        )
     leaves = np.arange(n_leaves)
     child = {
         key: np.where(c >= 0, c, n_splits - c - 1)
         for key in ("left_child", "right_child")
         for c in (column(key, np.int64),)
     }
+    kind, feature = column("decision_type", np.int64), column("split_feature", np.int64)
+    bounds = column("threshold", np.float64)
+    seen, threshold = _numeric(table, feature, bounds, kind)
+    for i in np.flatnonzero(kind & _CATEGORICAL):
+        seen[i] = table.column(_category(fields, int(feature[i]), int(bounds[i]), place))
+        threshold[i] = LEFT_OF
     pad = np.zeros(n_leaves, np.int64)
     return NodeTable(
         left=np.concatenate([child["left_child"], pad]),
         right=np.concatenate([child["right_child"], pad]),
-        feature=np.concatenate([column("split_feature", np.int64), pad - 1]),
-        threshold=np.concatenate(
-            [at_most_with_zero_band(column("threshold", np.float64)), pad.astype(np.float32)]
-        ),
+        feature=np.concatenate([seen, pad - 1]),
+        threshold=np.concatenate([threshold, pad.astype(np.float32)]),
         values=np.concatenate([np.zeros(n_splits), np.array(fields["leaf_value"].split(), np.float64)])[
             :, None
         ],
         native_leaf=np.concatenate([np.full(n_splits, -1), leaves]),
         output=output,
     )
+
+
+def _numeric(
+    table: ViewTable,
+    feature: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.float64],
+    kind: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return columns and thresholds as if every split were numeric (`Tree::NumericalDecision`).
+
+    By a split's missing type: none takes NaN for 0; zero takes NaN for 0 and sends 0 to the default side; NaN
+    sends NaN there. Every abs(x) <= 1e-35 is 0.
+    """
+    seen, threshold = np.zeros(len(feature), np.int64), at_most_with_zero_band(bounds)
+    default_left, missing = kind & _DEFAULT_LEFT != 0, (kind >> 2) & 3
+    for type_ in (_NO_MISSING, _ZERO_MISSING, _NAN_MISSING):
+        here = np.flatnonzero(missing == type_)
+        if type_ == _NO_MISSING:
+            columns, which = np.unique(feature[here], return_inverse=True)
+            seen[here] = table.columns([FilledView(c, 0.0) for c in columns.tolist()], which)
+            continue
+        band = {"low": -_ZERO_BAND, "high": _ZERO_BAND} if type_ == _ZERO_MISSING else {}
+        at = at_most(bounds[here]) if type_ == _ZERO_MISSING else threshold[here]
+        seen[here], threshold[here] = default_sides(table, feature[here], at, default_left[here], **band)
+    return seen, threshold
+
+
+def _category(fields: dict[str, str], feature: int, index: int, place: str) -> CategoryView:
+    """Return the view of a split's set (`Tree::CategoricalDecision`): its categories go left.
+
+    A category is the value without its fraction. NaN, categories below 0 and those outside go right.
+    """
+    bounds = fields["cat_boundaries"].split()
+    words = fields["cat_threshold"].split()[int(bounds[index]) : int(bounds[index + 1])]
+    bits = np.unpackbits(np.array(words, np.uint32).astype("<u4").view(np.uint8), bitorder="little")
+    members = np.flatnonzero(bits)
+    size = int(members[-1]) + 1 if len(members) else 0
+    if size > _MOST_CATEGORIES:
+        raise InexactModelError(
+            f"a category must be below {_MOST_CATEGORIES}",
+            place=place,
+            value=size - 1,
+            hint="Number the categories from 0.",
+        )
+    sides = np.concatenate([[1, 1], 1 - bits[:size], [1]])
+    return CategoryView(feature, "truncated", sides.astype(np.uint8).tobytes())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.fragment import OnnxFragment
 from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.pruning import restrict
 
 __all__ = ["NativeModel", "Predicts", "Task"]
 
@@ -41,6 +43,10 @@ class NativeModel:
         margins: Its own raw scores, of float32 [N, F]: float64 [N, n_outputs]; None where it has none.
         margin_scale: The outputs of `lowered` are such times the library's raw scores.
         feature_names: The names of its columns, where it knows any.
+        missing: bool [F], the columns whose NaN the library takes, and `lowered` too; None for no column.
+        infinite: bool [F], the columns whose infinities both take; None for no column.
+        landmarks: Numbers that the library treats in a way of its own, whatever `lowered` says of them: the
+            proof tries them in every column.
     """
 
     library: str
@@ -57,6 +63,33 @@ class NativeModel:
     margins: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]] | None = None
     margin_scale: float = 1.0
     feature_names: tuple[str, ...] | None = None
+    missing: npt.NDArray[np.bool_] | None = None
+    infinite: npt.NDArray[np.bool_] | None = None
+    landmarks: tuple[float, ...] = ()
+
+    def for_rows(self, missing: npt.NDArray[np.bool_] | None = None) -> NativeModel:
+        """Return the member for rows that are finite, but for NaN in some columns: fewer views, or none.
+
+        Args:
+            missing: bool [F], where a row may be NaN; by default nowhere.
+
+        Raises:
+            InexactModelError: The library takes no NaN there.
+        """
+        width = self.lowered.n_features
+        wanted = np.zeros(width, np.bool_) if missing is None else missing
+        able = np.zeros(width, np.bool_) if self.missing is None else self.missing
+        if (wanted & ~able).any():
+            raise InexactModelError(
+                "a column may be missing only where every member takes NaN",
+                place=self.library,
+                value=f"column {int(np.flatnonzero(wanted & ~able)[0])}",
+                hint="Leave the member out, or let the level need the column.",
+            )
+        lowered = self.lowered
+        if isinstance(lowered, Forest):
+            lowered = restrict(lowered, wanted)
+        return replace(self, lowered=lowered, missing=wanted, infinite=None)
 
     @property
     def n_classes(self) -> int:

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
+from gradus_convert.forest.pruning import Nodes, for_finite_rows, kept
+from gradus_convert.forest.views import LEFT_OF, FilledView, MissingView, View, ViewTable
 
-__all__ = ["NodeTable", "assemble", "check_classes"]
+__all__ = ["NodeTable", "assemble", "check_classes", "default_sides"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +24,7 @@ class NodeTable:
         left: int [n], child of `x <= threshold`; anything at a leaf.
         right: int [n], the other child.
         feature: int [n]; below 0 at a leaf.
-        threshold: float32 [n], no NaN; -inf where nothing goes left.
+        threshold: float32 [n]; NaN where nothing goes left.
         values: float64 [n, K], read at leaves alone.
         native_leaf: int [n], the library's name of a leaf; read at leaves alone.
         output: The output the tree adds to; -1 for vector leaves.
@@ -45,10 +47,23 @@ def assemble(
     n_outputs: int,
     link: Link,
     scale: float = 1.0,
+    views: tuple[View, ...] = (),
+    infinite: npt.NDArray[np.bool_] | None = None,
 ) -> Forest:
     """Join trees into a forest, nodes in their own order, unreachable nodes left out.
 
-    A split whose threshold is -inf, which sends every row to the right, is replaced by its right child.
+    A split that sends every row to the right is replaced by its right child: one whose threshold is NaN, and
+    in columns without infinities one whose threshold is -inf.
+
+    Args:
+        trees: At least one.
+        base: As in `Forest`.
+        n_features: As in `Forest`.
+        n_outputs: As in `Forest`.
+        link: As in `Forest`.
+        scale: As in `Forest`.
+        views: What features from n_features on name.
+        infinite: bool [n_features], where a row may be infinite; by default nowhere.
 
     Raises:
         InexactModelError: There is no tree, or the nodes break a rule of the IR.
@@ -64,57 +79,28 @@ def assemble(
     nodes = np.arange(len(feature))
     split = feature >= 0
     left, right = np.where(split, left, nodes), np.where(split, right, nodes)
-    stands_for = _skip(np.where(split & np.isneginf(threshold), right, nodes))
-    left, right, roots = stands_for[left], stands_for[right], stands_for[starts]
-    kept = _reachable(roots, left, right, split)
-    number = np.full(len(feature), -1, np.int64)
-    number[kept] = np.arange(len(kept))
-    split = split[kept]
-    row = np.where(split, -1, np.cumsum(~split) - 1)
-    native = np.concatenate([t.native_leaf for t in trees]).astype(np.int64)[kept]
-    values = np.concatenate([t.values for t in trees])[kept]
-    return Forest(
-        roots=number[roots].astype(np.int32),
-        left=number[left[kept]].astype(np.int32),
-        right=number[right[kept]].astype(np.int32),
-        feature=np.where(split, feature[kept], -1).astype(np.int32),
-        threshold=np.where(split, threshold[kept], np.float32(0)),
-        leaf=row.astype(np.int32),
-        values=values[~split],
+    whole = Nodes(starts.astype(np.int64), left, right, split)
+    tree, old = kept(whole, split & np.isnan(threshold))
+    native = np.concatenate([t.native_leaf for t in trees]).astype(np.int64)[old]
+    values = np.concatenate([t.values for t in trees])[old]
+    forest = Forest(
+        roots=tree.roots.astype(np.int32),
+        left=tree.left.astype(np.int32),
+        right=tree.right.astype(np.int32),
+        feature=np.where(tree.split, feature[old], -1).astype(np.int32),
+        threshold=np.where(tree.split, threshold[old], np.float32(0)),
+        leaf=np.where(tree.split, -1, np.cumsum(~tree.split) - 1).astype(np.int32),
+        values=values[~tree.split],
         tree_output=np.array([t.output for t in trees], np.int32),
         base=np.asarray(base, np.float64),
         n_features=n_features,
         n_outputs=n_outputs,
         link=link,
         scale=scale,
-        native_leaf=np.where(split, -1, native),
+        native_leaf=np.where(tree.split, -1, native),
+        views=views,
     )
-
-
-def _skip(stands_for: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Follow replacements to their end."""
-    while True:
-        further = stands_for[stands_for]
-        if (further == stands_for).all():
-            return stands_for
-        stands_for = further
-
-
-def _reachable(
-    roots: npt.NDArray[np.int64],
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
-    split: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.int64]:
-    """Nodes that a root leads to, in their own order."""
-    seen = np.zeros(len(split), bool)
-    frontier = roots
-    while len(frontier):
-        seen[frontier] = True
-        parents = frontier[split[frontier]]
-        frontier = np.concatenate([left[parents], right[parents]])
-        frontier = frontier[~seen[frontier]]
-    return np.flatnonzero(seen)
+    return for_finite_rows(forest, infinite)
 
 
 def check_classes(n_classes: int, place: str) -> None:
@@ -125,3 +111,39 @@ def check_classes(n_classes: int, place: str) -> None:
     """
     if n_classes < 2:
         raise InexactModelError("a classifier must have two classes or more", place=place, value=n_classes)
+
+
+def default_sides(
+    table: ViewTable,
+    feature: npt.NDArray[np.integer],
+    threshold: npt.NDArray[np.float32],
+    default_left: npt.NDArray[np.bool_],
+    *,
+    low: float = float("inf"),
+    high: float = float("-inf"),
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Send missing values of numeric splits to their side, by views.
+
+    Args:
+        table: Views are added to.
+        feature: int [n], columns of the row.
+        threshold: float32 [n]: a number goes left iff it is at most that; NaN where none does.
+        default_left: bool [n], the side of missing values.
+        low: A number from `low` to `high` is missing, too.
+        high: See `low`.
+
+    Returns:
+        The columns and thresholds of splits with the same sides for every row.
+    """
+    none_left, all_left = np.isnan(threshold), np.isposinf(threshold)
+    alone = np.where(default_left, none_left, all_left)  # NaN on one side, everything else on the other
+    at = np.where(alone, LEFT_OF, threshold)
+    keys = np.stack([feature, alone, default_left], axis=1).astype(np.int64)
+    kinds, which = np.unique(keys, axis=0, return_inverse=True)
+    views: list[View] = []
+    for column, apart, left in kinds.tolist():
+        if apart:
+            views.append(MissingView(column, 0 if left else 1, low, high))
+        else:
+            views.append(FilledView(column, float("-inf") if left else float("inf"), low, high))
+    return table.columns(views, which.reshape(-1)), at.astype(np.float32)

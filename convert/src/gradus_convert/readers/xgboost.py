@@ -7,7 +7,7 @@ Layout: XGBoost's doc/model.schema.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,9 +19,10 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
 from gradus_convert.forest.ir import probabilities as links
-from gradus_convert.forest.rounding import below
+from gradus_convert.forest.rounding import LARGEST, below
+from gradus_convert.forest.views import LEFT_OF, CategoryView, ViewTable
 from gradus_convert.readers.native import NativeModel, Predicts, Task
-from gradus_convert.readers.trees import NodeTable, assemble
+from gradus_convert.readers.trees import NodeTable, assemble, default_sides
 from gradus_runtime.errors import DataError, EnvironmentFailedError
 
 __all__ = ["import_library", "read", "read_file"]
@@ -69,22 +70,25 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     """
     import xgboost
 
-    _check_missing(model, place)
+    missing = _missing(model, place)
     booster = model.get_booster() if hasattr(model, "get_booster") else model
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     best = learner.get("attributes", {}).get("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
     objective = learner["objective"]["name"]
     head = _head(learner, objective, place)
-    forest = _forest(learner, head, rounds[1], place)
+    forest = _forest(learner, head, rounds[1], missing, place)
     per_round = forest.n_trees // (rounds[1] or booster.num_boosted_rounds())
 
     def predict(X: npt.NDArray[np.float32], **kind: bool) -> npt.NDArray[Any]:
-        return np.asarray(
-            booster.predict(
-                xgboost.DMatrix(X), iteration_range=rounds, validate_features=False, strict_shape=True, **kind
-            )
-        )
+        options = {"iteration_range": rounds, "validate_features": False, "strict_shape": True}
+        if not np.isinf(X).any():
+            return np.asarray(booster.predict(xgboost.DMatrix(X, missing=missing), **options, **kind))
+        wanted = (
+            "margin" if kind else "value"
+        )  # a DMatrix refuses infinities, the estimator's predict does not
+        said = booster.inplace_predict(X, missing=missing, predict_type=wanted, **options)
+        return np.asarray(said)
 
     def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return predict(X, output_margin=True).astype(np.float64)
@@ -97,7 +101,8 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         part = booster[trees.start // per_round : trees.stop // per_round]
-        ids = part.predict(xgboost.DMatrix(X), pred_leaf=True, validate_features=False)
+        rows = xgboost.DMatrix(_without_infinities(X, missing), missing=missing)
+        ids = part.predict(rows, pred_leaf=True, validate_features=False)
         return np.asarray(ids, np.int64).reshape(len(X), len(trees))
 
     def own_predict(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
@@ -108,6 +113,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         labels = tuple(float(k) for k in range(forest.n_outputs))
     two_of_softmax = head.link == "softmax" and head.outputs == 2  # its predict takes them for two targets
     names = booster.feature_names
+    everywhere = np.ones(forest.n_features, np.bool_)
     return NativeModel(
         "xgboost",
         model,
@@ -121,6 +127,9 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         predict=own_predict if hasattr(model, "classes_") and not two_of_softmax else None,
         margins=margins,
         feature_names=tuple(names) if names else None,
+        missing=everywhere,
+        infinite=everywhere if _takes_infinities(learner, missing) else None,
+        landmarks=() if np.isnan(missing) else (missing,),
     )
 
 
@@ -132,15 +141,39 @@ def _predicts(model: Any, head: _Head, objective: str) -> Predicts:
     return "positive" if head.link == "sigmoid" else "probabilities"
 
 
-def _check_missing(model: Any, place: str) -> None:
+def _missing(model: Any, place: str) -> float:
+    """The value that an estimator takes as missing, as well as NaN. A Booster leaves that to its DMatrix."""
     missing = getattr(model, "missing", np.nan)
-    if not np.isnan(missing):
+    if not isinstance(missing, (int, float, np.number)):
         raise InexactModelError(
-            "missing must be NaN", place=place, value=missing, hint="Train with missing=nan, the default."
+            "missing must be a number",
+            place=place,
+            value=missing,
+            hint="Train with missing=nan, the default.",
         )
+    return float(np.float32(missing))
 
 
-def _forest(learner: dict[str, Any], head: _Head, rounds: int, place: str) -> Forest:
+def _takes_infinities(learner: dict[str, Any], missing: float) -> bool:
+    """Whether infinities go where the largest numbers go, so that a DMatrix can be asked for their leaves."""
+    booster = learner["gradient_booster"]
+    trees = booster.get("gbtree", booster)["model"]["trees"]
+    conditions = (np.array(t["split_conditions"], np.float32)[_splits(t)] for t in trees)
+    return bool(np.isinf(missing)) or all((np.abs(c) < LARGEST).all() for c in conditions)
+
+
+def _splits(tree: dict[str, Any]) -> npt.NDArray[np.bool_]:
+    return np.array(tree["left_children"], np.int64) >= 0
+
+
+def _without_infinities(X: npt.NDArray[np.float32], missing: float) -> npt.NDArray[np.float32]:
+    """Return rows that a DMatrix takes, with the same leaves: no condition is beyond the largest float32."""
+    if np.isinf(missing):
+        return X
+    return np.clip(X, -LARGEST, LARGEST)
+
+
+def _forest(learner: dict[str, Any], head: _Head, rounds: int, missing: float, place: str) -> Forest:
     booster = learner["gradient_booster"]
     if booster["name"] not in {"gbtree", "dart"}:
         raise InexactModelError("the booster must be gbtree or dart", place=place, value=booster["name"])
@@ -150,16 +183,20 @@ def _forest(learner: dict[str, Any], head: _Head, rounds: int, place: str) -> Fo
     dropped = np.array(drops or [1.0] * len(model["trees"]), np.float32).astype(np.float64)
     starts = model["iteration_indptr"]
     count = starts[min(rounds, len(starts) - 1)] if rounds else len(model["trees"])
+    n_features = int(learner["learner_model_param"]["num_feature"])
+    sides = _Sides(ViewTable(n_features), missing)
     trees = [
-        _tree(model["trees"][i], float(dropped[i]), int(model["tree_info"][i]), f"{place}: tree {i}")
+        _tree(model["trees"][i], float(dropped[i]), int(model["tree_info"][i]), sides, f"{place}: tree {i}")
         for i in range(count)
     ]
     return assemble(
         trees,
         base=_base(learner, head),
-        n_features=int(learner["learner_model_param"]["num_feature"]),
+        n_features=n_features,
         n_outputs=head.outputs,
         link=head.link,
+        views=sides.table.views,
+        infinite=np.full(n_features, _takes_infinities(learner, missing)),
     )
 
 
@@ -224,7 +261,25 @@ def _logarithm(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.array([np.float32(Decimal(float(v)).ln()) for v in x], np.float32)
 
 
-def _tree(tree: dict[str, Any], weight: float, output: int, place: str) -> NodeTable:
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What the trees of a model share: the views, and the value that is missing as well as NaN."""
+
+    table: ViewTable
+    missing: float
+
+    @property
+    def low(self) -> float:
+        """As views name it."""
+        return float("inf") if np.isnan(self.missing) else self.missing
+
+    @property
+    def high(self) -> float:
+        """As views name it."""
+        return float("-inf") if np.isnan(self.missing) else self.missing
+
+
+def _tree(tree: dict[str, Any], weight: float, output: int, sides: _Sides, place: str) -> NodeTable:
     if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
         raise InexactModelError(
             "a leaf must hold one value",
@@ -232,22 +287,53 @@ def _tree(tree: dict[str, Any], weight: float, output: int, place: str) -> NodeT
             value="multi_output_tree",
             hint="Train with multi_strategy='one_output_per_tree'.",
         )
-    if any(tree.get("split_type", ())) or tree.get("categories"):
-        raise InexactModelError(
-            "splits must compare numbers",
-            place=place,
-            value="categorical split",
-            hint="Train with enable_categorical=False: encode categories as numbers.",
-        )
     left = np.array(tree["left_children"], np.int64)
     condition = np.array(tree["split_conditions"], np.float32)
+    feature = np.array(tree["split_indices"], np.int64)
+    default_left = np.array(tree["default_left"], np.int64) != 0
     is_leaf = left < 0
+    split = np.flatnonzero(~is_leaf)
+    column, threshold = np.full(len(left), -1), np.zeros(len(left), np.float32)
+    column[split], threshold[split] = default_sides(
+        sides.table,
+        feature[split],
+        below(condition[split]),
+        default_left[split],
+        low=sides.low,
+        high=sides.high,
+    )
+    for node, members in _categories(tree):
+        view = _category(int(feature[node]), members, default_left=bool(default_left[node]), sides=sides)
+        column[node], threshold[node] = sides.table.column(view), LEFT_OF
     return NodeTable(
         left=left,
         right=np.array(tree["right_children"], np.int64),
-        feature=np.where(is_leaf, -1, np.array(tree["split_indices"], np.int64)),
-        threshold=np.where(is_leaf, np.float32(0), below(condition)),
+        feature=column,
+        threshold=threshold,
         values=np.where(is_leaf, condition.astype(np.float64) * weight, 0.0)[:, None],
         native_leaf=np.arange(len(left)),
         output=output,
     )
+
+
+def _categories(tree: dict[str, Any]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """The categorical splits of a tree, and the categories that go right at each (one, if it is one-hot)."""
+    nodes = tree.get("categories_nodes", [])
+    every = np.array(tree.get("categories", []), np.int64)
+    for node, start, size in zip(
+        nodes, tree.get("categories_segments", []), tree.get("categories_sizes", []), strict=True
+    ):
+        yield int(node), every[start : start + size]
+
+
+def _category(
+    feature: int, members: npt.NDArray[np.int64], *, default_left: bool, sides: _Sides
+) -> CategoryView:
+    """Return the view of a split's set (src/common/categorical.h, `Decision`): its categories go right.
+
+    A missing value goes to the default side; a negative one, and one outside, to the left.
+    """
+    table = np.zeros(int(members.max(initial=-1)) + 4, np.uint8)
+    table[0] = not default_left
+    table[2 + members] = 1
+    return CategoryView(feature, "floored", table.tobytes(), low=sides.low, high=sides.high)
