@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.pruning import restrict
 
 FAR = np.finfo(np.float32).max
 INFINITY = np.float32(np.inf)
@@ -21,12 +22,17 @@ def after(x: np.float32, towards: np.float32) -> np.float32:
 
 
 def boundary_rows(forest: Forest, fill: np.ndarray) -> np.ndarray:
-    """For every split that a row can reach: its threshold, and the float32 above and below, on its path."""
+    """For every split that a finite row can reach: its threshold, and both float32 neighbours, on its path.
+
+    Splits on sets of categories are left out with what is below them.
+    """
+    if forest.views:
+        forest = restrict(forest, np.zeros(forest.n_features, np.bool_))
     rows: list[np.ndarray] = []
 
     def visit(node: int, low: np.ndarray, high: np.ndarray) -> None:
         column = int(forest.feature[node])
-        if column < 0:
+        if column < 0 or column >= forest.n_features:
             return
         t = forest.threshold[node]
         for value in (after(t, -INFINITY), t, after(t, INFINITY)):

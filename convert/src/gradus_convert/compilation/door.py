@@ -136,7 +136,8 @@ def _prove(native: NativeModel, build: Any, kind: ProofKind, rows: Any, place: s
     made = made_rows(form if isinstance(form, Forest) else None, form.n_features)
     if rows is not None:
         given = read_rows(rows, native.feature_names, form.n_features)
-        made = np.concatenate([given[np.isfinite(given).all(axis=1)], made])
+        absent = False if native.missing is None else np.isnan(given) & native.missing
+        made = np.concatenate([given[(np.isfinite(given) | absent).all(axis=1)], made])
     return prove_model(native, build, made, kind=kind, place=place)
 
 

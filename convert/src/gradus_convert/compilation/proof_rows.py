@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.forest.ir import Forest
+from gradus_convert.parity.regions import Domain, critical_values
 
 __all__ = ["COUNT", "made_rows"]
 
@@ -24,8 +25,11 @@ def made_rows(forest: Forest | None, width: int) -> npt.NDArray[np.float32]:
     if forest is None:
         return rows
     split = forest.feature >= 0
-    order = np.argsort(forest.feature[split], kind="stable")
-    columns, thresholds = forest.feature[split][order], forest.threshold[split][order]
+    source = forest.sources[forest.feature[split]]
+    order = np.argsort(source, kind="stable")
+    nowhere = np.zeros(width, np.bool_)
+    special = critical_values(forest, Domain(nowhere, nowhere))
+    columns, thresholds = source[order], forest.threshold[split][order]
     ends = np.searchsorted(columns, np.arange(width + 1))
     for column in range(width):
         cuts = np.unique(thresholds[ends[column] : ends[column + 1]])
@@ -36,6 +40,6 @@ def made_rows(forest: Forest | None, width: int) -> npt.NDArray[np.float32]:
             near = [np.nextafter(cuts, np.float32(way)) for way in (np.inf, -np.inf)]
             scale = max(float(np.abs(cuts.astype(np.float64)).mean()), 1e-30)
             around = random.normal(float(np.median(cuts)), scale, _SPREAD).astype(np.float32)
-        pool = np.concatenate([cuts, *near, around])
+        pool = np.concatenate([cuts, *near, around, special[column]])
         rows[:, column] = random.choice(pool[np.isfinite(pool)], COUNT)
     return rows

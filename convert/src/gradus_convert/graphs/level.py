@@ -26,7 +26,7 @@ from gradus_convert.graphs.plan import column_order, plan_sums
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
-from gradus_convert.graphs.views import emit_rows, plan_rows
+from gradus_convert.graphs.views import widened
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
@@ -87,9 +87,8 @@ def build_level(
     chosen = choose([f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact)
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
-    plan, bare = plan_rows([f for _, f in trees])
+    rows, bare = widened(graph, Columns(INPUT, len(feature_names)), [f for _, f in trees])
     trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
-    rows = Columns(INPUT, len(feature_names)) if plan is None else emit_rows(graph, INPUT, plan)
     ends = _Ends(rows, len(classes), vote, class_weights, leaves)
     if exact:
         result = _exact_votes(graph, [trees[i] for i in order], ends)

@@ -26,6 +26,7 @@ from gradus_convert.graphs.powers import PER_UNIT
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import emit_tree_operators
 from gradus_convert.graphs.types import Encoding, LevelGraph
+from gradus_convert.graphs.views import widened
 from gradus_runtime.contracts.graph import INPUT
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
 
@@ -46,8 +47,9 @@ def build_values(
 ) -> LevelGraph:
     """Compile a forest of values: input `features` float32 [N, F], output `values` float32 [N, K].
 
-    For every row of finite float32 each tree ends at the leaf that `ir.leaves` gives. Values are those of
-    `exact_values` in the compact encoding; with tree operators the link of a sum in float32.
+    For every row that the forest has views for (finite float32 where it has none) each tree ends at the leaf
+    that `ir.leaves` gives. Values are those of `exact_values` in the compact encoding; with tree operators
+    the link of a sum in float32.
 
     Args:
         forest: With a link of `VALUE_LINKS`.
@@ -63,14 +65,15 @@ def build_values(
         raise InexactModelError("a link must be one of values", place="graphs.values", value=forest.link)
     chosen = choose([forest], encoding=encoding, threads=threads)
     graph, width = Graph(), forest.n_outputs
+    rows, (bare,) = widened(graph, Columns(INPUT, forest.n_features), [forest])
     if chosen == "compact":
         fixed = value_sums(forest)
-        plan = plan_sums([forest], forest.n_features, fixed=[fixed])
-        result = emit_walk(graph, INPUT, plan, leaves=leaves)
+        plan = plan_sums([bare], rows.width, fixed=[fixed])
+        result = emit_walk(graph, rows.name, plan, leaves=leaves)
         answer = _link(as_nodes(graph), graph.join(result.sums), fixed, forest.link)
         graph.op("Cast", answer, to=FLOAT, type=FLOAT, dims=["N", width], name=VALUES)
     else:
-        result = emit_tree_operators(graph, INPUT, [forest], encoding=chosen, leaves=leaves)
+        result = emit_tree_operators(graph, rows.name, [bare], encoding=chosen, leaves=leaves)
         sums = graph.join(with_bases(graph, result.sums, [forest]))
         _float_link(graph, Columns(sums, width), forest.link)
     outputs = [helper.make_tensor_value_info(VALUES, FLOAT, ["N", width])]

@@ -18,7 +18,7 @@ from gradus_convert.forest.views import CategoryView, FilledView, MissingView, R
 from gradus_convert.graphs.builder import BOOL, FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.walk_tables import WIDE_SLOTS
 
-__all__ = ["ROWS", "RowPlan", "emit_rows", "plan_rows"]
+__all__ = ["ROWS", "RowPlan", "emit_rows", "plan_rows", "widened"]
 
 ROWS = "widened_rows"
 """The name of the widened rows in a level's graph, float32 [N, W]."""
@@ -97,6 +97,21 @@ def plan_rows(forests: Sequence[Forest]) -> tuple[RowPlan | None, list[Forest]]:
 def _looked_at(forest: Forest) -> dict[int, int | View]:
     used = np.unique(forest.feature[forest.feature >= 0]).tolist()
     return {i: i if i < forest.n_features else forest.views[i - forest.n_features] for i in used}
+
+
+def widened(graph: Graph, features: Columns, forests: Sequence[Forest]) -> tuple[Columns, list[Forest]]:
+    """Write the rows that forests look at; the caller's own where they have no views.
+
+    Args:
+        graph: Written to.
+        features: The caller's rows.
+        forests: For such rows.
+
+    Returns:
+        The rows, and the forests as they look at them, without views.
+    """
+    plan, bare = plan_rows(forests)
+    return (features if plan is None else emit_rows(graph, features.name, plan)), bare
 
 
 def emit_rows(graph: Graph, features: str, plan: RowPlan) -> Columns:

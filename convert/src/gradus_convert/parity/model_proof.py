@@ -17,9 +17,9 @@ from gradus_convert.graphs.values import VALUES, exact_values, value_sums
 from gradus_convert.parity.bits import BitOracle, check_bits, whole_sums
 from gradus_convert.parity.compiled import Compiled, ahead, fewer_library_threads, slices
 from gradus_convert.parity.findings import Findings
-from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
-from gradus_convert.parity.proof import TOLERANCE, judge_leaves, some
-from gradus_convert.parity.rows import special_rows
+from gradus_convert.parity.forests import check_forests, some
+from gradus_convert.parity.leaves import ProvenForest
+from gradus_convert.parity.proof import TOLERANCE, judge_leaves
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT
@@ -82,7 +82,8 @@ def prove_model(
     Args:
         native: The model.
         build: Makes the graph, with the output `leaves` if asked. Its label is the index of a class.
-        rows: float32 [N, F], finite: rows that are not made for a threshold.
+        rows: float32 [N, F], some finite, others missing what the library lets be missing: rows that are not
+            made for a threshold.
         kind: "full" or "quick".
         place: How errors name the model.
 
@@ -102,10 +103,15 @@ def _prove(
     X = rows
     if isinstance(forest, Forest):
         proven = [ProvenForest(place, native, forest, 0, Walker(forest))]
-        graph, odd = Compiled(build(True).model_bytes), special_rows(rows)
-        check_rows(proven, graph, np.concatenate([rows, odd]), findings)
-        boundary = check_boundaries(proven, graph, rows, findings) if kind == "full" else rows[:0]
-        check_single_rows(proven, graph, some(np.concatenate([odd, boundary]), _SINGLE_SAMPLE), findings)
+        odd, boundary = check_forests(
+            proven,
+            [native],
+            build(True).model_bytes,
+            rows,
+            findings,
+            boundaries=kind == "full",
+            single=_SINGLE_SAMPLE,
+        )
         judge_leaves(findings, place)
         X = np.concatenate([rows, odd, some(boundary, _BOUNDARY_SAMPLE)])
     published = build(False)

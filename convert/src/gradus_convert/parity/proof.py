@@ -15,22 +15,20 @@ from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.bits import BitOracle, check_bits
 from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, fewer_library_threads, slices
 from gradus_convert.parity.findings import Findings
-from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
-from gradus_convert.parity.regions import Domain, critical_values
-from gradus_convert.parity.rows import special_rows
+from gradus_convert.parity.forests import check_forests, some
+from gradus_convert.parity.leaves import ProvenForest
 from gradus_convert.parity.third_opinion import ThirdOpinion, ask
 from gradus_convert.parity.votes import Ballot, native_vote
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT, Parity
 
-__all__ = ["TOLERANCE", "LevelMember", "Proof", "judge_leaves", "prove_level", "some"]
+__all__ = ["TOLERANCE", "LevelMember", "Proof", "judge_leaves", "prove_level"]
 
 TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
 _SINGLE_SAMPLE = 500
 _BITS_SAMPLE = 2_000
-_WHOLE_SAMPLE = 1_000
 _ANSWERS = 6_144
 """Rows the libraries are asked for at once: a forest of scikit-learn takes time for each tree of a call."""
 _THIRD_SAMPLE = 2_000
@@ -104,14 +102,15 @@ def _prove(
     proven = _with_trees(members)
     extra = boundary = rows[:0]
     if proven:
-        with_leaves = build(True).model_bytes
-        graph, domain = Compiled(with_leaves), _domain(members)
-        odd = special_rows(rows, _further_values(proven, domain))
-        check_rows(proven, graph, np.concatenate([rows, odd]), findings)
-        boundary = check_boundaries(proven, graph, rows, findings, model_bytes=with_leaves, domain=domain)
-        if any(m.forest.views for m in proven):
-            check_rows(proven, graph, some(boundary, _WHOLE_SAMPLE), findings)
-        check_single_rows(proven, graph, some(np.concatenate([odd, boundary]), _SINGLE_SAMPLE), findings)
+        odd, boundary = check_forests(
+            proven,
+            [m.native for m in members],
+            build(True).model_bytes,
+            rows,
+            findings,
+            boundaries=True,
+            single=_SINGLE_SAMPLE,
+        )
         if len(proven) == len(members):
             extra = np.concatenate([odd, some(boundary, _BOUNDARY_SAMPLE)])
         judge_leaves(findings, place)
@@ -144,11 +143,6 @@ def _check_bits(
     return oracle.error(leaves, said)
 
 
-def some(rows: Float32, count: int) -> Float32:
-    """Sample about `count` rows, evenly spaced."""
-    return rows[:: max(1, len(rows) // count)]
-
-
 def _parity(findings: Findings) -> Parity:
     return Parity(
         rows=findings.probability_rows,
@@ -160,23 +154,6 @@ def _parity(findings: Findings) -> Parity:
         ties=findings.ties,
         max_error=findings.max_error,
     )
-
-
-def _domain(members: Sequence[LevelMember]) -> Domain:
-    """What every member takes."""
-    width = members[0].native.lowered.n_features
-    nowhere = np.zeros(width, np.bool_)
-    missing = [nowhere if m.native.missing is None else m.native.missing for m in members]
-    infinite = [nowhere if m.native.infinite is None else m.native.infinite for m in members]
-    landmarks = tuple(dict.fromkeys(value for m in members for value in m.native.landmarks))
-    return Domain(np.logical_and.reduce(missing), np.logical_and.reduce(infinite), landmarks)
-
-
-def _further_values(proven: Sequence[ProvenForest], domain: Domain) -> list[Float32]:
-    """For each column, the values at which the views of any member differ from it."""
-    each = [critical_values(m.forest, domain) for m in proven]
-    joined = [np.concatenate(values) for values in zip(*each, strict=True)]
-    return [np.unique(values.view(np.uint32)).view(np.float32) for values in joined]
 
 
 def _with_trees(members: Sequence[LevelMember]) -> list[ProvenForest]:
