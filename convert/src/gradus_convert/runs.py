@@ -87,6 +87,7 @@ def read(
         found=_judged_without(run.found) if drop else run.found,
         dropped=tuple(dropped),
         graph=_graph(folder, run.features_graph),
+        judges_rows=True,
         remarks=(_UNMEASURED,) if drop else (),
     )
 

@@ -88,6 +88,7 @@ class Predictor(CandleCalls):
         release_after: float | None = 600.0,
         drift: bool = True,
         require: str | None = None,
+        guard: str = "step_down",
         journal: str | Path | Stream | None = None,
         journal_rows: bool = True,
         sync: str = "decision",
@@ -113,6 +114,8 @@ class Predictor(CandleCalls):
             drift: Count what `drift()` reports.
             require: The least verdict that a version must have: "moves", "direction" or "tradable". A version
                 below it, or of unknown verdict, is refused here; at a reload the old version stays.
+            guard: What comes of a value that is so far from training that it is likely in another unit:
+                "step_down": it counts as missing, and the reasons say so; "warn": the reasons say so; "off".
             journal: Where every decision of `decide` is written, a line each: a folder, which any number of
                 processes may share; "-" for standard error; or a stream of text. See docs/journal.md.
             journal_rows: Write the rows, too; False for their digests only.
@@ -145,6 +148,7 @@ class Predictor(CandleCalls):
             drift,
             strict,
             require,
+            guard,
         )
         recorder, records = None, {}
         if journal is not None or health_file is not None or metrics:

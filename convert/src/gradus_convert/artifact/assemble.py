@@ -23,6 +23,7 @@ from gradus_runtime.contracts.manifest import (
     FeatureSpec,
     FileEntry,
     Golden,
+    GuardRule,
     Level,
     Manifest,
     OrderOfService,
@@ -35,6 +36,8 @@ from gradus_runtime.errors import DataError
 __all__ = ["PROOF_ROWS", "build_artifact"]
 
 PROOF_ROWS = 10_000
+GUARD = GuardRule(price_factor=3.0, ranges=10.0)
+"""Weekly retraining on 60 to 180 days, pinned for eight weeks: no row of two markets is that far away."""
 
 Float32 = npt.NDArray[np.float32]
 
@@ -166,6 +169,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         measured=spec.found.measured,
         shipped=spec.found.shipped,
         drift=spec.found.drift,
+        guard=GUARD if spec.judges_rows else None,
         features_graph=None
         if spec.graph is None
         else candles.describe(spec.graph, tuple(s.name for s in levels)),

@@ -86,6 +86,7 @@ class ArtifactSpec:
         dropped: Members that were left out.
         found: What training found.
         graph: The features graph; None where features come from outside.
+        judges_rows: Whether the facts are of training, so that the runtime may hold rows to them.
         remarks: What a person should know of how it was made, for the card; sentences without full stops.
     """
 
@@ -106,6 +107,7 @@ class ArtifactSpec:
     dropped: tuple[DroppedMember, ...] = ()
     graph: GraphSpec | None = None
     found: Findings = NOTHING_FOUND
+    judges_rows: bool = False
     remarks: tuple[str, ...] = ()
 
 

@@ -114,8 +114,8 @@ class FeatureSpec:
     Attributes:
         name: Of the feature.
         expression: What it is computed by.
-        unit: "price", "volume", "number", a product such as "price*volume", the name of a daily series, or
-            "mixed".
+        unit: "price" of what moves with the price, "price difference" of what lies between two prices,
+            "volume", "number", a product such as "price*volume", the name of a daily series, or "mixed".
         inputs: What it depends on: columns of the bar, daily series, "calendar".
         first: Bars since the start of a segment from which on it is there, where that start is seen.
         bars: Bars that its value depends on, its own included: a tail of so many is enough.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus_runtime.routing.guard import Guard
 from gradus_runtime.routing.request import Request
 from gradus_runtime.routing.schema import Schema
 
@@ -24,6 +25,7 @@ class Context:
         blocked: Levels out of service, by index, with the reason.
         halted: Why no level serves at all, as when the artifact is too old; None if they do.
         fallback_action: The action of a row that no level serves.
+        guard: What judged the rows; None where nothing did.
     """
 
     schema: Schema
@@ -31,6 +33,7 @@ class Context:
     blocked: Mapping[int, str]
     halted: str | None
     fallback_action: str
+    guard: Guard | None = None
 
 
 def explain(
@@ -106,6 +109,7 @@ class Trace:
         missing: uint8 [n, ceil(F / 8)], bit i of a row (little-endian) stands for feature i.
         rejected: uint16 [n], masks of levels; None while no graph misbehaved.
         texts: uint16 [n], as `explain` takes `text`; None if no value is text.
+        odd: uint8 [n, ceil(F / 8)], as `missing`: what the guard found; None if it found nothing.
     """
 
     context: Context
@@ -113,10 +117,20 @@ class Trace:
     missing: NDArray[np.uint8]
     rejected: NDArray[np.uint16] | None
     texts: NDArray[np.uint16] | None = None
+    odd: NDArray[np.uint8] | None = None
 
     def reasons(self, row: int, held: str | None) -> tuple[str, ...]:
         """Return the reasons of one row."""
+        context = self.context
         missing = int.from_bytes(self.missing[row].tobytes(), "little")
         rejected = 0 if self.rejected is None else int(self.rejected[row])
         text = 0 if self.texts is None else int(self.texts[row])
-        return explain(self.context, int(self.codes[row]), missing, rejected, held, text)
+        odd = 0 if self.odd is None else int.from_bytes(self.odd[row].tobytes(), "little")
+        guard = context.guard
+        if not odd or guard is None:
+            return explain(context, int(self.codes[row]), missing, rejected, held, text)
+        if guard.takes_for_missing:
+            missing |= odd
+            context = replace(context, request=context.request.without_filling(odd))
+        why = explain(context, int(self.codes[row]), missing, rejected, held, text)
+        return (*why, guard.reason(odd))

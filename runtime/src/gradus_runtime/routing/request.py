@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,10 @@ class Request:
     first_level: int = 0
     level: str | None = None
     cutoff: float | None = None
+
+    def without_filling(self, features: int) -> Request:
+        """The same, but that these features (a mask) are not filled."""
+        return replace(self, fillable=self.fillable & ~features) if self.fillable & features else self
 
 
 def resolve(

@@ -76,6 +76,7 @@ class _Job:
         self._codes = np.full(count, self._bottom, np.uint8)
         self._missing = np.zeros((count, -(-len(schema.names) // 8)), np.uint8)
         self._rejected: NDArray[np.uint16] | None = None
+        self._odd: NDArray[np.uint8] | None = None
 
     def chunk(self, block: Float32, start: int) -> None:
         """Serve the rows `block` [n, F], which stand at `start` in the table."""
@@ -88,11 +89,15 @@ class _Job:
             missing[:, schema.columns_of(request.unavailable)] = True
             incomplete = True
         given = np.where(missing, np.float32(np.nan), block) if request.unavailable else block
+        odd = self._guarded(block, missing, start)
         if incomplete and request.fillable:
             block = block.copy()
             for i, value in request.fill.items():
                 block[missing[:, i], i] = value
                 missing[:, i] = False
+        if odd is not None:
+            missing |= odd
+            incomplete = True
         left = np.ones(len(block), bool)
         for i in range(request.first_level, request.last_level + 1):
             plan = schema.levels[i]
@@ -107,6 +112,19 @@ class _Job:
             counts.block(
                 given, self._codes[start : start + len(given)], part.argmax(axis=1), part.max(axis=1)
             )
+
+    def _guarded(self, block: Float32, missing: Mask, start: int) -> Mask | None:
+        """Note what the guard finds, and return what it takes for missing; None for nothing."""
+        guard = self._serving.guard
+        if guard is None:
+            return None
+        odd = ((block < guard.low) | (block > guard.high)) & ~missing
+        if not odd.any():
+            return None
+        if self._odd is None:
+            self._odd = np.zeros_like(self._missing)
+        self._odd[start : start + len(block)] = np.packbits(odd, axis=1, bitorder="little")
+        return odd if guard.takes_for_missing else None
 
     def _serve(self, i: int, block: Float32, able: Mask, start: int) -> Mask:
         """Score the rows `able` by level `i`; return those that it served."""
@@ -169,7 +187,12 @@ class _Job:
             ignored=rows.ignored,
             cutoffs=cutoffs,
             _trace=Trace(
-                serving.context(request, halted), self._codes, self._missing, self._rejected, rows.texts.found
+                serving.context(request, halted),
+                self._codes,
+                self._missing,
+                self._rejected,
+                rows.texts.found,
+                self._odd,
             ),
             _rules=serving.rules,
         )

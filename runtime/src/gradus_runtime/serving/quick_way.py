@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gradus_runtime.decision import Decision
 from gradus_runtime.errors import let_signals_through
 from gradus_runtime.routing.schema import Schema
@@ -54,6 +56,9 @@ class QuickWay:
             self.answer = _answer(self._serving, self._code, self._finish, order)
 
 
+_no_bounds = np.zeros(0, np.float32)
+
+
 def _no_answer(row: dict[Any, Any]) -> Decision | None:
     return None
 
@@ -77,6 +82,10 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
     plain = pick is None and not odd
     pack = struct.Struct(f"={width}f").pack_into  # "=": what becomes infinity raises
     isfinite, hypot, tolerance = math.isfinite, math.hypot, SUM_TOLERANCE
+    guard, less, greater = serving.guard, np.less, np.greater
+    low, high, unmarked = _no_bounds, _no_bounds, bytes(2 * width)
+    if guard is not None:
+        low, high = guard.low[:width], guard.high[:width]
     others_of = _others(schema, order, width) if width < len(schema.names) else None
     better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
     indices = range(len(classes))
@@ -115,6 +124,11 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
             ) as e:  # a key or value of another kind, or too large
                 let_signals_through(e)
                 return None
+            if guard is not None:
+                less(cell.features, low, cell.below)
+                greater(cell.features, high, cell.above)
+                if cell.marked() != unmarked:
+                    return None  # too far from training, perhaps: the careful way looks again
             lacking, others = 0, b""
             if others_of is not None:
                 lacking, others = others_of(row)

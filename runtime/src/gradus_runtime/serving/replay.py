@@ -133,7 +133,9 @@ def _answers(artifact: Artifact, name: str) -> Answer:
     if name not in [level.name for level in artifact.manifest.levels]:
         return lambda line: ("", "", "no such level")
     artifact.first_level = name
-    serving = ServedVersion(artifact, Settings(drift=False, release_after=None), clock=lambda: 0.0)
+    serving = ServedVersion(
+        artifact, Settings(drift=False, release_after=None, guard="off"), clock=lambda: 0.0
+    )
     decider, names = Decider(serving), serving.schema.names
 
     def answer(line: DecisionLine) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
 from gradus_runtime.policy import rules_of, window_of
+from gradus_runtime.routing.guard import guard_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
 from gradus_runtime.routing.schema import Schema, served_levels
@@ -63,6 +64,7 @@ class ServedVersion:
         candles: Computes features of candles.
         rules: Of its policy; None for the most probable class.
         window: Scores of the last bars; None where no threshold moves.
+        guard: Judges whether rows are in the units of training; None where they are not judged.
 
     Raises:
         EnvironmentFailedError: This onnxruntime may not serve it.
@@ -88,6 +90,7 @@ class ServedVersion:
         self.schema = schema = Schema(manifest, artifact.first_level)
         self.rules = rules_of(manifest)
         self.window = window_of(manifest)
+        self.guard = guard_of(manifest, settings.guard)
         self.events = Events()
         self._halt_said: str | None = None
         self.slots = tuple(
@@ -220,7 +223,8 @@ class ServedVersion:
     def context(self, request: Request, halted: str | None) -> Context:
         """Return what the reasons of a call need to know."""
         blocked = {i: slot.problem for i, slot in enumerate(self.slots) if slot.problem is not None}
-        return Context(self.schema, request, blocked, halted, self.manifest.decision.fallback_action)
+        fallback = self.manifest.decision.fallback_action
+        return Context(self.schema, request, blocked, halted, fallback, self.guard)
 
     def info(self) -> Info:
         """Describe the artifact."""

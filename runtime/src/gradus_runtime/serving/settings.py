@@ -17,6 +17,7 @@ from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
 
 __all__ = ["Settings", "check_arguments"]
 
+GUARDS = ("step_down", "warn", "off")
 MAX_THREADS = 1024
 MAX_BYTES = 1 << 50
 MAX_S = 1e12
@@ -43,6 +44,7 @@ class Settings:
     drift: bool = True
     strict: bool = False
     require: str | None = None
+    guard: str = "step_down"
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -55,6 +57,8 @@ class Settings:
         put(self, "confidence_threshold", None if threshold is None else checked_threshold(threshold))
         put(self, "max_age_days", _above_zero("max_age_days", self.max_age_days, "above 0", MAX_DAYS))
         put(self, "release_after", _above_zero("release_after", self.release_after, "above 0 seconds", MAX_S))
+        if self.guard not in GUARDS:
+            raise UsageError(f"guard must be one of {', '.join(GUARDS)}", value=self.guard)
         if self.require is not None and self.require not in VERDICTS:
             raise UsageError(f"require must be one of {', '.join(VERDICTS)}, or None", value=self.require)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradus_runtime.contracts.names import FALLBACK
@@ -82,12 +83,23 @@ class Decider:
         return self._step_down(values, texts, request)[1]
 
     def _step_down(self, values: list[float], texts: int, request: Request) -> tuple[int, Decision]:
-        """The careful way: find what is missing, and the best level that can do without it."""
+        """The careful way: find what is missing or too far from training, and who can do without it."""
+        guard = self._serving.guard
+        odd = 0 if guard is None else guard.odd(values) & ~request.unavailable
+        if guard is None or not odd:
+            return self._best_level(values, texts, request, 0)
+        taken = odd if guard.takes_for_missing else 0
+        code, decision = self._best_level(values, texts, request.without_filling(taken), taken)
+        return code, replace(decision, reasons=(*decision.reasons, guard.reason(odd)))
+
+    def _best_level(
+        self, values: list[float], texts: int, request: Request, missing: int
+    ) -> tuple[int, Decision]:
+        """Answer by the best level that can do without what is `missing` and what else the row lacks."""
         schema = self._serving.schema
         given = values
-        missing = 0
         if math.isnan(sum(values)):
-            missing = sum([1 << i for i, value in enumerate(values) if value != value])
+            missing |= sum([1 << i for i, value in enumerate(values) if value != value])
         missing_or_unavailable = missing | request.unavailable
         if request.unavailable:
             given = [math.nan if missing_or_unavailable >> i & 1 else value for i, value in enumerate(values)]

@@ -220,9 +220,14 @@ class RowBuffer:
     Attributes:
         features: float32 [F]: write the row here,
         bytes: or here, as bytes.
+        below: bool [F], room for a guard's marks,
+        above: and for more of them; `marked()` gives the bytes of both.
     """
 
-    __slots__ = ("_answer", "_bound", "_keep", "_score", "_unpack", "bytes", "features")
+    __slots__ = (
+        *("_answer", "_bound", "_keep", "_score", "_unpack"),
+        *("above", "below", "bytes", "features", "marked"),
+    )
 
     def __init__(self, session: Any, width: int, classes: int) -> None:
         features = np.zeros((1, width), np.float32)
@@ -238,6 +243,9 @@ class RowBuffer:
             self._score, self._bound = inner.run_with_iobinding, bound
         self._answer = probabilities.data.cast("B")
         self._unpack = struct.Struct(f"{classes}f").unpack_from
+        marks = np.zeros((2, width), np.bool_)
+        self.below, self.above = marks
+        self.marked = marks.tobytes
         self.features = features[0]
         self.bytes = features.data.cast("B")
 

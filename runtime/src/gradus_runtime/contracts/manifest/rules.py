@@ -84,6 +84,7 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
         check_judgement,
         check_drift,
         check_policy,
+        _guard,
         _features_graph,
     )
 
@@ -273,6 +274,15 @@ def _files(m: Manifest, need: _Need) -> None:
         need(False, "every graph, the golden rows and the golden candles must be listed", "files", name)
     for name in sorted(listed - due - {names.CARD, names.REPORT}):
         need(False, "a listed graph must belong to a level, or compute the features", "files", name)
+
+
+def _guard(m: Manifest, need: _Need) -> None:
+    if m.guard is None:
+        return
+    rule = "a factor must be above 1, and at most 1e6"
+    need(1.0 < m.guard.price_factor <= 1e6, rule, "guard.price_factor", m.guard.price_factor)
+    rule = "ranges must be above 0, and at most 1e6"
+    need(0.0 < m.guard.ranges <= 1e6, rule, "guard.ranges", m.guard.ranges)
 
 
 def _features_graph(m: Manifest, need: _Need) -> None:

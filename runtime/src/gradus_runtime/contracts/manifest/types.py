@@ -35,6 +35,7 @@ __all__ = [
     "FeatureSpec",
     "FileEntry",
     "Golden",
+    "GuardRule",
     "Histogram",
     "Level",
     "Manifest",
@@ -47,7 +48,7 @@ __all__ = [
 
 FORMAT_VERSION = 2
 
-WHERE_GIVEN = frozenset({"drift", "policy"})
+WHERE_GIVEN = frozenset({"drift", "guard", "policy"})
 """Keys of a manifest that are left out where they are None."""
 
 EXACT = "exact"
@@ -169,6 +170,20 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardRule:
+    """How far from training a value may be before it counts as one in another unit.
+
+    Attributes:
+        price_factor: A feature in the unit of the price lies between its minimum divided by this and its
+            maximum times this.
+        ranges: Any other lies within so many times (maximum - minimum) of its range.
+    """
+
+    price_factor: float
+    ranges: float
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where the models come from. Times are ISO 8601 in UTC, None if unknown; digests are SHA-256 in hex.
 
@@ -210,8 +225,8 @@ class Manifest:
     What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
     figures are of (`measured`), those that the models were fitted on (`shipped`), and how much features
     usually move (`drift`). `features_graph` computes features from candles; None where they come from
-    outside. `policy` is None for the most probable class. The keys in `WHERE_GIVEN` are in the file only
-    where they are not None.
+    outside. `policy` is None for the most probable class, `guard` where rows are not judged. The keys in
+    `WHERE_GIVEN` are in the file only where they are not None.
     """
 
     format_version: int
@@ -237,6 +252,7 @@ class Manifest:
     features_graph: FeaturesGraph | None = None
     policy: Policy | None = None
     drift: Drift | None = None
+    guard: GuardRule | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:

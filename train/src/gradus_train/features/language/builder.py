@@ -120,13 +120,13 @@ class Builder:
             if math.isfinite(value):
                 return self.constant(value)
         unit = {"Mul": a.unit * b.unit, "Div": a.unit / b.unit}.get(op, a.unit.joined(b.unit))
-        return self.make(op, (a, b), unit=unit)
+        return self.make(op, (a, b), unit=unit.at(_level(op, a, b)))
 
     def negated(self, x: Node) -> Node:
         """-x."""
         if x.op == "const":
             return self.constant(-float(x.parameters[0]))
-        return self.make("Neg", (self.number(x),), unit=x.unit)
+        return self.make("Neg", (self.number(x),), unit=x.unit.at(-x.unit.level))
 
     def larger(self, a: Node, b: Node) -> Node:
         """The larger of two values."""
@@ -257,3 +257,13 @@ def common_domain(args: Sequence[Node]) -> Domain | None:
     if any(d != domains[0] for d in domains):
         raise MixedDomainsError
     return domains[0] if domains else None
+
+
+def _level(op: str, a: Node, b: Node) -> float:
+    """How many times the column itself is in the result of an operator."""
+    one, other = (float(x.parameters[0]) if x.op == "const" else x.unit.level for x in (a, b))
+    if op in ("Mul", "Div"):
+        by = other if op == "Mul" else 1 / other if other else 0.0
+        return one * by
+    one, other = (0.0 if x.op == "const" else x.unit.level for x in (a, b))
+    return {"Add": one + other, "Sub": one - other}.get(op, min(one, other))

@@ -39,13 +39,13 @@ def signature(name: str) -> str:
 
 def _deviation(below: int) -> Callable[[Builder, Sequence[Node], Sequence[int]], Node]:
     def build(b: Builder, x: Sequence[Node], n: Sequence[int]) -> Node:
-        return b.window("deviation", x, n[0], x[0].unit, n[0] - below)
+        return b.window("deviation", x, n[0], x[0].unit.at(0.0), n[0] - below)
 
     return build
 
 
 def _mean(b: Builder, x: Sequence[Node], n: Sequence[int]) -> Node:
-    return b.arithmetic("Add", x[0], b.window("mean_offset", x, n[0], x[0].unit))
+    return b.arithmetic("Add", x[0], b.window("mean_offset", x, n[0], x[0].unit.at(0.0)))
 
 
 def _sign(b: Builder, x: Sequence[Node], n: Sequence[int]) -> Node:
@@ -61,7 +61,8 @@ def _clip(b: Builder, x: Sequence[Node], n: Sequence[int]) -> Node:
 
 def _where(b: Builder, x: Sequence[Node], n: Sequence[int]) -> Node:
     yes, no = b.number(x[1]), b.number(x[2])
-    return b.make("Where", (x[0], yes, no), unit=yes.unit.joined(no.unit))
+    unit = yes.unit.joined(no.unit).at(min(yes.unit.level, no.unit.level))
+    return b.make("Where", (x[0], yes, no), unit=unit)
 
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -82,7 +83,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "mean_offset": Function(
         ("x", "bars"),
         "mean of the last bars minus x; exactly 0 where they are equal",
-        lambda b, x, n: b.window("mean_offset", x, n[0], x[0].unit),
+        lambda b, x, n: b.window("mean_offset", x, n[0], x[0].unit.at(0.0)),
         2,
     ),
     "std": Function(("x", "bars"), "sample standard deviation; exactly 0 where flat", _deviation(1), 2),
@@ -90,7 +91,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "mean_deviation": Function(
         ("x", "bars"),
         "mean of the distances from the mean of the last bars",
-        lambda b, x, n: b.window("mean_deviation", x, n[0], x[0].unit),
+        lambda b, x, n: b.window("mean_deviation", x, n[0], x[0].unit.at(0.0)),
         2,
     ),
     "ema": Function(
