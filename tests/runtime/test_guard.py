@@ -124,9 +124,11 @@ def test_a_journal_keeps_the_values_and_is_replayed(guarded: Path, tmp_path: Pat
         bot = Predictor.open(guarded)
         assert [d.reasons for d in decided] == [bot.decide(row).reasons for row in rows]
         keeps.predict(rows, journal=True)
+    with Predictor.open(guarded, journal=tmp_path, guard="off") as unguarded:
+        unguarded.decide(rows[2])
     content = read_journal([tmp_path])
     report = replay(content.decisions, lambda version: open_artifact(guarded))
-    assert (report.replayed, report.different) == (6, 0)
+    assert (report.replayed, report.different) == (7, 0)
     values = content.decisions[1].values
     assert values is not None
     assert values[TRIO_NAMES.index("vix")] == np.float32(1e9)
