@@ -329,13 +329,16 @@ def test_a_dataframe_is_read_by_name_and_a_list_by_position() -> None:
     [
         (X[0], r"rows must be \[N, 5\], but got \(5,\)\. One row is X\[None\]"),
         (X[:, :4], r"rows must be \[N, 5\]"),
-        (np.full((1, 5), np.nan), r"X\[0, 0\]: rows must be finite, but got nan"),
+        (
+            np.full((1, 5), np.nan),
+            r"X\[0, 0\]: rows must be finite where the model takes nothing else, but got nan",
+        ),
         (np.full((1, 5), "a", object), "rows must hold numbers"),
     ],
     ids=["one row", "too narrow", "NaN", "text"],
 )
 def test_rows_that_do_not_fit_are_refused(rows: Any, message: str) -> None:
-    compiled = gradus_convert.compile(RandomForestClassifier(2).fit(X, Y), proof="off")
+    compiled = gradus_convert.compile(GradientBoostingClassifier(n_estimators=2).fit(X, Y), proof="off")
     with pytest.raises(DataError, match=message):
         compiled.predict(rows)
 

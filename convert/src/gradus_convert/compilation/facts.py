@@ -22,6 +22,8 @@ class Facts:
         n_features: Columns of a row; 0 where that is not known.
         trees: How many the model has.
         nodes: Likewise.
+        missing: By column, whether it may be NaN; None: none may.
+        infinite: By column, whether it may be infinite; None: none may.
     """
 
     source: str
@@ -32,6 +34,8 @@ class Facts:
     n_features: int
     trees: int
     nodes: int
+    missing: tuple[bool, ...] | None = None
+    infinite: tuple[bool, ...] | None = None
 
 
 def facts_of(native: NativeModel) -> Facts:
@@ -46,4 +50,6 @@ def facts_of(native: NativeModel) -> Facts:
         form.n_features,
         getattr(form, "n_trees", 0),
         getattr(form, "n_nodes", 0),
+        None if native.missing is None else tuple(native.missing.tolist()),
+        None if native.infinite is None else tuple(native.infinite.tolist()),
     )

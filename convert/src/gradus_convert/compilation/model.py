@@ -139,10 +139,19 @@ class CompiledModel:
     def _rows(self, X: Any) -> npt.NDArray[np.float32]:
         rows = read_rows(X, self.facts.feature_names, self.facts.n_features)
         bad = ~np.isfinite(rows)
+        if not bad.any():
+            return rows
+        for test, able in ((np.isnan, self.facts.missing), (np.isinf, self.facts.infinite)):
+            if able is not None:
+                bad &= ~(test(rows) & np.array(able))
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
+            value = float(rows[row, column])
             raise DataError(
-                "rows must be finite", place=f"X[{row}, {column}]", value=float(rows[row, column])
+                "rows must be finite where the model takes nothing else",
+                place=f"X[{row}, {column}]",
+                value=value,
+                hint=f"This model takes no {'NaN' if np.isnan(value) else 'infinity'} there.",
             )
         return rows
 
