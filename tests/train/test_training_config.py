@@ -21,6 +21,7 @@ def test_the_shipped_configuration_is_what_practitioners_use():
         ("xgboost", 0.4),
         ("random_forest", 0.2),
     ]
+    assert all(m.class_weight == 0 for m in config.members)  # balanced ones are worse than the priors
     assert config.members[0].parameters["n_estimators"] == 200
     assert config.members[2].parameters["max_depth"] == 12
     assert (config.split.folds, config.early_stopping.rounds) == (5, 20)
