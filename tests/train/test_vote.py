@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gradus_convert.graphs.exact_vote import LEAST_SHARE
 from gradus_train.evaluation.metrics import score
 from gradus_train.training.vote import combine, optimal_weights
 
@@ -43,4 +44,11 @@ def test_optimal_weights_have_the_least_log_loss_of_a_fine_grid():
 def test_a_useless_member_keeps_a_least_weight():
     labels = np.zeros(50, dtype=np.int64)
     sure, wrong = np.tile([1.0, 0.0], (50, 1)), np.tile([0.0, 1.0], (50, 1))
-    assert optimal_weights([sure, wrong], labels) == (1.0, 1e-6)
+    assert optimal_weights([sure, wrong], labels) == (1.0, 1e-5)
+
+
+def test_a_member_that_the_fit_gives_no_say_keeps_a_weight_that_has_an_exact_form():
+    """The bound is that of conversion; with less a run could be trained that nothing could serve."""
+    sure, wrong = np.array([[1.0, 0.0]] * 50), np.array([[0.0, 1.0]] * 50)
+    weights = optimal_weights([sure, wrong, wrong], np.zeros(50, np.int64))
+    assert min(weights) / sum(weights) >= LEAST_SHARE

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_input_arguments",
+    "add_scheduler_argument",
     "add_source_arguments",
     "chosen_levels",
     "jobs_of",
@@ -65,6 +66,16 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="number of parts trained at a time (default: the number of cores)",
+    )
+    add_scheduler_argument(parser)
+
+
+def add_scheduler_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that `open_pool` reads."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="train parts on the workers of a Dask cluster, such as tcp://host:8786, instead of here",
     )
 
 

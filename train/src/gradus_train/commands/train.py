@@ -47,6 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_train.run.folder import check_target
     from gradus_train.run.forecast import check_disk, forecast
     from gradus_train.run.run import git_commit_of, train
+    from gradus_train.training.pools import open_pool
     from gradus_train.training.progress import progress_for
 
     gates = None if args.no_gate else gating.load(args.gates)
@@ -61,17 +62,18 @@ def _run(args: argparse.Namespace) -> int:
             return int(ExitCode.DONE)
         if args.optimize:
             plan = _tuned(args, plan, progress)
-        outcome = train(
-            plan,
-            args.out,
-            jobs=jobs,
-            progress=progress,
-            resume=args.resume,
-            gates=gates,
-            pinned_store=args.store,
-            costs=costs,
-            git_commit=git_commit_of(args.config.resolve().parent),
-        )
+        with open_pool(jobs, scheduler=args.scheduler) as pool:
+            outcome = train(
+                plan,
+                args.out,
+                pool=pool,
+                progress=progress,
+                resume=args.resume,
+                gates=gates,
+                pinned_store=args.store,
+                costs=costs,
+                git_commit=git_commit_of(args.config.resolve().parent),
+            )
     print_outcome(outcome, args.out, as_json=args.json)
     return int(ExitCode.CHECK_FAILED if outcome.run.gate_passed is False else ExitCode.DONE)
 

@@ -42,6 +42,7 @@ def run_search(args: argparse.Namespace, plan: Plan, progress: Progress) -> tupl
         UsageError: An option is out of range.
     """
     from gradus_train.commands.inputs import jobs_of
+    from gradus_train.training.pools import open_pool
     from gradus_train.tuning.parameters import save
     from gradus_train.tuning.search import search
     from gradus_train.tuning.storage import open_storage
@@ -52,14 +53,16 @@ def run_search(args: argparse.Namespace, plan: Plan, progress: Progress) -> tupl
     journal = folder / "journal.log"
     if args.storage is None and not args.resume:
         journal.unlink(missing_ok=True)
-    found = search(
-        plan,
-        open_storage(args.storage or str(journal)),
-        n_trials=args.n_trials,
-        jobs=jobs_of(args),
-        progress=progress,
-        worker=args.worker,
-    )
+    with open_pool(jobs_of(args), scheduler=args.scheduler) as pool:
+        found = search(
+            plan,
+            open_storage(args.storage or str(journal)),
+            n_trials=args.n_trials,
+            jobs=pool.width,
+            progress=progress,
+            worker=args.worker,
+            pool=pool,
+        )
     save(folder / "parameters.json", found)
     return found, folder / "parameters.json"
 

@@ -22,7 +22,7 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_train.commands.inputs import add_source_arguments
+    from gradus_train.commands.inputs import add_scheduler_argument, add_source_arguments
 
     add_source_arguments(parser)
     parser.add_argument(
@@ -68,6 +68,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("walks/current"), help="folder of the walk")
     parser.add_argument("--jobs", type=int, metavar="N", help="parts trained at a time (default: the cores)")
+    add_scheduler_argument(parser)
     parser.add_argument("--verbose", action="store_true", help="show every part")
 
 
@@ -80,6 +81,7 @@ def _day(text: str) -> date:
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_train.commands.inputs import jobs_of
+    from gradus_train.training.pools import open_pool
     from gradus_train.training.progress import progress_for
     from gradus_train.walk.walk import walk
     from gradus_train.walk.weeks import weeks_between
@@ -88,16 +90,18 @@ def _run(args: argparse.Namespace) -> int:
     jobs = jobs_of(args)
     with progress_for(verbose=args.verbose) as progress:
         history, procedure = _inputs(args, progress)
-        result = walk(
-            history,
-            procedure,
-            weeks,
-            args.out,
-            require=args.require,
-            outages=_outages(args, history, procedure),
-            jobs=jobs,
-            progress=progress,
-        )
+        outages = _outages(args, history, procedure)
+        with open_pool(jobs, scheduler=args.scheduler, folder=args.out / "parts") as pool:
+            result = walk(
+                history,
+                procedure,
+                weeks,
+                args.out,
+                require=args.require,
+                outages=outages,
+                pool=pool,
+                progress=progress,
+            )
     _print(result, args.out, as_json=args.json)
     return int(ExitCode.DONE)
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from gradus_train.run.folder import check_target, write_run
 from gradus_train.training.assemble import assemble
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
+from gradus_train.training.pools import Pool, Threads
 from gradus_train.training.prepare import Plan, with_fit_up_to
 from gradus_train.training.progress import Progress, Silent
 
@@ -49,6 +50,7 @@ def train(
     git_commit: str | None = None,
     parts: PartStore | None = None,
     pinned_version: str | None = None,
+    pool: Pool | None = None,
 ) -> Outcome:
     """Train a plan and write its run folder.
 
@@ -67,6 +69,7 @@ def train(
         git_commit: For the provenance.
         parts: Where parts are kept, and found, instead of in `out`; none of them is removed.
         pinned_version: A version of that store, in place of the pinned one.
+        pool: Where parts are trained, in place of `jobs` threads; it has begun, and goes on.
 
     Raises:
         UsageError: `out` holds something else, or another process writes to it.
@@ -80,7 +83,8 @@ def train(
         if not resume and parts is None:
             store.clear()
         begun = time.perf_counter()
-        executed = execute(plan, store, jobs=jobs, progress=progress or Silent())
+        with nullcontext(pool) if pool is not None else Threads(jobs) as workers:
+            executed = execute(plan, store, pool=workers, progress=progress or Silent())
         fitted = time.perf_counter() - begun
         results = [assemble(plan, level, executed) for level in plan.levels]
         measured = measure(plan, results, gates=gates, pinned=pinned, costs=costs)

@@ -17,7 +17,7 @@ import numpy as np
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train.training.fitting import FittedPart
 
-__all__ = ["PartKey", "PartStore"]
+__all__ = ["PartKey", "PartStore", "decode_part", "encode_part"]
 
 _MAGIC = b"gradus-part/1\n"
 
@@ -40,45 +40,53 @@ class PartKey:
         return f"{self.level} {self.member} {self.fold}"
 
 
+def encode_part(part: FittedPart) -> bytes:
+    """Return a part as the bytes of its file: a digest, and arrays without any pickle."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        model=np.frombuffer(part.model, dtype=np.uint8),
+        classes=np.array(part.classes, dtype=np.int64),
+        rounds=np.int64(part.rounds),
+        probabilities=part.probabilities,
+        importances=part.importances,
+    )
+    payload = buffer.getvalue()
+    return _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+
+
+def decode_part(data: bytes) -> FittedPart | None:
+    """Return the part that bytes hold, or None where they do not verify."""
+    start = len(_MAGIC) + 65
+    payload = data[start:]
+    if data[:start] != _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n":
+        return None
+    with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+        return FittedPart(
+            model=arrays["model"].tobytes(),
+            classes=tuple(int(c) for c in arrays["classes"]),
+            rounds=int(arrays["rounds"]),
+            probabilities=arrays["probabilities"],
+            importances=arrays["importances"],
+        )
+
+
 class PartStore:
     """The folder of part files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, key: PartKey, part: FittedPart) -> None:
-        """Write a part; it is on disk when this returns."""
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            model=np.frombuffer(part.model, dtype=np.uint8),
-            classes=np.array(part.classes, dtype=np.int64),
-            rounds=np.int64(part.rounds),
-            probabilities=part.probabilities,
-            importances=part.importances,
-        )
-        payload = buffer.getvalue()
-        head = _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
-        write_whole(self.folder / key.file, head + payload)
+    def save(self, key: PartKey, data: bytes) -> None:
+        """Write a part, as `encode_part` returns it; it is on disk when this returns."""
+        write_whole(self.folder / key.file, data)
 
     def load(self, key: PartKey) -> FittedPart | None:
         """Return a part, or None where it is absent or does not verify."""
         try:
-            data = (self.folder / key.file).read_bytes()
+            return decode_part((self.folder / key.file).read_bytes())
         except FileNotFoundError:
             return None
-        start = len(_MAGIC) + 65
-        payload = data[start:]
-        if data[:start] != _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n":
-            return None
-        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-            return FittedPart(
-                model=arrays["model"].tobytes(),
-                classes=tuple(int(c) for c in arrays["classes"]),
-                rounds=int(arrays["rounds"]),
-                probabilities=arrays["probabilities"],
-                importances=arrays["importances"],
-            )
 
     def clear(self) -> None:
         """Remove all parts, and what an interrupted write left."""

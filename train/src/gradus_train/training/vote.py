@@ -13,6 +13,7 @@ __all__ = ["combine", "optimal_weights"]
 
 _STEPS = 200
 _DIGITS = 6
+_LEAST = 1e-5
 
 
 def combine(members: Sequence[Probabilities], weights: Sequence[float], kind: str) -> Probabilities:
@@ -50,8 +51,8 @@ def optimal_weights(members: Sequence[Probabilities], labels: Rows) -> tuple[flo
         labels: Class indices, int64 [N].
 
     Returns:
-        Weights that sum to 1, rounded to 6 digits; at least 1e-6 each, as a member without weight has no
-        vote.
+        Weights that sum to 1, rounded to 6 digits; at least 1e-5 each: a member without weight has no vote,
+        and one with less than 2^-18 of all has no exact form in a graph.
     """
     said: npt.NDArray[np.float64] = np.column_stack([p[np.arange(len(labels)), labels] for p in members])
     said = np.maximum(said, 1e-15)
@@ -59,4 +60,4 @@ def optimal_weights(members: Sequence[Probabilities], labels: Rows) -> tuple[flo
     for _ in range(_STEPS):
         share = said * weights
         weights = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
-    return tuple(max(round(float(w), _DIGITS), 10.0**-_DIGITS) for w in weights)
+    return tuple(max(round(float(w), _DIGITS), _LEAST) for w in weights)

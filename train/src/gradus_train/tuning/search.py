@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +15,11 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
-from threadpoolctl import threadpool_limits
 
+from gradus_runtime.contracts import strict_json
 from gradus_runtime.errors import DataError
-from gradus_train.config import MemberConfig
-from gradus_train.training.fitting import fit
+from gradus_train.config import MemberConfig, Parameters
+from gradus_train.training.pools import Pool, Threads
 from gradus_train.training.prepare import LevelPlan, Plan, Task
 from gradus_train.training.progress import Progress
 from gradus_train.tuning.parameters import Found
@@ -49,6 +50,7 @@ def search(
     jobs: int,
     progress: Progress,
     worker: int = 0,
+    pool: Pool | None = None,
 ) -> tuple[Found, ...]:
     """Search parameters of every member on every level of a plan.
 
@@ -63,6 +65,7 @@ def search(
         jobs: Studies in work at the same time.
         progress: Told of every trial.
         worker: A number that is different for each process that shares the storage.
+        pool: Where folds are fitted, in place of `jobs` threads; it has begun, and goes on.
 
     Raises:
         DataError: A level has no fold to measure on.
@@ -72,16 +75,18 @@ def search(
     stop = threading.Event()
     work = [_job(level, member) for level in plan.levels for member in plan.config.members]
     found: dict[str, Found] = {}
-    with threadpool_limits(1), ThreadPoolExecutor(jobs, initializer=threadpool_limits, initargs=(1,)) as pool:
+    own = nullcontext(pool) if pool is not None else Threads(jobs)
+    with own as fitters, ThreadPoolExecutor(jobs) as studies:
         futures = {
-            pool.submit(_study, plan, job, storage, n_trials, progress, worker, stop): job for job in work
+            studies.submit(_study, plan, job, storage, n_trials, progress, worker, stop, fitters): job
+            for job in work
         }
         try:
             for future in as_completed(futures):
                 found[futures[future].title] = future.result()
         except BaseException:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            studies.shutdown(wait=False, cancel_futures=True)
             raise
     return tuple(found[job.title] for job in work)
 
@@ -107,6 +112,7 @@ def _study(
     progress: Progress,
     worker: int,
     stop: threading.Event,
+    pool: Pool,
 ) -> Found:
     kind, given = job.member.kind, job.folds[0].recipe.parameters
     name = study_name(job.folds)
@@ -134,29 +140,22 @@ def _study(
 
     if done < n_trials and not stop.is_set():
         study.optimize(
-            lambda trial: _loss(plan, job, trial),
+            lambda trial: _loss(plan, job, trial, pool),
             n_trials=n_trials - done,
             callbacks=[told, MaxTrialsCallback(n_trials, states=_ENDED)],
         )
     return _best(study, job)
 
 
-def _loss(plan: Plan, job: _Job, trial: optuna.Trial) -> float:
+def _loss(plan: Plan, job: _Job, trial: optuna.Trial, pool: Pool) -> float:
     """Fit on each fold; return the mean log loss over the test rows of all of them."""
-    features, labels = plan.dataset.features, plan.dataset.labels
+    labels = plan.dataset.labels
     total, rows = 0.0, 0
     for step, task in enumerate(job.folds):
         if step == 0:
             parameters = suggest(trial, job.member.kind, task.recipe.parameters)
             trial.set_user_attr("parameters", parameters)
-        part = fit(
-            replace(task.recipe, parameters=parameters),
-            features[np.ix_(task.train, task.columns)],
-            labels[task.train],
-            features[np.ix_(task.measure, task.columns)],
-            len(plan.dataset.classes),
-            keep_model=False,
-        )
+        part, _ = pool.submit(plan, _with(task, parameters), _kept_nowhere).result()
         said = part.probabilities[np.arange(len(task.measure)), labels[task.measure]]
         total += float(-np.log(np.maximum(said, _SMALLEST)).sum())
         rows += len(task.measure)
@@ -164,6 +163,17 @@ def _loss(plan: Plan, job: _Job, trial: optuna.Trial) -> float:
         if step + 1 < len(job.folds) and trial.should_prune():
             raise optuna.TrialPruned
     return total / rows
+
+
+def _with(task: Task, parameters: Parameters) -> Task:
+    """Return a task with other parameters, under a digest of its own."""
+    tried = hashlib.sha256(strict_json.canonical_bytes([task.key.digest, dict(parameters)])).hexdigest()
+    recipe = replace(task.recipe, parameters=parameters)
+    return replace(task, recipe=recipe, key=replace(task.key, digest=tried))
+
+
+def _kept_nowhere(_: bytes) -> None:
+    """A trial's part is not kept."""
 
 
 def _best(study: optuna.Study, job: _Job) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from gradus_train.run.run import Outcome, train
 from gradus_train.training.parts import PartStore
 from gradus_train.training.prepare import Plan, latest_days, prepare
 from gradus_train.training.progress import Progress
+from gradus_train.walk.ahead import Ahead
 from gradus_train.walk.conversion import Converted, convert
 from gradus_train.walk.history import History
 from gradus_train.walk.weeks import Week
@@ -117,9 +119,24 @@ class Workshop:
         self._out = out
         self._parts = PartStore(out / "parts")
         self._procedure = procedure
+        self._planned: dict[str, Plan] = {}
+
+    def _begin(self, history: History, week: Week, pool: Ahead) -> None:
+        """Begin the parts of a week that do not depend on what is pinned by then."""
+        if pool.width > 1 and not (self._out / "weeks" / week.name / FILE).exists():
+            with suppress(DataError):  # `make` says it
+                plan = self._planned[week.name] = plan_of(history, week, self._procedure)
+                pool.begin(plan, self._parts)
 
     def make(
-        self, history: History, week: Week, before: Version | None, *, jobs: int, progress: Progress
+        self,
+        history: History,
+        week: Week,
+        before: Version | None,
+        *,
+        following: Week | None,
+        pool: Ahead,
+        progress: Progress,
     ) -> Version:
         """Return the version of a week.
 
@@ -127,14 +144,15 @@ class Workshop:
             history: The market.
             week: The week that it is for.
             before: The version that is pinned: gates compare with it.
-            jobs: Parts in work at the same time.
+            following: The week after it, whose parts are begun while this week's run is converted.
+            pool: Where parts are trained.
             progress: Told of every part.
 
         Raises:
             GradusError: As training and conversion.
         """
         try:
-            plan = plan_of(history, week, self._procedure)
+            plan = self._planned.pop(week.name, None) or plan_of(history, week, self._procedure)
         except DataError as e:
             return _nothing(week, str(e))
         key = self._key(plan, before)
@@ -146,7 +164,7 @@ class Workshop:
         outcome = train(
             plan,
             run,
-            jobs=jobs,
+            pool=pool,
             progress=progress,
             gates=self._procedure.gates,
             pinned_store=None if before is None else self.store,
@@ -154,6 +172,8 @@ class Workshop:
             costs=self._procedure.costs,
             parts=self._parts,
         )
+        if following is not None:
+            self._begin(history, following, pool)
         progress.say(f"{week.name}: converting")
         made = convert(run, self.store, self._procedure.artifact, week.version)
         version = _version(week, plan, outcome, made)

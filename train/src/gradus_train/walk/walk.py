@@ -15,8 +15,10 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.serving.pin_check import check_servable
 from gradus_runtime.store import Store
 from gradus_runtime.store.whole_file import write_whole
+from gradus_train.training.pools import Pool
 from gradus_train.training.progress import Progress, Silent
 from gradus_train.walk import summary
+from gradus_train.walk.ahead import Ahead
 from gradus_train.walk.answers import check_sides
 from gradus_train.walk.history import History
 from gradus_train.walk.outages import Outages
@@ -54,7 +56,7 @@ def walk(
     *,
     require: str = "integrity",
     outages: Outages | None = None,
-    jobs: int = 1,
+    pool: Pool,
     progress: Progress | None = None,
 ) -> WalkResult:
     """Replay the weekly procedure.
@@ -71,7 +73,7 @@ def walk(
         require: "integrity" pins whatever passes the integrity gates, "direction" only what also has that
             verdict, or a better one.
         outages: Groups of features that are missing.
-        jobs: Parts in work at the same time; the result does not depend on it.
+        pool: Where parts are trained; it has begun. The result does not depend on it.
         progress: Told of every part.
 
     Raises:
@@ -86,7 +88,8 @@ def walk(
     with _held(out):
         store = out / "store" / "walk"
         shop = Workshop(out, store, procedure)
-        walked = _versions(history, weeks, shop, require, jobs, told)
+        with Ahead(pool) as hands:
+            walked = _versions(history, weeks, shop, require, hands, told)
         judge = Judge(history, store, procedure.costs, outages or Outages(), seed=procedure.config.seed)
         results = _judged(weeks, walked, judge, require, told)
         result = _whole(history, procedure, weeks, results, require)
@@ -96,12 +99,19 @@ def walk(
 
 
 def _versions(
-    history: History, weeks: Sequence[Week], shop: Workshop, require: str, jobs: int, told: Progress
+    history: History, weeks: Sequence[Week], shop: Workshop, require: str, pool: Ahead, told: Progress
 ) -> _Walked:
     versions: list[Version] = []
-    for week in weeks:
+    for week, following in zip(weeks, [*weeks[1:], None], strict=True):
         serving = in_service(versions, require, "weekly")
-        version = shop.make(history, week, serving[-1] if serving else None, jobs=jobs, progress=told)
+        version = shop.make(
+            history,
+            week,
+            serving[-1] if serving else None,
+            following=following,
+            pool=pool,
+            progress=told,
+        )
         versions.append(version)
         pinned = "pinned" if version.may_serve(require) else "not pinned"
         words = version.problem or f"verdict {version.verdict}, {pinned}"
