@@ -13,7 +13,7 @@ __all__ = ["combine", "optimal_weights"]
 
 _STEPS = 200
 _DIGITS = 6
-_LEAST = 1e-5
+_LEAST = 4e-6
 
 
 def combine(members: Sequence[Probabilities], weights: Sequence[float], kind: str) -> Probabilities:
@@ -51,7 +51,7 @@ def optimal_weights(members: Sequence[Probabilities], labels: Rows) -> tuple[flo
         labels: Class indices, int64 [N].
 
     Returns:
-        Weights that sum to 1, rounded to 6 digits; at least 1e-5 each: a member without weight has no vote,
+        Weights that sum to 1, rounded to 6 digits; at least 4e-6 each: a member without weight has no vote,
         and one with less than 2^-18 of all has no exact form in a graph.
     """
     said: npt.NDArray[np.float64] = np.column_stack([p[np.arange(len(labels)), labels] for p in members])
