@@ -57,7 +57,7 @@ setup: $(STAMP) ## Create .venv with everything in it
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-package gradus-runtime --no-emit-package gradus-live --custom-compile-command 'make lock'
 lock: $(STAMP) ## Resolve the dependencies anew into requirements/*.txt; UPGRADE=NAME for one of them alone
-	@$(LOCK) $(if $(UPGRADE),--upgrade-package $(UPGRADE),--upgrade) --extra catboost --extra sql --extra notify \
+	@$(LOCK) $(if $(UPGRADE),--upgrade-package $(UPGRADE),--upgrade) --extra catboost --extra sql --extra notify --extra dask \
 	  $(PACKAGES:%=%/pyproject.toml) requirements/demo.in --group pyproject.toml:dev -o requirements/dev.txt
 	@$(LOCK) -c requirements/dev.txt $(PACKAGES:%=%/pyproject.toml) requirements/demo.in -o requirements/demo.txt
 	@$(LOCK) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
