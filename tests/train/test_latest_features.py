@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from tests.support.features import NAMES, UNBRIDGED, features
 from gradus_runtime.errors import ConfigError, DataError
 from gradus_train.features import latest_features
 
-pytestmark = pytest.mark.filterwarnings("ignore:latest_features goes:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*latest_features goes:DeprecationWarning")
 HISTORY = 4400
 
 
@@ -35,7 +36,9 @@ def whole(bars: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_it_says_that_it_goes_and_what_succeeds_it(bars: pl.DataFrame) -> None:
-    with pytest.warns(DeprecationWarning, match=r"goes in the next release.*Predictor\.decide_candles"):
+    newest = datetime.fromtimestamp(bars["timestamp"][-1] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = rf"bar that opens at {newest}\..* goes in the next release.*Predictor\.decide_candles"
+    with pytest.warns(DeprecationWarning, match=said):
         latest_features(bars[-10:], names=["close"])
 
 

@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 _OWN = (
     "predict",
+    "decide",
     "info",
     "health",
     "list",

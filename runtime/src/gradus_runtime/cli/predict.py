@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +25,7 @@ SAID = 5
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import options
+    from gradus_runtime.cli import answers, options
     from gradus_runtime.rows import files
 
     options.add_source(parser)
@@ -45,39 +43,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="copy this input column to the output (repeatable)",
     )
-    parser.add_argument(
-        "--fill",
-        action="append",
-        default=[],
-        metavar="GROUP=VALUE",
-        help="replace a group's missing values; the reasons say so",
-    )
-    parser.add_argument(
-        "--unavailable", action="append", default=[], metavar="GROUP", help="treat a group as missing"
-    )
-    parser.add_argument("--level", metavar="LEVEL", help="the only level that may serve")
-    parser.add_argument("--min-level", metavar="LEVEL", help="the lowest level that may serve")
-    parser.add_argument("--threshold", type=float, help="instead of the artifact's confidence threshold")
-    parser.add_argument(
-        "--no-confidence",
-        action="store_true",
-        help="answer with the most probable class, however low its confidence, whatever the policy",
-    )
+    answers.add_request(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.cli import options
+    from gradus_runtime.cli import answers, options
     from gradus_runtime.rows import files
 
-    write = _json_lines if args.json else _csv_lines(args.keep)
-    request: dict[str, Any] = {
-        "fill": dict(_filling(text) for text in args.fill),
-        "unavailable": args.unavailable,
-        "level": args.level,
-        "min_level": args.min_level,
-        "confidence_threshold": args.threshold,
-        "use_confidence": not args.no_confidence,
-    }
+    write = answers.json_lines if args.json else answers.csv_lines(args.keep)
+    request = answers.request_of(args)
     notes = files.Notes()
     with options.open_predictor(args, drift=False) as predictor:
         features = set(predictor.feature_names_in_.tolist())
@@ -129,60 +103,6 @@ def _say(notes: Notes, broken: int) -> None:
 
 def _warn(text: str) -> None:
     print(f"gradus predict: {text}", file=sys.stderr)
-
-
-def _filling(text: str) -> tuple[str, float]:
-    from gradus_runtime.errors import UsageError
-
-    group, _, value = text.partition("=")
-    try:
-        return group, float(value)
-    except ValueError:
-        raise UsageError("a filling must be GROUP=NUMBER", place="--fill", value=text) from None
-
-
-Write = Callable[[dict[str, Any], "Decision"], None]
-
-
-def _json_lines(kept: dict[str, Any], decision: Decision) -> None:
-    answer = {
-        "action": decision.action,
-        "call": decision.call,
-        "held": decision.held,
-        "confidence": decision.confidence,
-        "level": decision.level,
-        "probabilities": dict(decision.probabilities),
-        "reasons": decision.reasons,
-        "version": decision.version,
-    }
-    print(json.dumps(kept | answer, default=str))
-
-
-def _csv_lines(keep: list[str]) -> Write:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    started = False
-
-    def write(kept: dict[str, Any], decision: Decision) -> None:
-        nonlocal started
-        if not started:
-            started = True
-            classes = [f"p_{name}" for name in decision.probabilities]
-            writer.writerow([*keep, "action", "confidence", "level", *classes, "reasons", "call", "held"])
-        numbers = [f"{p:.6f}" for p in decision.probabilities.values()]
-        writer.writerow(
-            [
-                *kept.values(),
-                decision.action,
-                f"{decision.confidence:.6f}",
-                decision.level,
-                *numbers,
-                "; ".join(decision.reasons),
-                decision.call or "",
-                decision.held or "",
-            ]
-        )
-
-    return write
 
 
 COMMAND = Command(

@@ -24,6 +24,13 @@ class CandleCalls:
     _source: PinnedSource
     _decide: Callable[..., Decision]
 
+    @property
+    def outside_features(self) -> tuple[str, ...]:
+        """Names of the features that no graph computes: they are given beside candles, as `extra`."""
+        serving = self._active[0]
+        spec = serving.candles.spec
+        return tuple(n for n in serving.schema.names if spec is None or n not in spec.names)
+
     def features(
         self,
         candles: Any,

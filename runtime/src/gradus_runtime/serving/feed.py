@@ -96,6 +96,11 @@ class Feed:
         return _moment(times[-1]) if len(times) else None
 
     @property
+    def bar_seconds(self) -> float:
+        """Length of a bar."""
+        return self._spec.bar_ms / 1000
+
+    @property
     def bars(self) -> int:
         """How many bars are kept."""
         return len(self._state.candles.times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,9 @@ from gradus_train.ingest.table import RawTable
 
 __all__ = ["SUCCESSOR", "Table", "latest_features", "latest_of"]
 
-SUCCESSOR = "Use an artifact that carries its features: Predictor.decide_candles, or Predictor.features."
+SUCCESSOR = (
+    "Use an artifact that carries its features: gradus decide, or Predictor.decide_candles and features."
+)
 Table = pl.DataFrame | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 """Rows in time order: a polars DataFrame, columns by name, or a list of rows."""
 _MONTH_MS = 31 * 86_400_000
@@ -57,10 +60,16 @@ def latest_features(
         DataError: The rows break a rule of candles or of daily series.
         ConfigError: A name is not of a built-in feature.
     """
-    warnings.warn(f"latest_features goes in the next release. {SUCCESSOR}", DeprecationWarning, stacklevel=2)
     order, rules = builtin_order(), settings or FeatureSettings()
     table = RawTable.of(_frame(candles_tail), "candles_tail", lines=False)
     bars = candles_from_table(table, bar_ms=rules.bar_ms, timezone=timezone, stamps=stamps)
+    newest = datetime.fromtimestamp(int(bars.frame["timestamp"][-1]) / 1000, UTC)
+    warnings.warn(
+        f"Features of the bar that opens at {newest:%Y-%m-%dT%H:%M:%SZ}. "
+        f"latest_features goes in the next release. {SUCCESSOR}",
+        DeprecationWarning,
+        stacklevel=2,
+    )
     daily = None
     if macro_tail is not None:
         raw = RawTable.of(_frame(macro_tail), "macro_tail", lines=False)
