@@ -193,7 +193,7 @@ def plain_cutoffs(start: list[float], share: float, bars: list[int], scores: lis
     for bar, score in zip(bars, scores, strict=True):
         before = [s for at, s in past if at < bar][-len(start) :]
         k = max(1, int(share * len(before) + 1e-9))
-        found.append(sorted(before, reverse=True)[k - 1])
+        found.append(sorted(before, reverse=True)[k])
         if bar > past[-1][0]:
             past.append((bar, float(np.float32(score))))
     return found
@@ -255,7 +255,7 @@ def test_without_a_bar_the_threshold_stands_where_it_is(tmp_path: Path) -> None:
         assert list(bot.predict(rows()).actions) == [d.action for d in first]
         for decision in first:
             p = list(decision.probabilities.values())
-            assert decision.action == expected(MOVING, p, cutoff=float(np.float32(0.9 * 16 / 19)))[0]
+            assert decision.action == expected(MOVING, p, cutoff=float(np.float32(0.9 * 15 / 19)))[0]
 
 
 def test_a_journal_brings_the_window_back_and_replays_it(

@@ -43,6 +43,6 @@ def expected(
         for at, weight in enumerate(rule.weights):
             score = score + weight * float(probabilities[at])
         top = max(top, score)
-        if score >= rule.threshold and score >= cutoff and score > best:
+        if score >= rule.threshold and score > cutoff and score > best:
             best, action = score, rule.action
     return action, top

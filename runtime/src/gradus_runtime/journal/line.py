@@ -87,7 +87,7 @@ class DecisionLine:
         bits: The probabilities, in the order of the classes, as `bits_of` writes them.
         threshold: The confidence threshold that held; None where weak calls were not held and the policy was
             not asked.
-        cutoff: The score that the row had to reach, where the policy's threshold moves; else None.
+        cutoff: The score that the row had to be above, where the policy's threshold moves; else None.
         reasons: As `Decision.reasons`.
         fill: What the caller had missing features filled with; None where nothing.
         took: Microseconds that the answer took, without this line.

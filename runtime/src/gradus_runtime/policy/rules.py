@@ -41,7 +41,7 @@ class PolicyRules:
 
         Args:
             probabilities: By class.
-            cutoff: What a score must reach beside its own threshold.
+            cutoff: What a score must be above, beside reaching its own threshold.
 
         Returns:
             Index of the class that is answered, `HELD` where no threshold is reached; and the largest score
@@ -55,7 +55,7 @@ class PolicyRules:
                 score += weight * probability
             if score > top:
                 top = score
-            if score >= threshold and score >= least and score > best:
+            if score >= threshold and score > least and score > best:
                 label, best = index, score
         return label, top
 
@@ -88,7 +88,7 @@ class PolicyRules:
             return np.zeros(0, np.intp)
         reached = scores >= np.array([threshold for _, _, threshold in self._rules])
         if cutoffs is not None:
-            reached &= scores >= cutoffs[:, None]
+            reached &= scores > cutoffs[:, None]
         best = np.where(reached, scores, NO_CUTOFF).argmax(axis=1)
         labels = np.array([index for index, _, _ in self._rules], np.intp)[best]
         return np.where(reached.any(axis=1), labels, HELD)
@@ -112,15 +112,14 @@ class PolicyRules:
                 return f"{called} has no rule in the policy: {action}"
             weights, threshold = rules[call]
             score = math.fsum(w * p for w, p in zip(weights, probabilities, strict=True))
-            return f"{called} scores {score:.4g}, below {_least(threshold, cutoff):.4g}: {action}"
+            moves = cutoff is not None and score >= threshold
+            bound = f"not above {cutoff:.4g}" if moves else f"below {threshold:.4g}"
+            return f"{called} scores {score:.4g}, {bound}: {action}"
         weights, threshold = rules[label]
         score = math.fsum(w * p for w, p in zip(weights, probabilities, strict=True))
-        least = _least(threshold, cutoff)
-        return f"{called} is more probable, but {action} scores {score:.4g}, at least {least:.4g}: {action}"
-
-
-def _least(threshold: float, cutoff: float | None) -> float:
-    return threshold if cutoff is None else max(threshold, cutoff)
+        moves = cutoff is not None and cutoff >= threshold
+        bound = f"above {cutoff:.4g}" if moves else f"at least {threshold:.4g}"
+        return f"{called} is more probable, but {action} scores {score:.4g}, {bound}: {action}"
 
 
 def below(call: str, confidence: float, threshold: float, action: str) -> str:

@@ -1,4 +1,4 @@
-"""A threshold that moves with the scores: the last bars, and the score that a share of them reaches.
+"""A threshold that moves with the scores: the last bars, and the score that a share of them is above.
 
 The window is what decisions before it left: those of this process, those of the journal, and before them what
 training shipped. So the threshold of a bar is a function of the bars that were decided before it, and it is
@@ -21,6 +21,7 @@ __all__ = ["ScoreWindow", "count_of", "shipped_scores", "window_of"]
 
 AGAIN = 96
 """So many of the last bars get the same threshold when they are decided again."""
+_FEWEST = 2
 _BEFORE = -(1 << 62)
 """The bar of a score that training shipped: before every other."""
 
@@ -54,12 +55,12 @@ class _State:
 
     def cutoff(self, bar: int | None) -> float:
         if bar is None or bar > self.times[-1]:
-            return self.ranks[self.bars - count_of(self.share, self.bars)]
+            return self.ranks[self.bars - 1 - count_of(self.share, self.bars)]
         end = bisect_left(self.times, bar)
         before = sorted(self.scores[max(0, end - self.bars) : end])
-        if not before:  # older than all that is known
+        if len(before) < _FEWEST:  # older than all that is known
             before = self.ranks
-        return before[len(before) - count_of(self.share, len(before))]
+        return before[len(before) - 1 - count_of(self.share, len(before))]
 
     def push(self, bar: int, score: float) -> None:
         if bar <= self.times[-1]:
@@ -86,7 +87,7 @@ class ScoreWindow:
         self._lock = SafeLock()
 
     def cutoff(self, bar: int | None) -> float:
-        """Return the score that a bar must reach.
+        """Return the score that a bar must be above: the (k+1)-th largest of the window.
 
         Args:
             bar: Opening of the bar, ms since 1970 UTC: only bars before it count. None: all count.
@@ -107,7 +108,7 @@ class ScoreWindow:
             self._state = new
 
     def walk(self, bars: Sequence[int | None], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the score that each row of a table must reach, as if its rows were decided one by one.
+        """Return the score that each row of a table must be above, as if its rows were decided one by one.
 
         Nothing is added to the window.
 

@@ -32,8 +32,9 @@ class PolicyRule:
 class TrailingWindow:
     """A threshold that moves with the scores, so that about the same share of bars become calls.
 
-    The score of a row is the largest among its rules. It must also reach the k-th largest score of the last
-    `bars` bars before it, k = `share` times `bars`, at least 1.
+    The score of a row is the largest among its rules. It must also be above the (k+1)-th largest score of the
+    `bars` bars before it, k = `share` times `bars`, at least 1. A model that says the same of every row is
+    above nothing.
 
     Attributes:
         share: Of the window's bars, in (0, 0.5].
