@@ -16,7 +16,7 @@ from gradus_convert.config import ArtifactConfig
 from gradus_convert.graphs.types import Encoding
 from gradus_runtime.candles import read_golden_candles
 from gradus_runtime.contracts import feature_order, features_graph, names, npz_file, run_folder
-from gradus_runtime.contracts.manifest import DroppedMember
+from gradus_runtime.contracts.manifest import DecisionPolicy, DroppedMember, Policy
 from gradus_runtime.contracts.run_folder import Findings, Run, RunGraph, RunLevel, RunMember
 from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityError, UsageError
 
@@ -69,13 +69,15 @@ def read(
         dropped += [DroppedMember(level.name, n, "left out of training") for n in run.members_dropped]
         dropped += [DroppedMember(level.name, n, "left out at conversion") for n in sorted(set(drop))]
     report = folder / names.REPORT
+    found = _judged_without(run.found) if drop else run.found
+    decision, weaker = _decision(config, found.policy)
     return ArtifactSpec(
         name=config.name or folder.resolve().name,
         version=version,
         classes=run.classes,
         order=order,
         levels=tuple(levels),
-        decision=config.decision,
+        decision=decision,
         runtime=config.runtime,
         aliases=config.aliases,
         facts={f.name: FeatureFacts(f.minimum, f.maximum, f.histogram) for f in run.features},
@@ -84,11 +86,11 @@ def read(
         encoding=encoding,
         report=report.read_bytes() if report.is_file() and not drop else None,
         third_opinion=third_opinion,
-        found=_judged_without(run.found) if drop else run.found,
+        found=found,
         dropped=tuple(dropped),
         graph=_graph(folder, run.features_graph),
         judges_rows=True,
-        remarks=(_UNMEASURED,) if drop else (),
+        remarks=(*((_UNMEASURED,) if drop else ()), *weaker),
     )
 
 
@@ -129,9 +131,30 @@ def _without(levels: list[RunLevel], drop: Collection[str], folder: Path) -> lis
     return kept
 
 
+def _decision(config: ArtifactConfig, policy: Policy | None) -> tuple[DecisionPolicy, tuple[str, ...]]:
+    """Return what the manifest says of decisions, and what a person should know of it.
+
+    A policy that training chose was measured without a confidence threshold, so it goes without one.
+    """
+    decision = config.decision
+    if policy is None:
+        return decision, ()
+    if any(rule.action == decision.fallback_action for rule in policy.rules):
+        raise ConfigError(
+            "the fallback action must not be one that the policy calls",
+            place="decision.fallback_action",
+            value=decision.fallback_action,
+            hint='Name the class that stands for doing nothing, or train with [policy] kind = "argmax".',
+        )
+    if not decision.confidence_threshold:
+        return decision, ()
+    text = f"the confidence threshold {decision.confidence_threshold:g} is one of argmax and is left out: "
+    return replace(decision, confidence_threshold=0.0), (f"{text}the policy is {policy.kind}",)
+
+
 def _judged_without(found: Findings) -> Findings:
     """What training found, without what it found of votes of all members."""
-    return replace(found, order_of_service=None, gates=None, verdict=None, measured=None)
+    return replace(found, order_of_service=None, gates=None, verdict=None, measured=None, policy=None)
 
 
 def _member(folder: Path, member: RunMember) -> MemberSpec:

@@ -92,8 +92,8 @@ class Predictions:
         classes: Names of the columns of `probabilities`.
         version: The version of the artifact that served all the rows.
         ignored: Columns of the table that are no feature.
-        cutoffs: float64 [n], the score that each row had to be above, beside the thresholds of the policy; None
-            where thresholds stand still.
+        cutoffs: float64 [n], what the score of each row had to be above, beside the policy's own thresholds;
+            None where thresholds stand still.
     """
 
     actions: NDArray[np.object_]

@@ -1,7 +1,7 @@
 """`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Keys of `[data]`, `[labels]`, `[service]`, `[last_fit]`, `[drift]` and `split.gap` have defaults; all others
-are needed.
+Keys of `[data]`, `[labels]`, `[service]`, `[last_fit]`, `[drift]`, `[policy]` and `split.gap` have defaults;
+all others are needed.
 Parameters of members are passed on to their libraries by the names these libraries use. To add a key: give it
 a default, so that files without it keep their meaning. A key that changes a meaning needs a new number of the
 format, and a conversion beside `_from_format_1`.
@@ -22,7 +22,7 @@ from gradus_runtime.contracts import codec, names, strict_json, toml_file
 from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train.data.source import DataSettings
 from gradus_train.kinds import KINDS
-from gradus_train.sections import DriftSettings, LastFit, Service
+from gradus_train.sections import DriftSettings, LastFit, PolicySettings, Service
 
 __all__ = [
     "FORMAT",
@@ -32,6 +32,7 @@ __all__ = [
     "LastFit",
     "MemberConfig",
     "Parameters",
+    "PolicySettings",
     "Scalar",
     "Service",
     "Split",
@@ -138,6 +139,7 @@ class TrainingConfig:
     service: Service
     last_fit: LastFit
     drift: DriftSettings
+    policy: PolicySettings
     members: tuple[MemberConfig, ...]
     tuned: Mapping[str, Mapping[str, Parameters]]
     members_dropped: tuple[str, ...] = ()
@@ -229,6 +231,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         "service": _section(body, "service", codec.encode(Service()), place),
         "last_fit": _section(body, "last_fit", codec.encode(LastFit()), place),
         "drift": _section(body, "drift", codec.encode(DriftSettings()), place),
+        "policy": _section(body, "policy", codec.encode(PolicySettings()), place),
     }
     read = codec.decode(_Sections, sections, place=place, error=ConfigError)
     config = TrainingConfig(
@@ -243,6 +246,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         service=read.service,
         last_fit=read.last_fit,
         drift=read.drift,
+        policy=read.policy,
         members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members)),
         tuned={},
     )
@@ -263,7 +267,7 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
             place=place,
             value=whole.gap,
         )
-    for key in ("service", "last_fit", "drift"):
+    for key in ("service", "last_fit", "drift", "policy"):
         if key in body:
             raise ConfigError(f"{key} needs format {FORMAT!r}", place=place, value=body[key])
     upgraded = {
@@ -272,6 +276,7 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
         "labels": {"kind": "fixed_horizon", **labels},
         "service": {"order": "declared"},
         "last_fit": {"on": False},
+        "policy": {"kind": "argmax"},
     }
     return upgraded, rule.horizon
 
@@ -298,6 +303,7 @@ class _Sections:
     service: Service
     last_fit: LastFit
     drift: DriftSettings
+    policy: PolicySettings
 
 
 def check_parameters(value: Any, place: str) -> Parameters:
@@ -379,6 +385,7 @@ def _check(config: TrainingConfig, place: str) -> None:
            config.vote.weights)  # fmt: skip
     order = config.service.order
     _range(order in ("measured", "declared"), "service.order must be 'measured' or 'declared'", place, order)
+    config.policy.check(f"{place}: policy")
     members = [m.name for m in config.members]
     _range(len(set(members)) == len(members), "a member's name must occur once", place, members)
     for i, name in enumerate(config.labels.classes):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DriftSettings", "LastFit", "Service"]
+from gradus_runtime.contracts.manifest import ARGMAX, POLICIES
+from gradus_runtime.errors import ConfigError
+
+__all__ = ["DriftSettings", "LastFit", "PolicySettings", "Service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +29,46 @@ class Service:
     """`order` "measured" (a level must prove itself to serve first) or "declared" (the feature order's)."""
 
     order: str = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """How probabilities become actions: docs/policy.md.
+
+    Attributes:
+        kind: "argmax", "thresholds" or "expected_value".
+        threshold: "level": it stands still; "trailing": it moves with the scores of the last `window_days`.
+        window_days: Length of the window.
+        min_trades: A threshold with fewer trades out of fold is not chosen.
+        proved: Whether a threshold must have earned money out of fold; where none has, the policy is argmax.
+    """
+
+    kind: str = "thresholds"
+    threshold: str = "trailing"
+    window_days: float = 30.0
+    min_trades: int = 30
+    proved: bool = True
+
+    def check(self, place: str) -> None:
+        """Hold the settings to their ranges.
+
+        Raises:
+            ConfigError: One is out of range.
+        """
+        for name, known in (("kind", POLICIES), ("threshold", ("level", "trailing"))):
+            value = getattr(self, name)
+            if value not in known:
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(known)}", place=f"{place}.{name}", value=value
+                )
+        if not 1 <= self.window_days <= 200:
+            rule = "window_days must lie in [1, 200]"
+            raise ConfigError(rule, place=f"{place}.window_days", value=self.window_days)
+        if self.min_trades < 10:
+            rule = "min_trades must be at least 10: fewer trades prove nothing"
+            raise ConfigError(rule, place=f"{place}.min_trades", value=self.min_trades)
+
+    @property
+    def is_argmax(self) -> bool:
+        """Whether the most probable class is the answer."""
+        return self.kind == ARGMAX

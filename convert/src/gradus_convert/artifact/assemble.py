@@ -170,6 +170,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         shipped=spec.found.shipped,
         drift=spec.found.drift,
         guard=GUARD if spec.judges_rows else None,
+        policy=spec.found.policy,
         features_graph=None
         if spec.graph is None
         else candles.describe(spec.graph, tuple(s.name for s in levels)),

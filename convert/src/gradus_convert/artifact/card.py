@@ -126,10 +126,18 @@ def _decisions(m: Manifest) -> str:
     d = m.decision
     expiry = "It never expires." if d.max_age_days is None else f"It expires {d.max_age_days:g} days after."
     end = m.provenance.data_end
+    if m.policy is None:
+        rule = (
+            f"The most probable class is the answer; a call weaker than {d.confidence_threshold:g} becomes "
+        )
+        rule += d.fallback_action
+    else:
+        rule = f"Policy {m.policy.kind}: {m.policy.sentence}. "
+        rule += f"A row that it does not call becomes {d.fallback_action}"
     data = "When the data ends is unknown." if end is None else f"The data ends at {end}."
     return f"""## Decisions
 
-A call weaker than {d.confidence_threshold:g} becomes {d.fallback_action}. So does a row that no level serves,
+{rule}. So does a row that no level serves,
 with confidence {d.fallback_confidence:g}. {data} {expiry}
 """
 

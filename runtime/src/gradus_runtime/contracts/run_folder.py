@@ -31,6 +31,7 @@ from gradus_runtime.contracts.manifest import (
     Histogram,
     Label,
     OrderOfService,
+    Policy,
     Provenance,
     RowSpan,
     Verdict,
@@ -108,7 +109,7 @@ class Findings:
     """What training found, each None where it did not look; conversion copies it into the manifest.
 
     `measured` are the rows that figures are of, `shipped` those that the final models were fitted on; `drift`
-    is how much features usually move.
+    is how much features usually move. `policy` is None for the most probable class.
     """
 
     label: Label | None
@@ -119,6 +120,7 @@ class Findings:
     measured: RowSpan | None
     shipped: RowSpan | None
     drift: Drift | None = None
+    policy: Policy | None = None
 
 
 NOTHING_FOUND = Findings(None, None, None, None, None, None, None)
@@ -172,6 +174,6 @@ def load(folder: Path) -> Run:
     if name == FORMAT_1 and isinstance(run, dict):  # before training said what it found
         nothing = {"found": codec.encode(NOTHING_FOUND), "members_dropped": [], "features_graph": None}
         run = {**run, **nothing}
-    if isinstance(run, dict) and isinstance(run.get("found"), dict):  # written before alarm levels
-        run = {**run, "found": {"drift": None, **run["found"]}}
+    if isinstance(run, dict) and isinstance(run.get("found"), dict):  # written before these were found
+        run = {**run, "found": {"drift": None, "policy": None, **run["found"]}}
     return codec.decode(Run, run, place=f"{path}: run", error=DataError)

@@ -82,7 +82,7 @@ class ScoreWindow:
         share: Of the window, to be let through.
     """
 
-    def __init__(self, scores: Sequence[float] | NDArray[np.float32], share: float) -> None:
+    def __init__(self, scores: Sequence[float] | NDArray[np.floating], share: float) -> None:
         self._state = _State(np.asarray(scores, np.float32).tolist(), share)
         self._lock = SafeLock()
 

@@ -32,7 +32,7 @@ class Request:
         threshold: The confidence below which a call becomes the fallback action; None for the class of the
             largest probability, whatever the policy.
         level: The name of the only level that may serve; None where the caller named none.
-        cutoff: The score that a row must be above, beside the thresholds of the policy's rules; None for none.
+        cutoff: The score that a row must be above, beside the policy's own thresholds; None for none.
     """
 
     unavailable: int

@@ -49,6 +49,8 @@ def verdict_lines(details: Details) -> list[str]:
     lines += [f"Level {proof.sentence}." for proof in service.proofs]
     first = " > ".join(service.levels) or "nothing"
     rest = f"; only where nothing else can: {', '.join(service.others)}" if service.others else ""
+    if details.policy is not None:
+        lines.append(f"Policy {details.policy.kind}: {details.policy.sentence}.")
     lines.append(f"In service ({service.kind}): {first}{rest}")
     return lines
 
@@ -92,6 +94,7 @@ def _value(outcome: Outcome, out: Path) -> dict[str, Any]:
     return {
         "run": str(out),
         "verdict": codec.encode(outcome.details.verdict),
+        "policy": codec.encode(outcome.details.policy),
         "order_of_service": codec.encode(outcome.details.service),
         "gate_passed": outcome.run.gate_passed,
         "gates": [codec.encode(line) for line in outcome.details.gates],

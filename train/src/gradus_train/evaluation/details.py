@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_train.evaluation.metrics import ReliabilityBin, Scores
+from gradus_train.evaluation.policy_report import PolicyReport
 from gradus_train.evaluation.service import ServiceOrder
 from gradus_train.evaluation.verdict import Verdict
 
@@ -179,3 +180,4 @@ class Details:
     step_down: tuple[StepPrice, ...]
     drills: tuple[Drill, ...]
     gates: tuple[GateLine, ...]
+    policy: PolicyReport | None = None

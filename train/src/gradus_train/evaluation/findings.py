@@ -29,6 +29,7 @@ def findings(
     service: ServiceOrder,
     gates: Sequence[GateLine] | None,
     verdict: Verdict,
+    policy: contract.Policy | None,
     measured: Integers,
     shipped: Integers,
 ) -> Findings:
@@ -40,6 +41,7 @@ def findings(
         service: The order of service.
         gates: What gates said; None where they were not asked.
         verdict: Of what is served.
+        policy: Other than the most probable class.
         measured: int64 [N], stamps of the rows that figures are of.
         shipped: int64 [M], stamps of the rows that the final models were fitted on.
     """
@@ -59,6 +61,7 @@ def findings(
         measured=span_of(measured),
         shipped=span_of(shipped),
         drift=drift_levels(plan),
+        policy=policy,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.details import GateLine, LevelDetails
+from gradus_train.evaluation.members import MemberCost
 from gradus_train.evaluation.metrics import Scores
 from gradus_train.evaluation.pinned import SERVED
 from gradus_train.evaluation.value import LEVEL, ValueTest
@@ -24,7 +25,7 @@ __all__ = ["FORMAT", "METRICS", "Gate", "evaluate", "load", "parse", "passed", "
 FORMAT = "gradus-gates/2"
 FORMAT_1 = "gradus-gates/1"
 KINDS = ("integrity", "value")
-TESTS = ("priors", "leak")
+TESTS = ("priors", "leak", "members")
 METRICS = (
     "accuracy", "precision_macro", "precision_weighted", "recall_macro", "recall_weighted", "f1_macro",
     "f1_weighted", "log_loss", "brier", "ece",
@@ -41,7 +42,8 @@ class Gate:
 
     Exactly one of the others is set: a bound; the baseline to beat; by how much the metric may be worse than
     the pinned version's on the same rows; or a test of what is served: "priors" fails where its log loss is
-    worse than that of the class priors, over folds and holdout, "leak" where a feature looks like the future.
+    worse than that of the class priors, over folds and holdout, "leak" where a feature looks like the future,
+    "members" where a member is worse than the class priors out of fold.
     `kind` is "integrity" or "value".
     """
 
@@ -131,6 +133,7 @@ def evaluate(
     *,
     worse: ValueTest | None = None,
     suspicions: Sequence[str] | None = None,
+    costly: Sequence[MemberCost] = (),
 ) -> tuple[GateLine, ...]:
     """Hold every level against every gate.
 
@@ -141,6 +144,7 @@ def evaluate(
             no comparison, as a sentence.
         worse: Whether what is served is worse than the class priors.
         suspicions: Features that look like the future, as sentences; None where nothing looked.
+        costly: Members that are worse than the class priors out of fold.
 
     Raises:
         ConfigError: A gate names a level that was not trained.
@@ -149,7 +153,10 @@ def evaluate(
     lines = []
     for gate in gates:
         if gate.test is not None:
-            lines.append(_test_line(gate, worse, suspicions))
+            if gate.test == "members":
+                lines += _member_lines(gate, costly)
+            else:
+                lines.append(_test_line(gate, worse, suspicions))
             continue
         if gate.margin_to_pinned is not None and isinstance(pinned, str):
             text = f"{gate.level}: {gate.metric} against the pinned version skipped, {pinned}"
@@ -200,6 +207,13 @@ def _value_line(name: str, what: str, test: ValueTest) -> GateLine:
         f"p below {LEVEL}, and above 0 on the holdout"
     )
     return GateLine("served", name, "value", text, test.holds)
+
+
+def _member_lines(gate: Gate, costly: Sequence[MemberCost]) -> list[GateLine]:
+    if not costly:
+        text = "no member is worse than the class priors out of fold"
+        return [GateLine("*", "members", gate.kind, text, True)]
+    return [GateLine(cost.level, "members", gate.kind, cost.sentence, False) for cost in costly]
 
 
 def _test_line(gate: Gate, worse: ValueTest | None, suspicions: Sequence[str] | None) -> GateLine:

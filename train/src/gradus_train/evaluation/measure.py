@@ -14,7 +14,10 @@ from gradus_train.evaluation.details import Details, GateLine
 from gradus_train.evaluation.evidence import evidence_of, served, what_was_said
 from gradus_train.evaluation.findings import findings
 from gradus_train.evaluation.gates import Gate
+from gradus_train.evaluation.members import costly_members
+from gradus_train.evaluation.payoffs import payoffs_by_fold
 from gradus_train.evaluation.pinned import Pinned, compare_with_pinned
+from gradus_train.evaluation.policy import choose_policy
 from gradus_train.evaluation.scoreboard import level_details
 from gradus_train.evaluation.service import declared_order, measured_order
 from gradus_train.evaluation.stepdown import outage_drills, step_down
@@ -65,11 +68,20 @@ def measure(
         service = declared_order(service, list(said))
     evidence = evidence_of(plan, served([said[name] for name in (*service.levels, *service.others)]))
     verdict = judge(evidence, costs)
+    payoffs = payoffs_by_fold(plan, costs)
+    report, policy = choose_policy(evidence, costs, plan.config.policy, payoffs, verdict=verdict.name)
     lines: tuple[GateLine, ...] = ()
     if gates is not None:
         compared = pinned if isinstance(pinned, str) else compare_with_pinned(pinned, plan, results)
         words = _suspicions(plan)
-        lines = gating.evaluate(gates, levels, compared, worse=prior_test(evidence), suspicions=words)
+        lines = gating.evaluate(
+            gates,
+            levels,
+            compared,
+            worse=prior_test(evidence),
+            suspicions=words,
+            costly=costly_members(plan, results),
+        )
         lines += gating.value_lines(verdict)
     details = Details(
         verdict=verdict,
@@ -80,6 +92,7 @@ def measure(
         step_down=step_down(plan, results),
         drills=outage_drills(plan, results),
         gates=lines,
+        policy=report,
     )
     fitted = np.unique(np.concatenate([r.shipped_rows for r in results]))
     found = findings(
@@ -88,6 +101,7 @@ def measure(
         service=service,
         gates=None if gates is None else lines,
         verdict=verdict,
+        policy=policy,
         measured=evidence.timestamps,
         shipped=plan.dataset.timestamps[fitted],
     )

@@ -60,6 +60,8 @@ def load_details(folder: Path) -> Details:
             place=str(path),
             hint="Only runs of `gradus train` have them.",
         )
+    if isinstance(details, dict):
+        details = {"policy": None, **details}  # written before there were policies
     return codec.decode(Details, details, place=f"{path}: training.details", error=DataError)
 
 

@@ -1,0 +1,143 @@
+"""What is said of the policy: the kind, why, and how many calls the holdout had beside what was expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gradus_live.money import Money
+from gradus_runtime.contracts import manifest as contract
+from gradus_train.sections import PolicySettings
+
+__all__ = ["PolicyLine", "PolicyReport", "report_of"]
+
+_POINT = 1e-4
+_SCORES = {
+    "thresholds": "the difference of the two sides' probabilities",
+    "expected_value": "the mean return after costs that the probabilities stand for",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLine:
+    """What one threshold would have done.
+
+    Attributes:
+        share: Of the rows that it should let through; None for the most probable class.
+        threshold: What a score must reach; None where it moves, and for the most probable class.
+        expected: Share of the out-of-fold rows that became calls for a side.
+        holdout_share: Share of the holdout rows that did.
+        out_of_fold: Money of the trades out of fold.
+        holdout: Money of those on the holdout.
+        low: Lower bound of the mean net return, one-sided, at 5 % divided by the number of thresholds tried;
+            None with fewer than three blocks of days.
+    """
+
+    share: float | None
+    threshold: float | None
+    expected: float
+    holdout_share: float
+    out_of_fold: Money
+    holdout: Money
+    low: float | None
+
+    @property
+    def carry(self) -> float | None:
+        """Calls on the holdout over those expected; None where none were."""
+        return self.holdout_share / self.expected if self.expected else None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """The policy of a run, and what was tried for it.
+
+    Attributes:
+        asked: The kind that the configuration asks for.
+        kind: The kind that was taken.
+        why: Why that is argmax although another was asked for; None where it is the one.
+        window: Bars of a threshold that moves; None where it stands still, and for argmax.
+        argmax: What the most probable class would have done; None without costs, prices or sides.
+        tried: What each threshold would have done.
+        best: Index into `tried` of the one that was taken, or would have been; None where none has enough
+            trades.
+        sentence: All of it for people.
+    """
+
+    asked: str
+    kind: str
+    why: str | None
+    window: int | None
+    argmax: PolicyLine | None
+    tried: tuple[PolicyLine, ...]
+    best: int | None
+    sentence: str
+
+
+def report_of(
+    settings: PolicySettings,
+    why: str | None,
+    window: int | None,
+    argmax: PolicyLine | None,
+    tried: tuple[PolicyLine, ...],
+    best: int | None,
+    policy: contract.Policy | None,
+    verdict: str,
+) -> tuple[PolicyReport, contract.Policy | None]:
+    """Put a report together, and the policy with its sentence.
+
+    Arguments are as the attributes of `PolicyReport`; `policy` has no sentence yet, `verdict` is its name.
+    """
+    kind = contract.ARGMAX if policy is None else policy.kind
+    if policy is None or best is None:
+        sentence = _of_argmax(settings, why, argmax, tried, best, verdict)
+    else:
+        sentence = _of_rules(policy, window, tried[best], len(tried))
+        policy = replace(policy, sentence=sentence)
+    moves = window if policy is not None else None
+    return PolicyReport(settings.kind, kind, why, moves, argmax, tried, best, sentence), policy
+
+
+def _of_argmax(
+    settings: PolicySettings,
+    why: str | None,
+    argmax: PolicyLine | None,
+    tried: tuple[PolicyLine, ...],
+    best: int | None,
+    verdict: str,
+) -> str:
+    parts = ["the most probable class"]
+    if why is not None:
+        tail = f" (the best of them: {_trades(tried[best])})" if best is not None else ""
+        parts.append(f"{settings.kind} was asked for, but {why}{tail}")
+    if argmax is not None:
+        parts.append(_calls(argmax))
+    if verdict == "tradable":
+        parts.append("the money of the verdict is of calls above a threshold, which this policy does not use")
+    return "; ".join(parts)
+
+
+def _of_rules(policy: contract.Policy, window: int | None, line: PolicyLine, tried: int) -> str:
+    share = f"{100 * (line.share or 0.0):g} %"
+    if window is None:
+        rule = f"is at least {line.threshold:.4g}, as {share} of the out-of-fold rows are"
+    else:
+        rule = f"is above all but {share} of the last {window:,} bars"
+    return (
+        f"calls where {_SCORES[policy.kind]} {rule}; the best of {tried} thresholds out of fold: "
+        f"{_trades(line)}; {_calls(line)}"
+    )
+
+
+def _trades(line: PolicyLine) -> str:
+    money = line.out_of_fold
+    least = "" if line.low is None else f", at least {line.low / _POINT:+.1f}"
+    return f"{money.trades:,} trades, net {money.net / _POINT:+.1f} basis points each{least}"
+
+
+def _calls(line: PolicyLine) -> str:
+    """Calls of the holdout beside those expected, and their money."""
+    held = line.holdout
+    money = f", {held.trades:,} trades, net {held.net / _POINT:+.1f} each" if held.trades else ", no trade"
+    return (
+        f"on the holdout {100 * line.holdout_share:.2g} % of the rows are calls for a side, "
+        f"{100 * line.expected:.2g} % were expected{money}"
+    )
