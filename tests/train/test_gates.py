@@ -36,9 +36,10 @@ def test_the_shipped_gates_are_of_integrity_and_ask_for_no_f1():
     assert [(g.kind, g.test) for g in shipped] == [
         ("integrity", "leak"),
         ("integrity", "priors"),
+        ("value", "members"),
         ("integrity", None),
     ]
-    assert shipped[2].margin_to_pinned == 0.02
+    assert shipped[3].margin_to_pinned == 0.02
 
 
 def test_every_level_is_held_against_a_gate_for_all(details):
