@@ -132,6 +132,7 @@ def test_format_1_keeps_its_meaning_in_format_2():
         "labels": {"kind": "fixed_horizon", **old["labels"]},
         "service": {"order": "declared"},
         "last_fit": {"on": False},
+        "policy": {"kind": "argmax"},
         "data": {**old.get("data", {}), "bridge_bars": 0},
     }
     before, after = parse(old, place="training.toml"), parse(new, place="training.toml")

@@ -87,7 +87,8 @@ def answer_table(
         for rows in (slice(0, cut), slice(cut, len(closes))):
             if len(closes[rows]):
                 clock.now = float(closes[rows][0]) / 1000
-                pieces.append(bot.predict(features[rows], names=bars.names))
+                at = bars.timestamps[rows].tolist()
+                pieces.append(bot.predict(features[rows], names=bars.names, at=at))
     return Answers(
         np.concatenate([p.actions for p in pieces]),
         np.concatenate([p.levels for p in pieces]),
