@@ -30,16 +30,17 @@ SOURCES = HERE / "native"
 NAME, VERSION = "gradus_kernels", "0.1.0"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
-_FLAGS = "-std=c11 -O3 -fvisibility=hidden -Wall -Wextra -Werror -fno-sanitize=all -ffp-contract=off".split()
+_FLAGS = ["-std=c11", "-O3", "-fvisibility=hidden", "-ffp-contract=off", "-fno-sanitize=all"]
+_WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 _METADATA = f"""Metadata-Version: 2.1
 Name: gradus-kernels
 Version: {VERSION}
-Summary: A native kernel for the walk of gradus artifacts, which onnxruntime loads where it is installed
+Summary: A native kernel for the trees of gradus artifacts, which onnxruntime loads
 License: MIT
 Description-Content-Type: text/markdown
 
-A native library with the operator gradus::TreeWalk1 for onnxruntime. gradus-runtime finds and registers it; it
-holds no Python module. docs/kernels.md of gradus says how it works and what is checked.
+A native library with the operator gradus::TreeWalk1 for onnxruntime. gradus-runtime finds it and registers it.
+It holds no Python module. docs/kernels.md of gradus says how it works and what is checked.
 """
 
 
@@ -84,10 +85,13 @@ def here() -> Target:
 def compile_library(target: Target, folder: Path) -> Path:
     """Compile the library of a target into a folder and return its path."""
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", target.zig]
-    flags = [*_FLAGS, *([] if target.tag.startswith("win") else ["-fPIC"])]
+    flags = [*_FLAGS, *_WARNINGS, *([] if target.tag.startswith("win") else ["-fPIC"])]
     units = [(name, []) for name in ("op", "plan", "layout", "isa", "walk")]
     if target.x86:
-        units += [("walk", ["-mcpu=x86_64_v3", "-DISA_AVX2=1"]), ("walk", ["-mcpu=x86_64_v4", "-DISA_AVX512=1"])]
+        units += [
+            ("walk", ["-mcpu=x86_64_v3", "-DISA_AVX2=1"]),
+            ("walk", ["-mcpu=x86_64_v4", "-DISA_AVX512=1"]),
+        ]
     objects: list[str] = []
     for i, (name, more) in enumerate(units):
         objects.append(str(folder / f"{i}-{name}.o"))

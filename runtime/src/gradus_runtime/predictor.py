@@ -95,6 +95,7 @@ class Predictor(CandleCalls):
         health_file: str | Path | None = None,
         metrics: bool | None = None,
         strict: bool = False,
+        kernels: str = "auto",
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
     ) -> Predictor:
@@ -126,6 +127,9 @@ class Predictor(CandleCalls):
             strict: Serve the pinned version or none. Otherwise, where no level of it can serve now, the
                 version that was pinned before it serves, and `health()` says so; `reload_if_changed` tries
                 the pinned one again. A version that is asked for by name has nothing to fall back to.
+            kernels: Whether the native kernel of the distribution gradus-kernels walks the trees: "auto"
+                where one is installed; "off" never; "require": a level that it does not walk is out of
+                service. The answers have the same bits. See docs/kernels.md.
             clock: Seconds since 1970 UTC; for tests.
             monotonic: Seconds that never go back, `time.monotonic` by default; for tests.
 
@@ -134,7 +138,8 @@ class Predictor(CandleCalls):
             StoreError: There is no such artifact or version.
             IntegrityError: Its manifest is not what the pin says.
             ManifestError: Its manifest breaks the contract.
-            EnvironmentFailedError: It cannot be read, or this onnxruntime may not serve it.
+            EnvironmentFailedError: It cannot be read, this onnxruntime may not serve it, or a kernel is
+                required and none is installed.
             CheckError: Its verdict is below what is required.
         """
         check_arguments(source, version, clock, monotonic)
@@ -149,6 +154,7 @@ class Predictor(CandleCalls):
             strict,
             require,
             guard,
+            kernels,
         )
         recorder, records = None, {}
         if journal is not None or health_file is not None or metrics:

@@ -156,6 +156,7 @@ class EventLine:
         generation: Of the pin; None without a store.
         status: "ok", "degraded" or "failed".
         problems: What is wrong, a text each.
+        kernels: What the native kernel does at the levels where there is one, as in `LevelHealth`.
         expires: When the version will be too old, ISO 8601 in UTC; None for never.
         lost: How many decisions have no line since the last line of the same process.
         pid: Of the process.
@@ -170,6 +171,7 @@ class EventLine:
     generation: int | None
     status: str
     problems: tuple[str, ...]
+    kernels: Mapping[str, str]
     expires: str | None
     lost: int
     pid: int
@@ -190,6 +192,7 @@ def parse_value(value: Mapping[str, Any], place: str) -> DecisionLine | EventLin
     kind = value.get("gradus")
     body = {key: item for key, item in value.items() if key != "gradus"}
     if kind == EVENT:
+        body.setdefault("kernels", {})  # lines of before there were kernels
         event = codec.decode(EventLine, body, place=place, error=DataError)
         _moment(event.decided, f"{place}.decided")
         if event.event not in _EVENTS:

@@ -21,6 +21,8 @@ class LevelHealth:
         problem: Why it is out of service; None if it is not.
         tries: How often it failed in a row; 0 if it is not out of service.
         next_try: When it is tried again, ISO 8601 in UTC; None if it is not out of service.
+        kernel: What the native kernel does here: "walks the trees", or "not used: " and why; None where none
+            is installed or asked for, and before the level is first loaded.
     """
 
     name: str
@@ -28,6 +30,7 @@ class LevelHealth:
     problem: str | None
     tries: int = 0
     next_try: str | None = None
+    kernel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Info:
         gates: What gates said, by sentence; None where one was skipped.
         policy: "argmax", "thresholds" or "expected_value".
         policy_sentence: How it was chosen; "" where nothing was chosen.
+        kernel: The native kernel that is asked to walk trees: "gradus-kernels 0.1.0", or why there is none.
+            Each level of `health()` says whether it does.
     """
 
     name: str
@@ -132,3 +137,4 @@ class Info:
     gates: Mapping[str, bool | None] = field(default_factory=dict)
     policy: str = ARGMAX
     policy_sentence: str = ""
+    kernel: str = "off"

@@ -127,10 +127,20 @@ def read_health_file(path: Path) -> HealthReport:
             hint="Open the bot with Predictor.open(..., health_file=...).",
         ) from None
     value = strict_json.parse(data, place=str(path), error=CheckError)
+    _fill_in(value)
     report = codec.decode(HealthReport, value, place=str(path), error=CheckError)
     if report.format != FORMAT:
         raise CheckError(f"format must be {FORMAT!r}", place=str(path), value=report.format)
     return report
+
+
+def _fill_in(value: Any) -> None:
+    """Give levels of files from before there were kernels the key that says so."""
+    health = value.get("health") if isinstance(value, dict) else None
+    levels = health.get("levels") if isinstance(health, dict) else None
+    for level in levels if isinstance(levels, list) else []:
+        if isinstance(level, dict):
+            level.setdefault("kernel", None)
 
 
 def judge(report: HealthReport, now: float, bar_seconds: float | None) -> list[str]:

@@ -8,18 +8,22 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gradus_runtime.contracts.manifest import Level, Manifest
-from gradus_runtime.errors import let_signals_through
+from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.lock import SafeLock
 from gradus_runtime.log import say
 from gradus_runtime.serving.golden_replay import replay_golden_rows
 from gradus_runtime.serving.retry import Retry
 from gradus_runtime.serving.version_files import VersionFiles
 from gradus_runtime.sessions import forking
-from gradus_runtime.sessions.level_session import LevelSession, block_rows
+from gradus_runtime.sessions.kernels import Kernel
+from gradus_runtime.sessions.level_session import LevelSession, block_rows, kernel_block_rows
 from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.sessions.memory import trim
+from gradus_runtime.sessions.onnx_session import KERNEL
 
 __all__ = ["Events", "LevelSlot"]
+
+KERNEL_WALKS = "walks the trees"
 
 
 class Events:
@@ -40,6 +44,8 @@ class LevelSlot:
         files: Of the version.
         threads: As `Predictor.open` takes them.
         memory_budget: As `Predictor.open` takes it.
+        kernel: Walks the trees; None for none.
+        kernel_required: Whether the level may not serve without it.
         events: Counts what changes: the level goes out of service, or returns.
         monotonic: As `Predictor.open` takes it.
 
@@ -48,6 +54,7 @@ class LevelSlot:
         problem: Why it is out of service; None if it is not.
         retry: How often it failed, and when it is tried again.
         used: Whether a row was served since the last look; see `release_if_idle`.
+        kernel_state: What the kernel does here, as in `LevelHealth`.
     """
 
     def __init__(
@@ -60,6 +67,8 @@ class LevelSlot:
         memory_budget: int,
         events: Events,
         monotonic: Callable[[], float] | None = None,
+        kernel: Kernel | None = None,
+        kernel_required: bool = False,
     ) -> None:
         self.manifest = manifest
         self.level = level
@@ -69,6 +78,8 @@ class LevelSlot:
         self.used = False
         self._files = files
         self._settings = (threads, memory_budget)
+        self._kernel, self._kernel_required = kernel, kernel_required
+        self.kernel_state: str | None = None
         self._events = events
         self._lock = SafeLock()
         self._loading = False
@@ -112,16 +123,22 @@ class LevelSlot:
         if self._files.closed:
             return  # by a signal handler: the call that loads ends well, and nothing stays
         self.session = session
-        if self.problem is not None:
-            self.problem = None
+        state = self._state_of_kernel(session)
+        if self.problem is not None or state != self.kernel_state:
+            self.problem, self.kernel_state = None, state
             self._events.count += 1
+
+    def _state_of_kernel(self, session: LevelSession) -> str | None:
+        if self._kernel is None:
+            return None
+        return KERNEL_WALKS if session.walk == KERNEL else f"not used: {session.kernel_problem}"
 
     def _open(self) -> LevelSession:
         manifest, level, golden = self.manifest, self.level, self._files.golden
         threads, budget = self._settings
-        width = len(manifest.level_features(level))
+        width, kernel = len(manifest.level_features(level)), self._kernel
         with forking.opening(), np.errstate(all="ignore"):
-            return LevelSession(
+            session = LevelSession(
                 self._files.read(level.file),
                 level,
                 width=width,
@@ -129,7 +146,14 @@ class LevelSlot:
                 threads=threads,
                 block=block_rows(level, width, budget // threads),
                 prove=lambda session: replay_golden_rows(session, manifest, level, golden()),
+                kernel=kernel,
+                kernel_block=kernel_block_rows(level, width, budget // threads),
             )
+        if self._kernel_required and session.walk != KERNEL:
+            raise EnvironmentFailedError(
+                "the kernel must walk the trees", place=level.file, cause=session.kernel_problem
+            )
+        return session
 
     def prepare(self, *, tables: bool) -> bool:
         """Load the level and prove it for single rows and for tables; whether it can serve.

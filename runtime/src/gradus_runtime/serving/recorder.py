@@ -179,7 +179,7 @@ class Recorder:
         """Say in the journal if health is another, and write the health file."""
         about = _about(serving, health, self._about.get("generation"))
         before, self._about = self._about, about
-        keys = ("status", "problems")
+        keys = ("status", "problems", "kernels")
         if self.journal is not None and before and any(before[key] != about[key] for key in keys):
             self.journal.event("health", about)
         if self._health_file is not None:
@@ -309,6 +309,7 @@ def _about(serving: ServedVersion, health: Health, generation: int | None) -> di
         "generation": generation,
         "status": status,
         "problems": problems,
+        "kernels": {level.name: level.kernel for level in health.levels if level.kernel is not None},
         "expires": None if math.isinf(serving.expires) else _utc(serving.expires),
     }
 

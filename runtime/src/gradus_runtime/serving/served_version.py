@@ -11,7 +11,7 @@ from datetime import datetime
 from gradus_runtime.contracts.manifest import VERDICTS, Manifest
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Decision
-from gradus_runtime.errors import CheckError, UsageError
+from gradus_runtime.errors import CheckError, EnvironmentFailedError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
@@ -26,6 +26,7 @@ from gradus_runtime.serving.level_slot import Events, LevelSlot
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.status import describe
 from gradus_runtime.serving.version_files import VersionFiles
+from gradus_runtime.sessions.kernels import Kernel, find_kernel
 from gradus_runtime.store import Artifact
 
 __all__ = ["SUM_TOLERANCE", "ServedVersion", "ms_of"]
@@ -85,6 +86,7 @@ class ServedVersion:
         self.digest = artifact.digest
         check_onnxruntime(manifest)
         _check_verdict(manifest, settings.require)
+        kernel, self._kernel = _kernel(settings.kernels)
         self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
@@ -102,6 +104,8 @@ class ServedVersion:
                 memory_budget=settings.memory_budget,
                 events=self.events,
                 monotonic=monotonic,
+                kernel=kernel,
+                kernel_required=settings.kernels == "require",
             )
             for level in served_levels(manifest, artifact.first_level)
         )
@@ -229,7 +233,11 @@ class ServedVersion:
     def info(self) -> Info:
         """Describe the artifact."""
         return describe(
-            self.manifest, digest=self.digest, origin=self._files.origin, threshold=self._threshold
+            self.manifest,
+            digest=self.digest,
+            origin=self._files.origin,
+            threshold=self._threshold,
+            kernel=self._kernel,
         )
 
     def close(self) -> None:
@@ -280,3 +288,24 @@ def _expiry(manifest: Manifest, days: float | None) -> float:
             hint="Import it again with --data-end, or leave max_age_days out.",
         )
     return datetime.fromisoformat(manifest.provenance.data_end).timestamp() + days * SECONDS_PER_DAY
+
+
+def _kernel(asked: str) -> tuple[Kernel | None, str]:
+    """Return the kernel that shall walk trees, and what `info()` says of it.
+
+    Raises:
+        EnvironmentFailedError: One is required, and none is installed or it is damaged.
+    """
+    if asked == "off":
+        return None, "off"
+    try:
+        found = find_kernel()
+    except EnvironmentFailedError as e:
+        if asked == "require":
+            raise
+        return None, f"not used: {e}"
+    if found is not None:
+        return found, f"gradus-kernels {found.version}"
+    if asked == "require":
+        raise EnvironmentFailedError("gradus-kernels must be installed", hint="pip install gradus-kernels.")
+    return None, "none installed"

@@ -13,6 +13,7 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.request import checked_threshold
 from gradus_runtime.rows.values import read_number
+from gradus_runtime.sessions.kernels import KERNELS
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
 
 __all__ = ["Settings", "check_arguments"]
@@ -45,6 +46,7 @@ class Settings:
     strict: bool = False
     require: str | None = None
     guard: str = "step_down"
+    kernels: str = "auto"
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -61,6 +63,8 @@ class Settings:
             raise UsageError(f"guard must be one of {', '.join(GUARDS)}", value=self.guard)
         if self.require is not None and self.require not in VERDICTS:
             raise UsageError(f"require must be one of {', '.join(VERDICTS)}, or None", value=self.require)
+        if self.kernels not in KERNELS:
+            raise UsageError(f"kernels must be one of {', '.join(KERNELS)}", value=self.kernels)
 
 
 def check_arguments(source: Any, version: Any, clock: Any, monotonic: Any) -> None:

@@ -32,10 +32,14 @@ def examine(
         problem = slot.problem
         if problem is None:
             state = "ready" if slot.session is not None else "not loaded"
-            levels.append(LevelHealth(slot.level.name, state, None))
+            levels.append(LevelHealth(slot.level.name, state, None, kernel=slot.kernel_state))
         else:
             when = _iso(now + slot.retry.seconds_left)
-            levels.append(LevelHealth(slot.level.name, "out of service", problem, slot.retry.tries, when))
+            levels.append(
+                LevelHealth(
+                    slot.level.name, "out of service", problem, slot.retry.tries, when, slot.kernel_state
+                )
+            )
     out = [level for level in levels if level.problem is not None]
     status = "ok"
     if out or reload_problem is not None or (journal is not None and journal.problem is not None):
@@ -60,7 +64,7 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) -> Info:
+def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float, kernel: str) -> Info:
     """Put together what `info()` returns."""
     sizes = {file.name: file.size for file in manifest.files}
     levels = tuple(
@@ -99,4 +103,5 @@ def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float) 
         {name: proofs.get(name, "") for name in order.others},
         {gate.sentence: gate.passed for gate in manifest.gates or ()},
         *((ARGMAX, "") if manifest.policy is None else (manifest.policy.kind, manifest.policy.sentence)),
+        kernel,
     )

@@ -17,11 +17,18 @@ from gradus_runtime.errors import let_signals_through
 from gradus_runtime.lock import SafeLock
 from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions import forking
+from gradus_runtime.sessions.kernels import Kernel
 from gradus_runtime.sessions.library import ort
 from gradus_runtime.sessions.memory import trim
-from gradus_runtime.sessions.onnx_session import OnnxSession, open_session
+from gradus_runtime.sessions.onnx_session import KERNEL, OnnxSession, open_session
 
-__all__ = ["DEFAULT_MEMORY_BUDGET", "LevelSession", "RowBuffer", "block_rows"]
+__all__ = [
+    "DEFAULT_MEMORY_BUDGET",
+    "LevelSession",
+    "RowBuffer",
+    "block_rows",
+    "kernel_block_rows",
+]
 
 DEFAULT_MEMORY_BUDGET = 3 << 20
 """Bytes that scoring a batch may take for intermediate tensors: 88 rows of 1,400 trees at a time."""
@@ -29,7 +36,12 @@ DEFAULT_MEMORY_BUDGET = 3 << 20
 BYTES_PER_TREE = 25
 """Intermediate bytes a tree of the compact encoding takes for a row: 34 KB a row at 1,400 trees, measured."""
 
+BYTES_PER_KERNEL_ROW = 1024
+"""Intermediate bytes of a row whose trees a kernel walks: those of the vote."""
+
 MIN_BLOCK, MAX_BLOCK = 16, 2048
+KERNEL_BLOCK = 256
+"""Rows that the kernel walks at once."""
 
 
 def block_rows(level: Level, features: int, memory_budget: int) -> int:
@@ -40,6 +52,13 @@ def block_rows(level: Level, features: int, memory_budget: int) -> int:
         per_row += BYTES_PER_TREE * trees
     rows = memory_budget // per_row
     return max(MIN_BLOCK, min(MAX_BLOCK, rows - rows % 8))
+
+
+def kernel_block_rows(level: Level, features: int, memory_budget: int) -> int:
+    """Return how many rows are scored at once where a kernel walks: whole blocks of its, at most 2,048."""
+    per_row = 4 * features + 64 * len(level.members) + BYTES_PER_KERNEL_ROW
+    rows = min(MAX_BLOCK, memory_budget // per_row)
+    return max(KERNEL_BLOCK, rows - rows % KERNEL_BLOCK)
 
 
 class LevelSession:
@@ -57,8 +76,12 @@ class LevelSession:
         threads: For a batch: they share its blocks (compact encoding), or the work of an operator (others).
         block: Rows scored at once.
         prove: Called with each session before it serves; raises if it must not.
+        kernel: Walks the trees, where the graph has a walk and onnxruntime takes both.
+        kernel_block: Rows scored at once then.
 
     Attributes:
+        walk: What walks the trees, as in `OnnxSession`.
+        kernel_problem: Why the kernel does not; likewise.
         remarks: What is to be logged of opening it.
     """
 
@@ -72,11 +95,17 @@ class LevelSession:
         threads: int,
         block: int,
         prove: Callable[[OnnxSession], None],
+        kernel: Kernel | None = None,
+        kernel_block: int | None = None,
     ) -> None:
-        self._single = open_session(model, level.encoding, threads, one_row=True)
+        opening = partial(open_session, model, level.encoding, threads)
+        if kernel is not None:
+            opening = partial(opening, kernel=kernel)
+        self._single = opening(one_row=True)
         self.remarks = self._single.remarks
+        self.walk, self.kernel_problem = self._single.walk, self._single.kernel_problem
         prove(self._single)
-        self._open = partial(open_session, model, level.encoding, threads) if self._single.one_row else None
+        self._open = opening if self._single.one_row else None
         self._many: OnnxSession | None = None
         self._prove = prove
         self._lock = SafeLock()
@@ -86,9 +115,14 @@ class LevelSession:
         self._has_threads = threads > 1 and level.encoding != "compact"
         self._width = width
         self._classes = classes
-        self.block = block
+        self._blocks = {KERNEL: kernel_block or block}
+        self._block = block
+        self.block = self._block_of(self._single)
         self._workers = threads if level.encoding == "compact" else 1
         self.idle: list[RowBuffer] = []
+
+    def _block_of(self, opened: OnnxSession) -> int:
+        return self._blocks.get(opened.walk, self._block)
 
     @property
     def has_table_session(self) -> bool:
@@ -113,6 +147,7 @@ class LevelSession:
                         many = self._open()
                         self._prove(many)
                     self._many = many
+                    self.kernel_problem = self.kernel_problem or many.kernel_problem
                 finally:
                     self._opening = False
                 trim()  # opening took several times what stays
@@ -202,7 +237,7 @@ class LevelSession:
     def _score_blocks(self, features: Float32, out: Float32, starts: Iterator[int]) -> None:
         opened = self.for_tables()  # which holds what the session uses
         run = opened.session.run
-        step = 1 if opened.one_row else self.block
+        step = 1 if opened.one_row else self._block_of(opened)
         for first in starts:
             last = min(first + self.block, len(features))
             for start in range(first, last, step):

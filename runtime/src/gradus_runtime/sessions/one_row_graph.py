@@ -17,7 +17,7 @@ from gradus_runtime.errors import let_signals_through
 from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
 from gradus_runtime.sessions.shared_constants import SplitModel
 
-__all__ = ["for_one_row"]
+__all__ = ["for_one_row", "probabilities_alone"]
 
 _GRAPH = 7
 _NODE, _GRAPH_NAME, _INITIALIZER, _OUTPUTS, _VALUE_INFO = 1, 2, 5, 12, 13
@@ -62,6 +62,21 @@ def for_one_row(skeleton: SplitModel) -> SplitModel | None:
         return None  # it is no graph: onnxruntime will say so
 
 
+def probabilities_alone(skeleton: SplitModel) -> SplitModel | None:
+    """Return the graph without what only the label needs; None where that cannot be told."""
+    try:
+        data = skeleton.model
+        (whole,) = [f for f in fields(data, 0, len(data)) if f.number == _GRAPH and f.kind == BYTES]
+        graph = _graph(data, whole)
+        nodes = [_node(data, f) for f in graph.of(_NODE)]
+        if any(node.operator in _WITH_GRAPHS for node in nodes):
+            return None
+        return _pruned(skeleton, whole, graph, nodes, [])
+    except (ValueError, IndexError, OverflowError) as e:
+        let_signals_through(e)
+        return None  # as above
+
+
 def _spliced(skeleton: SplitModel) -> SplitModel | None:
     data = skeleton.model
     (whole,) = [f for f in fields(data, 0, len(data)) if f.number == _GRAPH and f.kind == BYTES]
@@ -79,6 +94,18 @@ def _spliced(skeleton: SplitModel) -> SplitModel | None:
         return None
     outer = dict(zip(names, nodes[at].outputs, strict=True))
     nodes[at : at + 1] = [_renamed(node, outer) for node in inner]
+    return _pruned(skeleton, whole, graph, nodes, infos)
+
+
+def _pruned(
+    skeleton: SplitModel,
+    whole: Field,
+    graph: _Graph,
+    nodes: Sequence[_Node],
+    infos: Sequence[tuple[bytes, bytes]],
+) -> SplitModel:
+    """Return a graph of those of the nodes that `probabilities` needs, with their constants and shapes."""
+    data = skeleton.model
     (answer,) = [f for f in graph.of(_OUTPUTS) if _name(data, f, _VALUE_NAME) == _ANSWER]
     kept, read = _needed(nodes, _ANSWER)
     made = {name for node in kept for name in node.outputs}

@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
+from gradus_runtime.contracts.graph import TREE_WALK, WALK_DOMAIN
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.records import dataclass
 from gradus_runtime.rows.base import Float32
-from gradus_runtime.sessions.library import REFUSALS, ort
-from gradus_runtime.sessions.one_row_graph import for_one_row
+from gradus_runtime.sessions.kernels import Kernel
+from gradus_runtime.sessions.library import FAULTS, REFUSALS, ort
+from gradus_runtime.sessions.one_row_graph import for_one_row, probabilities_alone
 from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
-from gradus_runtime.sessions.walk_function import with_body
+from gradus_runtime.sessions.walk_function import with_body, with_call
 
-__all__ = ["OnnxSession", "open_session", "session_options"]
+__all__ = ["KERNEL", "OPERATORS", "OnnxSession", "open_session", "session_options"]
+
+KERNEL, OPERATORS = "kernel", "operators"
 
 _FOLDER_OF_EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
 _ANY_FILE = Path(ort.__file__)
@@ -35,12 +39,16 @@ class OnnxSession:
         session: The onnxruntime.InferenceSession.
         tables: What it uses and must live as long.
         one_row: Whether it takes one row at a time and never more, and gives no label.
+        walk: What walks the trees: `KERNEL`, or `OPERATORS`.
+        kernel_problem: Why the kernel does not, though it was given; or None.
         remarks: What did not go as it should, for the log; nothing is logged while locks are held.
     """
 
     session: Any
     tables: list[Any]
     one_row: bool = False
+    walk: str = OPERATORS
+    kernel_problem: str | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -79,7 +87,9 @@ def session_options(encoding: str, threads: int, *, one_row: bool = False) -> An
     return options
 
 
-def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = False) -> OnnxSession:
+def open_session(
+    model: bytes, encoding: str, threads: int, *, one_row: bool = False, kernel: Kernel | None = None
+) -> OnnxSession:
     """Open a session.
 
     With the compact encoding it uses the large constants of the graph where they lie, in `model`; the options
@@ -90,6 +100,7 @@ def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = F
         encoding: The manifest's word for the form of its trees.
         threads: Of an operator; the compact encoding uses one.
         one_row: Prefer a session that takes single rows alone, where the graph has a part for them.
+        kernel: Walks the trees, where the graph has a walk and onnxruntime takes both.
 
     Raises:
         Exception: One of onnxruntime's own classes: it refuses the graph.
@@ -97,22 +108,40 @@ def open_session(model: bytes, encoding: str, threads: int, *, one_row: bool = F
         MemoryError: The same.
     """
     remarks: list[str] = []
-    for form, alone, otherwise in _forms(model, encoding, one_row=one_row):
+    skeleton = take_apart(model, _ANY_FILE.name) if encoding == "compact" else SplitModel(model, {})
+    called = with_call(skeleton) if kernel is not None else None
+    problem = None if kernel is None else f"the graph has no function {WALK_DOMAIN}::{TREE_WALK}"
+    if kernel is not None and called is not None:
+        try:
+            return _open_kernel(called, threads, kernel, one_row=one_row)
+        except FAULTS as e:
+            let_signals_through(e)
+            problem = " ".join(str(e).split())[-300:]
+            remarks.append(f"onnxruntime {ort.__version__} walks trees without {kernel.path.name}: {problem}")
+    for form, alone, otherwise in _forms(skeleton, encoding, one_row=one_row):
         try:
             session, tables = _open_form(form, threads, one_row=alone)
         except REFUSALS as e:
             let_signals_through(e)
             remarks.append(f"onnxruntime {ort.__version__} {otherwise}: {e}")
         else:
-            return OnnxSession(session, tables, alone, tuple(remarks))
-    return OnnxSession(_open(model, session_options(encoding, threads)), [], remarks=tuple(remarks))
+            return OnnxSession(session, tables, alone, OPERATORS, problem, tuple(remarks))
+    session = _open(model, session_options(encoding, threads))
+    return OnnxSession(session, [], False, OPERATORS, problem, tuple(remarks))
 
 
-def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[SplitModel, bool, str]]:
+def _open_kernel(called: SplitModel, threads: int, kernel: Kernel, *, one_row: bool) -> OnnxSession:
+    """Open a graph that has the call of its walk and no body: what walks can only be the kernel."""
+    single = probabilities_alone(called) if one_row else None
+    form, alone = (called, False) if single is None else (single, True)
+    session, tables = _open_form(form, threads, one_row=alone, kernel=kernel)
+    return OnnxSession(session, tables, alone, KERNEL)
+
+
+def _forms(skeleton: SplitModel, encoding: str, *, one_row: bool) -> list[tuple[SplitModel, bool, str]]:
     """Return the forms to prefer to the graph itself, whether for one row, and what goes without them."""
     if encoding != "compact":
         return []
-    skeleton = take_apart(model, _ANY_FILE.name)
     skeleton = with_body(skeleton) or skeleton
     forms = []
     if one_row and (single := for_one_row(skeleton)) is not None:
@@ -122,8 +151,12 @@ def _forms(model: bytes, encoding: str, *, one_row: bool) -> list[tuple[SplitMod
     return forms
 
 
-def _open_form(form: SplitModel, threads: int, *, one_row: bool) -> tuple[Any, list[Any]]:
+def _open_form(
+    form: SplitModel, threads: int, *, one_row: bool, kernel: Kernel | None = None
+) -> tuple[Any, list[Any]]:
     options = session_options("compact", threads, one_row=one_row)
+    if kernel is not None:
+        options.register_custom_ops_library(str(kernel.path))
     options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, str(_ANY_FILE.parent))
     tables = _hand_over(form.tables, options)
     return _open(form.model, options), tables

@@ -15,7 +15,7 @@ from gradus_runtime.errors import let_signals_through
 from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
 from gradus_runtime.sessions.shared_constants import SplitModel
 
-__all__ = ["with_body"]
+__all__ = ["with_body", "with_call"]
 
 _GRAPH, _OPSETS, _FUNCTIONS = 7, 8, 25
 _OPSET_DOMAIN = 1
@@ -43,7 +43,20 @@ def with_body(skeleton: SplitModel) -> SplitModel | None:
         return None  # it is no graph: onnxruntime will say so
 
 
-def _put(skeleton: SplitModel) -> SplitModel | None:
+def with_call(skeleton: SplitModel) -> SplitModel | None:
+    """Return the graph with the call of its walk and without the body; None where there is none.
+
+    onnxruntime opens it where an operator of that name is registered, and refuses it elsewhere: what serves
+    it is never the body.
+    """
+    try:
+        return _put(skeleton, called=True)
+    except (ValueError, IndexError, OverflowError) as e:
+        let_signals_through(e)
+        return None  # as above
+
+
+def _put(skeleton: SplitModel, *, called: bool = False) -> SplitModel | None:
     data = skeleton.model
     whole = [f for f in fields(data, 0, len(data)) if f.kind == BYTES]
     functions, graphs = ([f for f in whole if f.number == number] for number in (_FUNCTIONS, _GRAPH))
@@ -54,7 +67,7 @@ def _put(skeleton: SplitModel) -> SplitModel | None:
     for field in fields(data, graphs[0].value, graphs[0].stop):
         if field.number == _GRAPH_NODE and (call := _node(data, field)).domain == ends.domain:
             calls.append(call)
-            pieces.append(body)
+            pieces.append(data[field.start : field.stop] if called else body)
         else:
             pieces.append(data[field.start : field.stop])
     if ends[:2] != _WALK or calls != [ends]:
@@ -63,7 +76,7 @@ def _put(skeleton: SplitModel) -> SplitModel | None:
     for field in fields(data, 0, len(data)):
         if field == graphs[0]:
             model.append(field_bytes(_GRAPH, b"".join(pieces)))
-        elif field not in functions and not _is_opset_of_walk(data, field):
+        elif field not in functions and (called or not _is_opset_of_walk(data, field)):
             model.append(data[field.start : field.stop])
     return SplitModel(b"".join(model), skeleton.tables)
 

@@ -1,0 +1,85 @@
+"""The native kernel of the distribution `gradus-kernels`, where one is installed.
+
+It is a library of onnxruntime's custom operators and holds no Python module. What the distribution's RECORD
+says is read as the file that it is: `importlib.metadata` would take 4 MB of memory for the same line.
+
+Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
+
+__all__ = ["KERNELS", "Kernel", "Kernels", "find_kernel"]
+
+Kernels = Literal["auto", "off", "require"]
+KERNELS: tuple[str, ...] = get_args(Kernels)
+
+DISTRIBUTION = "gradus_kernels"
+_SUFFIXES = (".so", ".dylib", ".dll")
+_MOST_BYTES = 16 << 20
+
+
+class Kernel(NamedTuple):
+    """An installed library: where it is, and the version of its distribution."""
+
+    path: Path
+    version: str
+
+
+def find_kernel() -> Kernel | None:
+    """Return the installed kernel, proved against the distribution's RECORD; None where none is installed.
+
+    Raises:
+        EnvironmentFailedError: One is installed, and its library is not what RECORD says.
+    """
+    for entry in sys.path:
+        for info in _infos(Path(entry or ".")):
+            return _library(info)
+    return None
+
+
+def _infos(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob(f"{DISTRIBUTION}-*.dist-info"))
+    except OSError as e:
+        let_signals_through(e)
+        return []  # an entry that cannot be read holds nothing that could be imported either
+
+
+def _library(info: Path) -> Kernel:
+    place = str(info / "RECORD")
+    try:
+        rows = list(csv.reader((info / "RECORD").read_text("utf-8").splitlines()))
+    except (OSError, ValueError, csv.Error) as e:
+        let_signals_through(e)
+        raise EnvironmentFailedError("RECORD must be readable", place=place, cause=str(e)) from None
+    libraries = [row for row in rows if len(row) == 3 and row[0].endswith(_SUFFIXES)]
+    if len(libraries) != 1:
+        found = [row[0] for row in libraries]
+        raise EnvironmentFailedError("RECORD must list one library", place=place, value=found)
+    ((name, digest, _),) = libraries
+    path = info.parent / name
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise EnvironmentFailedError("a library must have at most 16 MiB", place=str(path))
+        data = path.read_bytes()
+    except OSError as e:
+        let_signals_through(e)
+        raise EnvironmentFailedError("the library must be readable", place=str(path), cause=str(e)) from None
+    seen = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    if digest != f"sha256={seen}":
+        raise EnvironmentFailedError(
+            "the library must be the one that RECORD names",
+            place=str(path),
+            value=f"sha256={seen}",
+            hint="Install gradus-kernels anew.",
+        )
+    return Kernel(path.resolve(), info.name.removeprefix(f"{DISTRIBUTION}-").removesuffix(".dist-info"))
