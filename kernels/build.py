@@ -39,7 +39,7 @@ Summary: A native kernel for the trees of gradus artifacts, which onnxruntime lo
 License: MIT
 Description-Content-Type: text/markdown
 
-A native library with the operator gradus::TreeWalk1 for onnxruntime. gradus-runtime finds it and registers it.
+A native library with the operator gradus::TreeWalk1 for onnxruntime. gradus-runtime finds and registers it.
 It holds no Python module. docs/kernels.md of gradus says how it works and what is checked.
 """
 
