@@ -101,9 +101,11 @@ REFUSED = {
         lambda: GradientBoostingClassifier(n_estimators=2, init=GaussianNB()).fit(X, Y),
         "init must be a constant",
     ),
-    "hist categorical": (
-        lambda: HistGradientBoostingClassifier(max_iter=2, categorical_features=[2]).fit(categorical(), Y),
-        "splits must compare numbers, but got 'categorical_features'",
+    "hist categories of text": (
+        lambda: HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(
+            np.array(["a", "b", "c"] * 40, object)[:, None], np.tile([0, 1, 2], 40)
+        ),
+        "m: column 0: categories must be numbers, but got 'a'",
     ),
     "trees inside a fragment": (
         lambda: make_pipeline(DecisionTreeClassifier(max_depth=2)).fit(X, Y),

@@ -37,8 +37,12 @@ def forest_of(native: NativeModel) -> Forest:
     return native.lowered
 
 
-def odd(forest: Forest) -> np.ndarray:
-    return missing.odd_rows(np.unique(forest.threshold[forest.feature >= 0]))
+def odd(native: NativeModel) -> np.ndarray:
+    """Odd rows that the library takes."""
+    forest = forest_of(native)
+    rows = missing.odd_rows(np.unique(forest.threshold[forest.feature >= 0]))
+    able = np.zeros(missing.WIDTH, np.bool_) if native.infinite is None else native.infinite
+    return rows[(able | ~np.isinf(rows)).all(axis=1)]
 
 
 def prove(
@@ -62,8 +66,8 @@ def prove(
 @pytest.mark.parametrize("name", missing.MODELS)
 def test_every_tree_ends_at_the_leaf_of_its_library_whatever_is_missing(name):
     native = native_of(name)
-    forest = forest_of(native)
-    rows = odd(forest)
+    forest, rows = forest_of(native), odd(native)
+    assert len(rows) > 1000
     assert native.leaves is not None
     wrong = forest.native_leaf[leaves(forest, rows)] != native.leaves(rows, range(forest.n_trees))
     assert wrong.sum() == 0
@@ -72,10 +76,18 @@ def test_every_tree_ends_at_the_leaf_of_its_library_whatever_is_missing(name):
 
 
 @pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])
-@pytest.mark.parametrize("name", ["lightgbm, categories, zero_as_missing", "xgboost, categories, missing 7"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lightgbm, categories, zero_as_missing",
+        "xgboost, categories, missing 7",
+        "hist gradient boosting, odd categories",
+        "random forest, NaN",
+    ],
+)
 def test_every_encoding_walks_to_the_same_leaves_one_row_and_many(name, encoding):
-    forest = forest_of(native_of(name))
-    rows = odd(forest)
+    native = native_of(name)
+    forest, rows = forest_of(native), odd(native)
     graph = build_level(
         [VotingMember("m", 1.0, forest, (0, 1))],
         missing.NAMES,
@@ -108,16 +120,21 @@ def test_members_with_different_rules_share_one_widened_row(encoding):
         "xgboost, categories",
         "lightgbm, zero_as_missing",
         "xgboost, missing -999",
+        "hist gradient boosting, odd categories",
+        "random forest, NaN",
+        "catboost, nan_mode Max",
     )
     assert prove([native_of(n) for n in names], encoding=encoding).parity.wrong_leaves == 0
 
 
 @pytest.mark.parametrize("name", missing.MODELS)
 def test_rows_at_splits_reach_every_split_that_odd_rows_reach_on_both_sides(name):
-    forest = forest_of(native_of(name))
-    every = Domain(EVERYWHERE, EVERYWHERE)
+    native = native_of(name)
+    forest = forest_of(native)
+    infinite = np.zeros(missing.WIDTH, np.bool_) if native.infinite is None else native.infinite
+    every = Domain(EVERYWHERE, infinite)
     made = np.concatenate(list(rows_at_splits(forest, range(forest.n_trees), atoms_of(forest, every), PLAIN)))
-    wanted, found = (nodes_on_the_way(forest, rows) for rows in (odd(forest), made))
+    wanted, found = (nodes_on_the_way(forest, rows) for rows in (odd(native), made))
     assert wanted - found == set()
     assert np.isnan(made).any()
 
@@ -147,7 +164,7 @@ def without_nan(rows: np.ndarray) -> np.ndarray:
 def test_a_forest_for_finite_rows_has_the_same_leaves_and_fewer_views(name):
     native = native_of(name)
     finite = native.for_rows()
-    rows = without_nan(np.concatenate([odd(forest_of(native)), missing.rows(seed=5)[0]]))
+    rows = without_nan(np.concatenate([odd(native), missing.rows(seed=5)[0]]))
     assert len(rows) > 100
     forest, small = forest_of(native), forest_of(finite)
     before = forest.native_leaf[leaves(forest, rows)]
@@ -213,6 +230,22 @@ def another_reading(view: View) -> View:
     return dataclasses.replace(view, reading=other[view.reading]) if isinstance(view, CategoryView) else view
 
 
+def alone_turned(view: View) -> View:
+    return dataclasses.replace(view, value=1 - view.value) if isinstance(view, MissingView) else view
+
+
+def values_shifted(view: View) -> View:
+    values = view.values if isinstance(view, CategoryView) else ()
+    return dataclasses.replace(view, values=values[1:] + values[:1]) if values else view
+
+
+def categories_lost(view: View) -> View:
+    """Categories from 8 on are lost, as if a set had one byte."""
+    if not isinstance(view, CategoryView) or view.size <= 8:
+        return view
+    return dataclasses.replace(view, sides=view.sides[:10] + view.sides[-1:], values=view.values[:8])
+
+
 def ends_cut(view: View) -> View:
     """The last category of a set is lost, as by a table that is one too short."""
     return (
@@ -242,6 +275,19 @@ READER_FAULTS: dict[str, tuple[str, Callable[[View], View]]] = {
     "xgboost: the last category": ("xgboost, categories one-hot", ends_cut),
     "xgboost: an unseen category": ("xgboost, categories", side_turned(-1)),
     "xgboost: -0.5 is category 0": ("xgboost, categories", another_reading),
+    "random forest: NaN on the other side": ("random forest, NaN", fill_turned),
+    "random forest: NaN against all others": ("random forest, NaN", alone_turned),
+    "hist: NaN on the other side": ("hist gradient boosting, NaN", fill_turned),
+    "hist: NaN against all others": ("hist gradient boosting, NaN", alone_turned),
+    "hist: a missing category": ("hist gradient boosting, categories", side_turned(0)),
+    "hist: the first category": ("hist gradient boosting, categories", side_turned(2)),
+    "hist: the last category": ("hist gradient boosting, categories", side_turned(-2)),
+    "hist: an unseen category": ("hist gradient boosting, categories", side_turned(-1)),
+    "hist: categories by another number": ("hist gradient boosting, odd categories", values_shifted),
+    "hist: categories lost": ("hist gradient boosting, categories", categories_lost),
+    "lightgbm: categories lost": ("lightgbm, categories", categories_lost),
+    "xgboost: categories lost": ("xgboost, categories", categories_lost),
+    "catboost: NaN on the other side": ("catboost, nan_mode Max", fill_turned),
     "xgboost: a category that is missing": ("xgboost, categories, missing 7", range_lost),
 }
 
@@ -260,7 +306,7 @@ def test_a_fault_of_a_reader_is_caught_by_the_proof(fault):
 def test_a_fault_of_the_compiler_is_caught_by_the_proof(fault):
     name, change = READER_FAULTS[fault]
     native = native_of(name)
-    with pytest.raises(ParityError, match="every"):
+    with pytest.raises(ParityError, match=r"every|a graph must look at"):
         prove([native], [with_views(forest_of(native), change)])
 
 
@@ -269,7 +315,7 @@ def test_a_wrong_number_in_the_widened_row_is_named(monkeypatch):
     monkeypatch.setattr(
         graph_views, "_row", lambda graph, values: real(graph, [2.0 if v == -2 else v for v in values])
     )
-    monkeypatch.setattr("gradus_convert.parity.proof.check_rows", lambda *_: None)
+    monkeypatch.setattr("gradus_convert.parity.forests.check_rows", lambda *_: None)
     native = native_of("xgboost, missing infinity")
     broken = with_views(forest_of(native), range_lost)
     with pytest.raises(ParityError, match=r"graph: widened_rows, column \d+: every view of a row must be"):

@@ -58,6 +58,39 @@ def _xgboost(absent: float | None = np.nan, categories: bool = False, **params: 
     return xgboost.XGBClassifier(**(settings | params)).fit(X, y)
 
 
+def _sklearn(kind: str, absent: float | None = np.nan, **params: Any) -> Any:
+    from sklearn import ensemble, tree
+
+    X, y = rows(absent)
+    estimator = getattr(ensemble, kind, None) or getattr(tree, kind)
+    if kind.startswith(("Random", "ExtraTrees")):
+        params = {"n_estimators": 8} | params
+    if kind.startswith("Hist"):
+        params = {"max_iter": 12, "min_samples_leaf": 3, "max_leaf_nodes": 12} | params
+    else:
+        params = {"max_depth": 7} | params
+    return estimator(**({"random_state": 0} | params)).fit(X, y)
+
+
+def _hist_of_odd_categories() -> Any:
+    """Categories that are fractions, below 0, zero, and no float32."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    X, y = (part.astype(np.float64) for part in rows(np.nan))
+    values = np.array([-3.0, -0.5, 0.0, 0.1, 0.5, 1.5, 1e9, 2.0**24, 63.0])
+    X[:, 3] = np.where(np.isnan(X[:, 3]), np.nan, values[np.nan_to_num(X[:, 3]).astype(int) % 9])
+    model = HistGradientBoostingClassifier(max_iter=12, min_samples_leaf=3, categorical_features=[3, 4])
+    return model.fit(X, y.astype(int))
+
+
+def _catboost(absent: float | None = np.nan, **params: Any) -> Any:
+    import catboost
+
+    X, y = rows(absent)
+    settings: dict[str, Any] = {"iterations": 15, "depth": 4, "verbose": False, "thread_count": 1}
+    return catboost.CatBoostClassifier(**(settings | params), allow_writing_files=False).fit(X, y)
+
+
 MODELS: dict[str, Any] = {
     "lightgbm, missing none": lambda: _lightgbm(None),
     "lightgbm, use_missing=False": lambda: _lightgbm(use_missing=False),
@@ -77,6 +110,19 @@ MODELS: dict[str, Any] = {
     "xgboost, categories": lambda: _xgboost(categories=True, max_cat_to_onehot=2),
     "xgboost, categories one-hot": lambda: _xgboost(categories=True, max_cat_to_onehot=64),
     "xgboost, categories, missing 7": lambda: _xgboost(7.0, categories=True, missing=7.0),
+    "random forest, NaN": lambda: _sklearn("RandomForestClassifier"),
+    "random forest, trained without NaN": lambda: _sklearn("RandomForestClassifier", None),
+    "extra trees, NaN": lambda: _sklearn("ExtraTreesClassifier"),
+    "decision tree, NaN": lambda: _sklearn("DecisionTreeClassifier"),
+    "hist gradient boosting, NaN": lambda: _sklearn("HistGradientBoostingClassifier"),
+    "hist gradient boosting, trained without NaN": lambda: _sklearn("HistGradientBoostingClassifier", None),
+    "hist gradient boosting, categories": lambda: _sklearn(
+        "HistGradientBoostingClassifier", categorical_features=[3, 4]
+    ),
+    "hist gradient boosting, odd categories": _hist_of_odd_categories,
+    "catboost, nan_mode Min": lambda: _catboost(nan_mode="Min"),
+    "catboost, nan_mode Max": lambda: _catboost(nan_mode="Max"),
+    "catboost, trained without NaN": lambda: _catboost(None),
 }
 
 

@@ -68,7 +68,10 @@ def _domain(natives: Sequence[NativeModel]) -> Domain:
     nowhere = np.zeros(natives[0].lowered.n_features, np.bool_)
     missing = [nowhere if n.missing is None else n.missing for n in natives]
     infinite = [nowhere if n.infinite is None else n.infinite for n in natives]
-    landmarks = tuple(dict.fromkeys(value for n in natives for value in n.landmarks))
+    landmarks: dict[int, list[float]] = {}
+    for n in natives:
+        for column, values in n.landmarks.items():
+            landmarks.setdefault(column, []).extend(values)
     return Domain(np.logical_and.reduce(missing), np.logical_and.reduce(infinite), landmarks)
 
 

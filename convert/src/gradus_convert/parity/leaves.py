@@ -211,6 +211,9 @@ def check_views(members: Sequence[ProvenForest], plan: RowPlan, model_bytes: byt
 def _compare_rows(plan: RowPlan, graph: Compiled, X: Float32, block: int) -> None:
     expected = plan.of(X)
     (said,) = graph.run(X, ROWS, block=block)
+    if said.shape != expected.shape:
+        rule = f"a graph must look at {plan.width} columns and views"
+        raise ParityError(rule, place=f"graph: {ROWS}", value=said.shape[1])
     if different_bits(expected, said):
         same = np.asarray(said, np.float32).view(np.uint32) == expected.view(np.uint32)
         raise ParityError(

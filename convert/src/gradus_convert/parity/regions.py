@@ -8,8 +8,8 @@ count as missing, categories.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +39,12 @@ class Domain:
     Attributes:
         missing: bool [F], the columns that may be NaN.
         infinite: bool [F], the columns that may be infinite.
-        landmarks: Numbers that a library treats in a way of its own, in any column.
+        landmarks: By column, numbers that a library treats in a way of its own.
     """
 
     missing: Bool
     infinite: Bool
-    landmarks: tuple[float, ...] = ()
+    landmarks: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,7 @@ def critical_values(forest: Forest, domain: Domain) -> list[Float32]:
     for column, values in enumerate(found):
         more = [np.nan] if domain.missing[column] else []
         more += [np.inf, -np.inf] if domain.infinite[column] else []
-        every = np.array([*values, *more, *domain.landmarks], np.float32)
+        every = np.array([*values, *more, *domain.landmarks.get(column, ())], np.float32)
         every = every[domain.infinite[column] | ~np.isinf(every)]
         result.append(np.unique(every.view(np.uint32)).view(np.float32))
     return result

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Link
+from gradus_convert.forest.views import ViewTable
 from gradus_convert.readers.native import NativeModel
-from gradus_convert.readers.trees import NodeTable, assemble
+from gradus_convert.readers.trees import NodeTable, assemble, default_sides
 from gradus_runtime.errors import DataError, EnvironmentFailedError
 
 __all__ = ["read", "read_file"]
@@ -67,14 +68,18 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     scale, bias = document["scale_and_bias"]
     base = np.atleast_1d(np.asarray(bias, np.float64))
     outputs = len(base)
-    trees = document["oblivious_trees"]
+    trees, columns = document["oblivious_trees"], document["features_info"]["float_features"]
+    table, everywhere = ViewTable(len(columns)), np.ones(len(columns), np.bool_)
+    right = np.array([c.get("nan_value_treatment") == "AsTrue" for c in columns], np.bool_)
     forest = assemble(
-        [_tree(t, outputs, f"{place}: tree {i}") for i, t in enumerate(trees)],
+        [_tree(t, outputs, table, right, f"{place}: tree {i}") for i, t in enumerate(trees)],
         base=base,
-        n_features=len(document["features_info"]["float_features"]),
+        n_features=len(columns),
         n_outputs=outputs,
         link=link,
         scale=float(scale),
+        views=table.views,
+        infinite=everywhere,
     )
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -108,6 +113,8 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         predict=labels_of if classes else None,
         margins=margins,
         feature_names=tuple(names) if names and names != [str(i) for i in range(len(names))] else None,
+        missing=everywhere,
+        infinite=everywhere,
     )
 
 
@@ -145,7 +152,10 @@ def _link(loss: str, place: str) -> Link:
     raise InexactModelError(rule, place=place, value=loss)
 
 
-def _tree(tree: dict[str, Any], outputs: int, place: str) -> NodeTable:
+def _tree(
+    tree: dict[str, Any], outputs: int, table: ViewTable, right: npt.NDArray[np.bool_], place: str
+) -> NodeTable:
+    """Lower a tree; `right` says where NaN goes right in each column (nan_mode="Max"), else it goes left."""
     splits = (tree.get("splits") or [])[::-1]  # the last split is the highest bit: it comes first
     for split in splits:
         if split["split_type"] != "FloatFeature":
@@ -158,8 +168,10 @@ def _tree(tree: dict[str, Any], outputs: int, place: str) -> NodeTable:
     inner, leaves = (1 << len(splits)) - 1, 1 << len(splits)
     nodes = np.arange(inner + leaves)
     level = np.frexp(nodes + 1.0)[1].astype(np.int64) - 1
-    column = np.array([s["float_feature_index"] for s in splits] + [-1], np.int64)
-    border = np.array([s["border"] for s in splits] + [0.0], np.float32)
+    looks = np.array([s["float_feature_index"] for s in splits], np.int64)
+    borders = np.array([s["border"] for s in splits], np.float32)
+    seen, at = default_sides(table, looks, borders, ~right[looks])
+    column, border = np.append(seen, -1), np.append(at, np.float32(0))
     values = np.array(tree["leaf_values"], np.float64).reshape(leaves, outputs)
     return NodeTable(
         left=2 * nodes + 1,

@@ -95,7 +95,15 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         feature_names=_given_names(booster.feature_name()),
         missing=everywhere,
         infinite=everywhere,
+        landmarks=_categories(text),
     )
+
+
+def _categories(text: str) -> dict[int, list[float]]:
+    """The categories that each column had in training, of the header's "0:1:2"; numbers have "[0:9]"."""
+    infos = _fields(text.split("\nTree=")[0]).get("feature_infos", "").split()
+    lists = {i: info.split(":") for i, info in enumerate(infos) if info[:1] not in ("[", "n")}
+    return {i: [float(category) for category in found] for i, found in lists.items()}
 
 
 def _predicts(model: Any, head: _Head) -> Predicts:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -45,8 +45,9 @@ class NativeModel:
         feature_names: The names of its columns, where it knows any.
         missing: bool [F], the columns whose NaN the library takes, and `lowered` too; None for no column.
         infinite: bool [F], the columns whose infinities both take; None for no column.
-        landmarks: Numbers that the library treats in a way of its own, whatever `lowered` says of them: the
-            proof tries them in every column.
+        landmarks: By column, numbers that the library treats in a way of its own, as its model states them
+            and whatever `lowered` makes of them: its categories, a number that is missing. The proof tries
+            them.
     """
 
     library: str
@@ -65,7 +66,7 @@ class NativeModel:
     feature_names: tuple[str, ...] | None = None
     missing: npt.NDArray[np.bool_] | None = None
     infinite: npt.NDArray[np.bool_] | None = None
-    landmarks: tuple[float, ...] = ()
+    landmarks: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     def for_rows(self, missing: npt.NDArray[np.bool_] | None = None) -> NativeModel:
         """Return the member for rows that are finite, but for NaN in some columns: fewer views, or none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
-from gradus_convert.forest.rounding import at_most
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.sklearn import nameless, names_of, node_table
-from gradus_convert.readers.trees import NodeTable, assemble, check_classes
+from gradus_convert.readers.sklearn_hist import HistColumns, hist_table
+from gradus_convert.readers.trees import assemble, check_classes
 
 __all__ = ["read_gradient_boosting", "read_hist_gradient_boosting"]
 
@@ -75,6 +75,9 @@ def _native(
     *,
     margin_scale: float = 1.0,
     reads_float64: bool = False,
+    missing: npt.NDArray[np.bool_] | None = None,
+    infinite: npt.NDArray[np.bool_] | None = None,
+    landmarks: Mapping[int, Sequence[float]] | None = None,
 ) -> NativeModel:
     """Return what both kinds of boosting have in common."""
     classes, outputs = hasattr(model, "classes_"), forest.n_outputs
@@ -102,6 +105,9 @@ def _native(
         margins=margins,
         margin_scale=margin_scale,
         feature_names=names_of(model),
+        missing=missing,
+        infinite=infinite,
+        landmarks=landmarks or {},
     )
 
 
@@ -112,32 +118,28 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
     trees whose leaf values are replaced by the leaves' numbers.
 
     Raises:
-        InexactModelError: A split is categorical.
+        InexactModelError: A category is not a number.
     """
     classes = hasattr(model, "classes_")
     if classes:
         check_classes(len(model.classes_), place)
-    if model.is_categorical_ is not None and model.is_categorical_.any():
-        raise InexactModelError(
-            "splits must compare numbers",
-            place=place,
-            value="categorical_features",
-            hint="Train with categorical_features=None: encode categories as numbers.",
-        )
+    columns = HistColumns.of(model, place)
     predictors = [p for rounds in model._predictors for p in rounds]
     outputs = model.n_trees_per_iteration_
     forest = assemble(
-        [_hist_table(p.nodes, i % outputs) for i, p in enumerate(predictors)],
+        [hist_table(p, i % outputs, columns) for i, p in enumerate(predictors)],
         base=np.asarray(model._baseline_prediction, np.float64).reshape(-1),
         n_features=model.n_features_in_,
         n_outputs=outputs,
         link=_class_link(outputs) if classes else _VALUE_LINKS.get(model.loss, "identity"),
+        views=columns.table.views,
+        infinite=columns.numeric,
     )
     numbered = [_numbered(p) for p in predictors]
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         known, positions = model._bin_mapper.make_known_categories_bitsets()
-        rows = X.astype(np.float64)
+        rows = np.ascontiguousarray(nameless(_as_trained(model), X), np.float64)
         ids = [numbered[i].predict(rows, known, positions, 1) for i in trees]
         return np.stack(ids, axis=1).astype(np.int64)
 
@@ -145,23 +147,27 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
         said = nameless(model.decision_function, X) if classes else nameless(model._raw_predict, X)
         return np.asarray(said, np.float64).reshape(len(X), outputs)
 
-    return _native(model, forest, leaves, margins, reads_float64=True)
+    everywhere = np.ones(forest.n_features, np.bool_)
+    return _native(
+        model,
+        forest,
+        leaves,
+        margins,
+        reads_float64=True,
+        missing=everywhere,
+        infinite=columns.numeric,
+        landmarks={c: known.tolist() for c, known in columns.categories.items()},
+    )
+
+
+def _as_trained(model: Any) -> Any:
+    """Return what makes of rows those that the trees read: categories first, by their numbers."""
+    if getattr(model, "_preprocessor", None) is None:
+        return lambda X: X
+    return lambda X: model._preprocess_X(X, reset=False)
 
 
 _VALUE_LINKS: Mapping[str, Link] = {"poisson": "exp", "gamma": "exp"}
-
-
-def _hist_table(nodes: npt.NDArray[Any], output: int) -> NodeTable:
-    is_leaf = nodes["is_leaf"].astype(bool)
-    return NodeTable(
-        left=nodes["left"].astype(np.int64),
-        right=nodes["right"].astype(np.int64),
-        feature=np.where(is_leaf, -1, nodes["feature_idx"].astype(np.int64)),
-        threshold=np.where(is_leaf, np.float32(0), at_most(np.where(is_leaf, 0.0, nodes["num_threshold"]))),
-        values=nodes["value"].astype(np.float64)[:, None],
-        native_leaf=np.arange(len(nodes)),
-        output=output,
-    )
 
 
 def _numbered(predictor: Any) -> Any:

@@ -129,7 +129,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         feature_names=tuple(names) if names else None,
         missing=everywhere,
         infinite=everywhere if _takes_infinities(learner, missing) else None,
-        landmarks=() if np.isnan(missing) else (missing,),
+        landmarks=_landmarks(learner, missing, forest.n_features),
     )
 
 
@@ -160,6 +160,16 @@ def _takes_infinities(learner: dict[str, Any], missing: float) -> bool:
     trees = booster.get("gbtree", booster)["model"]["trees"]
     conditions = (np.array(t["split_conditions"], np.float32)[_splits(t)] for t in trees)
     return bool(np.isinf(missing)) or all((np.abs(c) < LARGEST).all() for c in conditions)
+
+
+def _landmarks(learner: dict[str, Any], missing: float, width: int) -> dict[int, list[float]]:
+    """By column, the number that is missing, and every category of a split."""
+    found = {c: [] if np.isnan(missing) else [missing] for c in range(width)}
+    booster = learner["gradient_booster"]
+    for tree in booster.get("gbtree", booster)["model"]["trees"]:
+        for node, members in _categories(tree):
+            found[tree["split_indices"][node]] += members.tolist()
+    return {column: sorted(set(values)) for column, values in found.items()}
 
 
 def _splits(tree: dict[str, Any]) -> npt.NDArray[np.bool_]:
