@@ -6,26 +6,30 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from gradus_convert.compilation.facts import facts_of
 from gradus_convert.compilation.model import CompiledModel
+from gradus_convert.compilation.pipeline_proof import prove_front
+from gradus_convert.compilation.pipelines import is_pipeline, prepare
 from gradus_convert.compilation.proof_rows import made_rows
 from gradus_convert.compilation.rows import read_rows
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.labels import label_values
-from gradus_convert.graphs.types import Encoding
+from gradus_convert.graphs.types import Encoding, Front
 from gradus_convert.graphs.values import build_values
 from gradus_convert.parity.model_proof import ModelProof, ProofKind, prove_model
-from gradus_convert.readers import NativeModel, read_file, read_model
+from gradus_convert.readers import NativeModel, read_file, read_model, skops
 from gradus_convert.readers.formats import format_of
 from gradus_runtime.errors import UsageError
 
-__all__ = ["compile_model", "compile_native"]
+__all__ = ["Build", "builder", "compile_model", "compile_native", "compile_object", "compile_with_front"]
+
+Inputs = Literal["float32", "float64"]
 
 
 def compile_model(
@@ -34,6 +38,7 @@ def compile_model(
     proof: ProofKind = "full",
     encoding: Encoding = "auto",
     rows: Any = None,
+    inputs: Inputs = "float32",
 ) -> CompiledModel:
     """Compile a tree model exactly, and prove it.
 
@@ -48,6 +53,9 @@ def compile_model(
             "off": none.
         encoding: Of the trees; "auto" chooses by their number and depth. docs/encodings.md compares them.
         rows: Some rows of data [N, F], for the proof; by default rows are made from the thresholds.
+        inputs: "float32", or "float64" for rows whose values no float32 is: then LightGBM and
+            HistGradientBoosting, which compare float64, answer as they do on those very rows, at the cost of
+            a comparison with every threshold of a column. A pipeline always takes float64.
 
     Returns:
         The compiled model: `save`, `predict`, `predict_proba`, `predict_margin`, `proof`, `model`.
@@ -66,9 +74,12 @@ def compile_model(
     if proof not in get_args(ProofKind):
         known = ", ".join(get_args(ProofKind))
         raise UsageError("proof must be known", place="compile(proof)", value=proof, hint=f"Known: {known}.")
+    if inputs not in get_args(Inputs):
+        known = ", ".join(get_args(Inputs))
+        rule = "inputs must be known"
+        raise UsageError(rule, place="compile(inputs)", value=inputs, hint=f"Known: {known}.")
     if not isinstance(model, str | os.PathLike):
-        native = read_model(model, values=True)
-        return compile_native(native, proof=proof, encoding=encoding, rows=rows, place="model")
+        return compile_object(model, proof, encoding, rows, inputs, "model")
     path = Path(model)
     kind = format_of(path)
     if kind == "onnx":
@@ -79,8 +90,49 @@ def compile_model(
         from gradus_convert.compilation.pickled import compile_pickle
 
         return compile_pickle(path, proof=proof, encoding=encoding)
+    if kind == "sklearn":
+        return compile_object(skops.load(path), proof, encoding, rows, inputs, str(path))
     native = read_file(path, kind, values=True)
+    if inputs == "float64":
+        return compile_with_front(None, native, proof, encoding, rows, str(path))
     return compile_native(native, proof=proof, encoding=encoding, rows=rows, place=str(path))
+
+
+def compile_object(
+    model: Any, proof: ProofKind, encoding: Encoding, rows: Any, inputs: Inputs, place: str
+) -> CompiledModel:
+    """Compile a model in memory."""
+    if is_pipeline(model):
+        final = read_model(model.steps[-1][1], place=place, values=True)
+        if isinstance(final.lowered, Forest):
+            return compile_with_front(model, final, proof, encoding, rows, place)
+    native = read_model(model, place=place, values=True)
+    if inputs == "float64":
+        return compile_with_front(None, native, proof, encoding, rows, place)
+    return compile_native(native, proof=proof, encoding=encoding, rows=rows, place=place)
+
+
+def compile_with_front(
+    pipeline: Any, final: NativeModel, proof: ProofKind, encoding: Encoding, rows: Any, place: str
+) -> CompiledModel:
+    """Compile trees and what stands before them: the trees are proven alone, then both together.
+
+    Raises:
+        InexactModelError: A step has no exact form.
+        ParityError: The proof failed.
+    """
+    inner, source = prepare(pipeline, final, place)
+    trees = compile_native(inner, proof=proof, encoding=encoding, place=place)
+    build = builder(inner, encoding, place, source.front, _metadata(final) | source.metadata())
+    report = trees.proof
+    if proof != "off" and isinstance(report, ModelProof):
+        report = prove_front(source, build, report, rows, place)
+    graph = build(False, named=True)
+    facts = dataclasses.replace(facts_of(final), **source.facts())
+    margin = _margin(inner, source.front)
+    return CompiledModel(
+        graph.model_bytes, facts, encoding=graph.encoding, bits=graph.bits, proof=report, margin=margin
+    )
 
 
 def compile_native(
@@ -92,19 +144,46 @@ def compile_native(
         InexactModelError: It has no exact form.
         ParityError: The proof failed.
     """
+    build = builder(native, encoding, place, None, _metadata(native))
+    report = None if proof == "off" else _prove(native, build, proof, rows, place)
+    graph = build(False, named=True)
+    return CompiledModel(
+        graph.model_bytes,
+        facts_of(native),
+        encoding=graph.encoding,
+        bits=graph.bits,
+        proof=report,
+        margin=_margin(native, None),
+    )
+
+
+class Build(Protocol):
+    """Makes a graph: with the output `leaves` if asked, with the user's labels if `named`."""
+
+    def __call__(self, leaves: bool, named: bool = False) -> LevelGraph:
+        """Make it."""
+
+
+def builder(
+    native: NativeModel, encoding: Encoding, place: str, front: Front | None, metadata: dict[str, str]
+) -> Build:
+    """Return what makes the graphs of a model.
+
+    Raises:
+        InexactModelError: A graph cannot hold its labels, or it has values and no trees.
+    """
     labels = None if native.labels is None else label_values(native.labels)
     if native.predicts == "labels" and native.labels is not None and labels is None:
         raise InexactModelError(
             "labels must be numbers, texts or booleans", place=place, value=list(native.labels)[:5]
         )
-    metadata = _metadata(native)
+    form = native.lowered
+    if native.task == "values" and not isinstance(form, Forest):
+        raise InexactModelError("a model of values must be of trees", place=place)
 
     def build(leaves: bool, named: bool = False) -> LevelGraph:
-        form = native.lowered
-        if native.task == "values":
-            if not isinstance(form, Forest):
-                raise InexactModelError("a model of values must be of trees", place=place)
-            return build_values(form, encoding=encoding, metadata=metadata, leaves=leaves)
+        if native.task == "values" and isinstance(form, Forest):
+            return build_values(form, encoding=encoding, metadata=metadata, leaves=leaves, front=front)
         classes = tuple(range(native.n_classes))
         wanted = labels if named and native.predicts == "labels" else None
         if wanted is not None and wanted.dtype == np.int64 and (wanted == np.arange(len(wanted))).all():
@@ -117,18 +196,10 @@ def compile_native(
             metadata=metadata,
             leaves=leaves,
             labels=wanted,
+            front=front,
         )
 
-    report = None if proof == "off" else _prove(native, build, proof, rows, place)
-    graph = build(False, named=True)
-    return CompiledModel(
-        graph.model_bytes,
-        facts_of(native),
-        encoding=graph.encoding,
-        bits=graph.bits,
-        proof=report,
-        margin=_margin(native),
-    )
+    return build
 
 
 def _prove(native: NativeModel, build: Any, kind: ProofKind, rows: Any, place: str) -> ModelProof:
@@ -148,11 +219,11 @@ def _metadata(native: NativeModel) -> dict[str, str]:
     return facts
 
 
-def _margin(native: NativeModel) -> Any:
+def _margin(native: NativeModel, front: Front | None) -> Any:
     """Return what makes the graph of the raw scores, when it is first asked for; None if there are none."""
     form = native.lowered
     if native.margins is None or not isinstance(form, Forest):
         return None
     scale = native.margin_scale
     raw = dataclasses.replace(form, link="identity", scale=form.scale / scale, base=form.base / scale)
-    return lambda: build_values(raw, encoding="compact", metadata={}).model_bytes
+    return lambda: build_values(raw, encoding="compact", metadata={}, front=front).model_bytes

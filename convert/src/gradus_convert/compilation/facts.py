@@ -24,6 +24,9 @@ class Facts:
         nodes: Likewise.
         missing: By column, whether it may be NaN; None: none may.
         infinite: By column, whether it may be infinite; None: none may.
+        numbers: The columns of the user's rows that the input float64 `features` has; None where that is
+            float32 and has all.
+        texts: Those that the input `texts` has.
     """
 
     source: str
@@ -36,6 +39,8 @@ class Facts:
     nodes: int
     missing: tuple[bool, ...] | None = None
     infinite: tuple[bool, ...] | None = None
+    numbers: tuple[int, ...] | None = None
+    texts: tuple[int, ...] = ()
 
 
 def facts_of(native: NativeModel) -> Facts:

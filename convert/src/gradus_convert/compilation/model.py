@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import onnx
 
 from gradus_convert.compaction.probes import Agreement
 from gradus_convert.compilation.facts import Facts
-from gradus_convert.compilation.rows import read_rows
+from gradus_convert.compilation.rows import read_mixed, read_rows
 from gradus_convert.graphs.values import VALUES
 from gradus_convert.parity.model_proof import ModelProof
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
@@ -35,7 +35,8 @@ class CompiledModel:
         compiled.predict(X)
 
     Attributes:
-        model_bytes: The ONNX file. Input `features` float32 [N, F]. A model of classes gives `probabilities`
+        model_bytes: The ONNX file. Input `features` float32 [N, F]; of a pipeline float64, and `texts` where
+            it takes any. A model of classes gives `probabilities`
             float32 [N, C] and `label` [N], as the user named the classes; one of values gives `values`
             float32 [N, K].
         encoding: Of its trees.
@@ -123,7 +124,7 @@ class CompiledModel:
                     "a model must have raw scores", place="predict_margin", value=self.facts.source
                 )
             self._sessions["margin"] = open_session(graph, "compact", 1).session
-        (said,) = self._blocks(self._sessions["margin"], self._rows(X), [VALUES], _BLOCK["compact"])
+        (said,) = self._blocks(self._sessions["margin"], self._feed(X), [VALUES], _BLOCK["compact"])
         return said[:, 0] if said.shape[1] == 1 else said
 
     def margin_bytes(self) -> bytes | None:
@@ -134,9 +135,11 @@ class CompiledModel:
         if "model" not in self._sessions:
             self._sessions["model"] = open_session(self.model_bytes, self.encoding, 1).session
         block = _BLOCK.get(self.encoding, _LARGE_BLOCK)
-        return self._blocks(self._sessions["model"], self._rows(X), list(outputs), block)
+        return self._blocks(self._sessions["model"], self._feed(X), list(outputs), block)
 
-    def _rows(self, X: Any) -> npt.NDArray[np.float32]:
+    def _feed(self, X: Any) -> dict[str, npt.NDArray[Any]]:
+        if self.facts.numbers is not None:
+            return read_mixed(X, self.facts)
         rows = read_rows(X, self.facts.feature_names, self.facts.n_features)
         bad = ~np.isfinite(rows)
         if not bad.any():
@@ -153,12 +156,12 @@ class CompiledModel:
                 value=value,
                 hint=f"This model takes no {'NaN' if np.isnan(value) else 'infinity'} there.",
             )
-        return rows
+        return {INPUT: rows}
 
     @staticmethod
     def _blocks(
-        session: Any, rows: npt.NDArray[np.float32], outputs: list[str], block: int
+        session: Any, feed: Mapping[str, npt.NDArray[Any]], outputs: list[str], block: int
     ) -> list[npt.NDArray[Any]]:
-        starts = range(0, max(1, len(rows)), block)
-        parts = [session.run(outputs, {INPUT: rows[i : i + block]}) for i in starts]
+        starts = range(0, max(1, len(next(iter(feed.values())))), block)
+        parts = [session.run(outputs, {k: v[i : i + block] for k, v in feed.items()}) for i in starts]
         return [np.concatenate(p) for p in zip(*parts, strict=True)]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradus_convert.compilation.facts import Facts
+from gradus_convert.preparation.steps import MISSING_TEXT, NUMBERS, TEXTS
 from gradus_runtime.errors import DataError
 
-__all__ = ["read_rows"]
+__all__ = ["read_mixed", "read_rows"]
 
 
 def read_rows(X: Any, names: Sequence[str] | None, width: int) -> npt.NDArray[np.float32]:
@@ -43,6 +45,71 @@ def read_rows(X: Any, names: Sequence[str] | None, width: int) -> npt.NDArray[np
             hint="One row is X[None]." if rows.ndim == 1 else None,
         )
     return rows
+
+
+def read_mixed(X: Any, facts: Facts) -> dict[str, npt.NDArray[Any]]:
+    """Return rows as the inputs of a graph that takes float64 and texts.
+
+    Args:
+        X: As in `read_rows`.
+        facts: Which columns are numbers, and which are texts.
+
+    Raises:
+        DataError: As `read_rows`; or a value is missing where the model takes none.
+    """
+    numbers = facts.numbers or ()
+    if isinstance(X, Mapping) or (hasattr(X, "columns") and hasattr(X, "__getitem__")):
+        columns = _columns(X, facts.feature_names, (*numbers, *facts.texts))
+    else:
+        rows = np.asarray(X, object if facts.texts else None)
+        if rows.ndim != 2 or rows.shape[1] != facts.n_features:
+            hint = "One row is X[None]." if rows.ndim == 1 else None
+            raise DataError(f"rows must be [N, {facts.n_features}]", place="X", value=rows.shape, hint=hint)
+        columns = {i: rows[:, i] for i in (*numbers, *facts.texts)}
+    feed: dict[str, npt.NDArray[Any]] = {}
+    if numbers:
+        feed[NUMBERS] = np.stack([_number(columns[i], i, facts) for i in numbers], axis=1)
+    if facts.texts:
+        feed[TEXTS] = np.stack([_text(columns[i], i, facts) for i in facts.texts], axis=1)
+    return feed
+
+
+def _columns(X: Any, names: Sequence[str] | None, wanted: Sequence[int]) -> dict[int, npt.NDArray[Any]]:
+    present = {str(name): name for name in (X if isinstance(X, Mapping) else X.columns)}
+    known = list(names or present)
+    missing = [known[i] for i in wanted if i >= len(known) or known[i] not in present]
+    if missing:
+        raise DataError("a dataframe must have the model's columns", place="X", value=missing[:5])
+    return {i: np.asarray(X[present[known[i]]]) for i in wanted}
+
+
+def _name(i: int, facts: Facts) -> str:
+    return f"X[{facts.feature_names[i]!r}]" if facts.feature_names else f"X[:, {i}]"
+
+
+def _number(values: npt.NDArray[Any], i: int, facts: Facts) -> npt.NDArray[np.float64]:
+    try:
+        found = np.asarray(values).astype(np.float64)
+    except (TypeError, ValueError) as e:
+        raise DataError("a column must hold numbers", place=_name(i, facts), cause=str(e)) from None
+    if np.isinf(found).any() or (i not in facts.missing and np.isnan(found).any()):
+        value = float(found[~np.isfinite(found)][0])
+        raise DataError("a column must be finite", place=_name(i, facts), value=value)
+    return found
+
+
+def _text(values: npt.NDArray[Any], i: int, facts: Facts) -> npt.NDArray[Any]:
+    found = np.array([MISSING_TEXT if _absent(v) else v for v in values.tolist()], object)
+    wrong = [v for v in found.tolist() if not isinstance(v, str)]
+    if wrong:
+        raise DataError("a column must hold texts", place=_name(i, facts), value=wrong[0])
+    if i not in facts.missing and (found == MISSING_TEXT).any():
+        raise DataError("a text must not be missing", place=_name(i, facts))
+    return found
+
+
+def _absent(value: object) -> bool:
+    return value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
 
 
 def _by_name(X: Any, names: Sequence[str] | None) -> npt.NDArray[Any]:

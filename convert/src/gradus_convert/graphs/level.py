@@ -25,7 +25,7 @@ from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import column_order, plan_sums
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
-from gradus_convert.graphs.types import Encoding, LevelGraph, Vote, VotingMember
+from gradus_convert.graphs.types import Encoding, Front, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.views import widened
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
@@ -53,6 +53,7 @@ def build_level(
     prefer_exact: bool = False,
     leaves: bool = False,
     labels: npt.NDArray[Any] | None = None,
+    front: Front | None = None,
 ) -> LevelGraph:
     """Compile the members of a level into one graph. The same arguments give the same bytes.
 
@@ -75,6 +76,7 @@ def build_level(
         leaves: Output `leaves` as well: int32 [N, T], node indices as `ir.leaves` gives them, the forests'
             trees side by side in the order of the members.
         labels: What `label` gives instead of the index of a class: one a class, numbers, texts or booleans.
+        front: Makes the features of other inputs; by default they are the input.
 
     Raises:
         UsageError: The arguments do not fit together.
@@ -87,7 +89,8 @@ def build_level(
     chosen = choose([f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact)
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
-    rows, bare = widened(graph, Columns(INPUT, len(feature_names)), [f for _, f in trees])
+    source = INPUT if front is None else front.emit(graph)
+    rows, bare = widened(graph, Columns(source, len(feature_names)), [f for _, f in trees])
     trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
     ends = _Ends(rows, len(classes), vote, class_weights, leaves)
     if exact:
@@ -105,6 +108,8 @@ def build_level(
         total = sum(f.n_trees for _, f in trees)
         outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", total]))
     inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", len(feature_names)])]
+    if front is not None:
+        inputs = front.inputs()
     model, opsets = finish(graph.as_graph("level", inputs, outputs), graph.functions, metadata, chosen)
     return LevelGraph(model, chosen, opsets, EXACT if exact else CLOSE)
 

@@ -21,8 +21,8 @@ _TENSOR = """
     Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Where Xor
 """
 _ML = """
-    ArrayFeatureExtractor Binarizer Imputer LinearClassifier LinearRegressor Normalizer SVMClassifier
-    SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor
+    ArrayFeatureExtractor Binarizer Imputer LabelEncoder LinearClassifier LinearRegressor Normalizer
+    SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor
 """
 
 ALLOWED_OPERATORS: frozenset[tuple[str, str]] = frozenset(

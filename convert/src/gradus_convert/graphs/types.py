@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+import onnx
 
 from gradus_convert.forest.fragment import OnnxFragment
 from gradus_convert.forest.ir import Forest
+from gradus_convert.graphs.builder import Graph
 
-__all__ = ["Encoding", "LevelGraph", "Vote", "VotingMember"]
+__all__ = ["Encoding", "Front", "LevelGraph", "Vote", "VotingMember"]
 
 Encoding = Literal["compact", "treeops", "treeops5", "auto"]
 Vote = Literal["soft", "hard"]
+
+
+class Front(Protocol):
+    """What stands before the trees: inputs of its own, out of which it makes the rows of the walk."""
+
+    def emit(self, graph: Graph) -> str:
+        """Write it and return the name of rows float32 [N, F]."""
+
+    def inputs(self) -> list[onnx.ValueInfoProto]:
+        """Return the inputs of the graph."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.powers import PER_UNIT
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import emit_tree_operators
-from gradus_convert.graphs.types import Encoding, LevelGraph
+from gradus_convert.graphs.types import Encoding, Front, LevelGraph
 from gradus_convert.graphs.views import widened
 from gradus_runtime.contracts.graph import INPUT
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
@@ -44,6 +44,7 @@ def build_values(
     metadata: Mapping[str, str],
     threads: int = 1,
     leaves: bool = False,
+    front: Front | None = None,
 ) -> LevelGraph:
     """Compile a forest of values: input `features` float32 [N, F], output `values` float32 [N, K].
 
@@ -57,6 +58,7 @@ def build_values(
         metadata: Goes into `metadata_props`.
         threads: As in `build_level`.
         leaves: Likewise.
+        front: Likewise.
 
     Raises:
         InexactModelError: It has another link, or no exact form.
@@ -65,7 +67,8 @@ def build_values(
         raise InexactModelError("a link must be one of values", place="graphs.values", value=forest.link)
     chosen = choose([forest], encoding=encoding, threads=threads)
     graph, width = Graph(), forest.n_outputs
-    rows, (bare,) = widened(graph, Columns(INPUT, forest.n_features), [forest])
+    source = INPUT if front is None else front.emit(graph)
+    rows, (bare,) = widened(graph, Columns(source, forest.n_features), [forest])
     if chosen == "compact":
         fixed = value_sums(forest)
         plan = plan_sums([bare], rows.width, fixed=[fixed])
@@ -81,6 +84,8 @@ def build_values(
         graph.op("Identity", result.leaves, name=LEAVES)
         outputs.append(helper.make_tensor_value_info(LEAVES, INT32, ["N", forest.n_trees]))
     inputs = [helper.make_tensor_value_info(INPUT, FLOAT, ["N", forest.n_features])]
+    if front is not None:
+        inputs = front.inputs()
     model, opsets = finish(graph.as_graph("values", inputs, outputs), graph.functions, metadata, chosen)
     return LevelGraph(model, chosen, opsets, EXACT if chosen == "compact" else CLOSE)
 

@@ -24,7 +24,7 @@ from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT
 
-__all__ = ["ModelProof", "ProofKind", "prove_model"]
+__all__ = ["ModelProof", "ProofKind", "allowed_error", "prove_model"]
 
 ProofKind = Literal["full", "quick", "off"]
 Float32 = npt.NDArray[np.float32]
@@ -198,8 +198,9 @@ class _Values:
     tolerance = RELATIVE
 
     def __init__(self, native: NativeModel) -> None:
-        self._native = native
-        self._reach = largest_sum(native.lowered) if isinstance(native.lowered, Forest) else 1.0
+        if not isinstance(native.lowered, Forest):
+            raise TypeError("a model of values is of trees")
+        self._native, self._forest = native, native.lowered
 
     def compare(self, graph: Compiled, X: Float32, block: int, findings: Findings) -> None:
         """Compare answers and count.
@@ -211,7 +212,7 @@ class _Values:
         for rows, (said,) in ahead(lambda part: graph.run(X[part], VALUES, block=block), slices(len(X))):
             expected = self._native.probabilities(X[rows])
             difference = np.abs(said.astype(np.float64) - expected)
-            worst = max(worst, float((difference / self._allowed(expected)).max(initial=0.0)))
+            worst = max(worst, float((difference / allowed_error(self._forest, expected)).max(initial=0.0)))
             findings.max_difference = max(findings.max_difference, float(difference.max(initial=0.0)))
             findings.probability_rows += len(expected)
         if not worst <= 1.0:
@@ -222,19 +223,19 @@ class _Values:
                 hint="Report it, with the model.",
             )
 
-    def _allowed(self, expected: Float64) -> Float64:
-        """How far float32 sums of the same leaves may be from the library's answer."""
-        sums = RELATIVE * self._reach
-        link = self._native.lowered.link if isinstance(self._native.lowered, Forest) else "identity"
-        if link == "exp":
-            return np.asarray(np.maximum(np.abs(expected) * (2 * np.expm1(sums) + RELATIVE), 1e-30))
-        if link == "logistic":
-            return np.full(expected.shape, sums / 4 + RELATIVE)
-        if link == "square":
-            return np.asarray(RELATIVE * np.abs(expected) + 2 * sums * (np.sqrt(np.abs(expected)) + sums))
-        return np.full(expected.shape, max(sums, 1e-37))
-
     def bits(self, forest: Forest, X: Float32) -> Float32:
         """Return what the graph must give, to the bit."""
         fixed = value_sums(forest)
         return exact_values(whole_sums(forest, fixed.leaves, Walker(forest).leaves(X)), fixed, forest.link)
+
+
+def allowed_error(forest: Forest, expected: Float64) -> Float64:
+    """How far float32 sums of the same leaves may be from a library's values, by value."""
+    sums = RELATIVE * largest_sum(forest)
+    if forest.link == "exp":
+        return np.asarray(np.maximum(np.abs(expected) * (2 * np.expm1(sums) + RELATIVE), 1e-30))
+    if forest.link == "logistic":
+        return np.full(expected.shape, sums / 4 + RELATIVE)
+    if forest.link == "square":
+        return np.asarray(RELATIVE * np.abs(expected) + 2 * sums * (np.sqrt(np.abs(expected)) + sums))
+    return np.full(expected.shape, max(sums, 1e-37))

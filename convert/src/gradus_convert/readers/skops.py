@@ -13,6 +13,7 @@ __all__ = ["load"]
 # What fitted classifiers hold beyond the types that skops trusts by itself. They are data.
 _ALLOWED = frozenset(
     {
+        "numpy.dtype",
         "sklearn.tree._tree.Tree",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
