@@ -97,6 +97,15 @@ def test_a_pickle_is_compiled_and_never_run_to_be_measured(
     assert (run(target.read_bytes(), X, name="features")["label"] == model.predict(X)).all()
 
 
+def test_float64_inputs_are_measured_too(
+    model: lightgbm.LGBMClassifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, target = tmp_path / "model.txt", tmp_path / "small.onnx"
+    model.booster_.save_model(path)
+    assert main(["compile", str(path), "-o", str(target), "--json", "--inputs", "float64"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"]["after"]["row_seconds"] > 0
+
+
 def cost(peak: int, row: float | None) -> Cost:
     return Cost(1000, peak, 0.1, 0.01, row, 1e-5)
 

@@ -195,13 +195,15 @@ def test_an_encoder_of_texts_and_numbers_gives_the_same_answers(name: str) -> No
     before = ColumnTransformer(
         [("code", ENCODERS[name], ["side", "venue", "k"]), ("rest", SimpleImputer(), ["vol"])]
     )
-    pipeline = Pipeline([("before", before), ("final", RandomForestClassifier(6, random_state=0))]).fit(DF, Y)
+    full = DF.assign(venue=DF.venue.fillna("nowhere")) if name == "ordinal" else DF
+    pipeline = Pipeline([("before", before), ("final", RandomForestClassifier(6, random_state=0))])
+    pipeline.fit(full, Y)
     compiled = gradus_convert.compile(pipeline)
-    other = DF.copy()
+    other = full.copy()
     if "unknown" in name or name in ("one hot", "one hot, infrequent"):
         other.loc[:50, "side"] = "new"
         other.loc[20:80, "k"] = 17.0
-    for rows in (DF, other):
+    for rows in (full, other):
         np.testing.assert_allclose(compiled.predict_proba(rows), pipeline.predict_proba(rows), atol=1e-6)
 
 
@@ -364,3 +366,39 @@ def test_categories_in_another_order_are_found(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sklearn_steps, "_keys", lambda c, place: right(c, place)[::-1])
     with pytest.raises(ParityError, match="the steps before the trees must give the bits"):
         gradus_convert.compile(pipeline)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("inputs", ["float32", "float64"])
+def test_gaps_infinities_and_categories_of_lightgbm_are_answered_as_it_does(inputs: Any) -> None:
+    X = np.column_stack([A, DF.k.to_numpy()])
+    settings = LIGHT | {"min_data_per_group": 1, "cat_smooth": 0.0, "max_cat_to_onehot": 1}
+    for zero in (False, True):
+        model = lightgbm.LGBMClassifier(zero_as_missing=zero, **settings).fit(X, Y, categorical_feature=[3])
+        compiled = gradus_convert.compile(model, inputs=inputs)
+        rows = X.astype(np.float32).astype(np.float64) if inputs == "float32" else X.copy()
+        rows[:20, 0], rows[20:40, 1], rows[40:60, 2], rows[60:80, 3] = np.inf, -np.inf, np.nan, 77
+        rows[80:100, 3], rows[100:120, 3], rows[120:140, 0] = np.nan, -1, 0.0
+        rows[140:160, 3] = 2.9999999999 if inputs == "float64" else 2.5
+        expected = model.predict_proba(rows)
+        np.testing.assert_allclose(compiled.predict_proba(rows), expected, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_pipeline_that_ends_in_lightgbm_with_categories_is_compiled(tmp_path: Path) -> None:
+    number = make_pipeline(SimpleImputer(), StandardScaler())
+    text = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    code = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    before = ColumnTransformer(
+        [("code", code, ["venue", "k"]), ("n", number, NUMBERS), ("t", text, ["side"])]
+    )
+    settings = LIGHT | {"min_data_per_group": 1, "cat_smooth": 0.0, "max_cat_to_onehot": 1}
+    final = lightgbm.LGBMClassifier(categorical_feature=[0, 1], **settings)
+    pipeline = Pipeline([("before", before), ("final", final)]).fit(DF, Y)
+    assert "num_cat=1" in final.booster_.model_to_string()
+    compiled = gradus_convert.compile(pipeline)
+    rows = frame(seed=9)
+    rows.loc[:20, "venue"], rows.loc[10:30, "k"], rows.loc[30:50, "price"] = "elsewhere", 9.0, np.nan
+    np.testing.assert_allclose(compiled.predict_proba(rows), pipeline.predict_proba(rows), atol=1e-6)
+    compiled.save(tmp_path / "p.onnx")
+    assert compiled.facts.texts == (3, 4)

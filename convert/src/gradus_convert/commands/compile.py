@@ -35,6 +35,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default="full",
         help="full: every threshold and its two float32 neighbours; quick: some rows (default: full)",
     )
+    parser.add_argument(
+        "--inputs",
+        choices=("float32", "float64"),
+        default="float32",
+        help="float64: exact on rows whose values no float32 is, at some cost (default: float32)",
+    )
     parser.add_argument("--no-measure", action="store_true", help="do not measure both in fresh processes")
 
 
@@ -50,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError(
             "the output must not exist, or --force be given, and it must not be the input", place=str(target)
         )
-    compiled = compile_model(source, proof=args.proof, encoding=args.encoding)
+    compiled = compile_model(source, proof=args.proof, encoding=args.encoding, inputs=args.inputs)
     compiled.save(target)
     compared = None
     if not args.no_measure:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from gradus_convert.readers.native import NativeModel, Predicts, Task
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["Facts", "columns", "facts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,8 @@ def facts_of(native: NativeModel) -> Facts:
         None if native.missing is None else tuple(native.missing.tolist()),
         None if native.infinite is None else tuple(native.infinite.tolist()),
     )
+
+
+def columns(mask: npt.NDArray[np.bool_] | None) -> tuple[int, ...]:
+    """Return the numbers of the columns that a mask names."""
+    return () if mask is None else tuple(np.flatnonzero(mask).tolist())

@@ -22,13 +22,13 @@ BATCH = 1000
 BATCHES = 5
 BLOCK = 96
 
-Opened = tuple[list[tuple[str, int]], Callable[[dict[str, Any]], Any]]
-"""The inputs, each a name and its columns; and what answers them."""
+Opened = tuple[list[tuple[str, int, str]], Callable[[dict[str, Any]], Any]]
+"""The inputs, each a name, its columns and their type; and what answers them."""
 
 
-def main(kind: str, path: str) -> None:
+def main(opener_name: str, path: str) -> None:
     """Print one JSON object; the fields are those of `measure.Cost`, null for what cannot be asked."""
-    opener = _OPENERS[kind](path)
+    opener = _OPENERS[opener_name](path)
     started = time.perf_counter()
     opened = opener()
     load = time.perf_counter() - started
@@ -36,7 +36,7 @@ def main(kind: str, path: str) -> None:
     if opened is not None:
         inputs, answer = opened
         random = np.random.default_rng(0)
-        rows = {name: random.normal(size=(BATCH, width)).astype(np.float32) for name, width in inputs}
+        rows = {name: random.normal(size=(BATCH, width)).astype(kind) for name, width, kind in inputs}
         one = {name: values[:1] for name, values in rows.items()}
         answer(one)
     first = time.perf_counter() - STARTED
@@ -65,6 +65,9 @@ def _compact(path: str) -> Callable[[], Opened | None]:
     return _session(path, plain=False)
 
 
+_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
+
+
 def _session(path: str, *, plain: bool) -> Callable[[], Opened | None]:
     """Open an ONNX file with one thread; in the compact encoding as docs/encodings.md says."""
     import onnxruntime as ort
@@ -78,7 +81,7 @@ def _session(path: str, *, plain: bool) -> Callable[[], Opened | None]:
     def opened() -> Opened | None:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         ends = session.get_inputs()
-        if not all(e.type == "tensor(float)" and len(e.shape) == 2 and type(e.shape[1]) is int for e in ends):
+        if not all(e.type in _TYPES and len(e.shape) == 2 and type(e.shape[1]) is int for e in ends):
             return None
 
         def answer(rows: dict[str, Any]) -> Any:
@@ -89,7 +92,7 @@ def _session(path: str, *, plain: bool) -> Callable[[], Opened | None]:
                 session.run(None, {name: values[i : i + BLOCK] for name, values in rows.items()})
             return None
 
-        return [(e.name, e.shape[1]) for e in ends], answer
+        return [(e.name, e.shape[1], _TYPES[e.type]) for e in ends], answer
 
     return opened
 
@@ -142,7 +145,7 @@ def _sklearn(path: str) -> Callable[[], Opened]:
 
 
 def _one(width: int, answer: Callable[[Any], Any]) -> Opened:
-    return [("X", width)], lambda rows: answer(rows["X"])
+    return [("X", width, "float32")], lambda rows: answer(rows["X"])
 
 
 _OPENERS: dict[str, Callable[[str], Callable[[], Opened | None]]] = {

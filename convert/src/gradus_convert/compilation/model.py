@@ -143,7 +143,7 @@ class CompiledModel:
         rows = read_rows(X, self.facts.feature_names, self.facts.n_features)
         bad = ~np.isfinite(rows)
         if not bad.any():
-            return rows
+            return {INPUT: rows}
         for test, able in ((np.isnan, self.facts.missing), (np.isinf, self.facts.infinite)):
             if able is not None:
                 bad &= ~(test(rows) & np.array(able))

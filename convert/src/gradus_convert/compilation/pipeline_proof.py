@@ -63,7 +63,7 @@ def answers(source: Source, columns: Columns) -> bool:
         source.final.probabilities(_for_library(source, rows))
     except (ValueError, TypeError):
         return False
-    able = getattr(source.final, "missing", None)
+    able = source.final.missing
     gaps = np.isnan(rows).any(axis=0)
     return not (gaps if able is None else gaps & ~able).any()
 
@@ -112,13 +112,14 @@ def _for_library(source: Source, rows: Float64) -> npt.NDArray[Any]:
 def _thresholds(source: Source) -> list[Float64]:
     """Float64 values around the thresholds of each column before the trees."""
     forest, ranks = source.final.lowered, source.front.ranks
+    seen = forest.sources[forest.feature] if isinstance(forest, Forest) else np.zeros(0)
     found = []
     for column in range(source.front.width):
         if ranks is not None:
             exact = ranks.thresholds[column]
             found.append(np.concatenate([exact, np.nextafter(exact, np.inf)]))
         elif isinstance(forest, Forest):
-            cuts = np.unique(forest.threshold[forest.feature == column])
+            cuts = np.unique(forest.threshold[(forest.feature >= 0) & (seen == column)])
             cuts = cuts[np.isfinite(cuts)]
             with np.errstate(over="ignore"):
                 above = np.nextafter(cuts, np.float32(np.inf)).astype(np.float64)
@@ -170,7 +171,8 @@ def _odd(source: Source, i: int) -> list[Any]:
     """Values that a model may refuse: missing ones, and categories that no row of training had."""
     if i in source.front.texts:
         return ["no such category", "", *([source.gap] if i in source.missing else [])]
-    return [1e6, -1e6, 12345.5, *([np.nan] if i in source.missing else [])]
+    infinities = [np.inf, -np.inf] if i in source.infinite else []
+    return [1e6, -1e6, 12345.5, *([np.nan] if i in source.missing else []), *infinities]
 
 
 def _column(source: Source, i: int, values: list[Any]) -> npt.NDArray[Any]:

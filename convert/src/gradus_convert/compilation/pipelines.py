@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradus_convert.compilation.facts import columns
 from gradus_convert.errors import InexactModelError
 from gradus_convert.preparation.float64 import ranked
 from gradus_convert.preparation.front import Front
@@ -50,6 +51,11 @@ class Source:
     missing: tuple[int, ...] = ()
     gap: object = None
 
+    @property
+    def infinite(self) -> tuple[int, ...]:
+        """Columns that may be infinite: those of a model by itself that takes infinities."""
+        return columns(self.final.infinite) if self.pipeline is None else ()
+
     def facts(self) -> dict[str, Any]:
         """Return what differs from the facts of the last step."""
         return {
@@ -57,7 +63,8 @@ class Source:
             "n_features": self.n_columns,
             "numbers": self.front.numbers,
             "texts": self.front.texts,
-            "missing": self.missing,
+            "missing": tuple(i in self.missing for i in range(self.n_columns)),
+            "infinite": tuple(i in self.infinite for i in range(self.n_columns)),
         }
 
     def metadata(self) -> dict[str, str]:

@@ -92,8 +92,12 @@ def _number(values: npt.NDArray[Any], i: int, facts: Facts) -> npt.NDArray[np.fl
         found = np.asarray(values).astype(np.float64)
     except (TypeError, ValueError) as e:
         raise DataError("a column must hold numbers", place=_name(i, facts), cause=str(e)) from None
-    if np.isinf(found).any() or (i not in facts.missing and np.isnan(found).any()):
-        value = float(found[~np.isfinite(found)][0])
+    bad = ~np.isfinite(found)
+    for test, able in ((np.isnan, facts.missing), (np.isinf, facts.infinite)):
+        if able is not None and able[i]:
+            bad &= ~test(found)
+    if bad.any():
+        value = float(found[bad][0])
         raise DataError("a column must be finite", place=_name(i, facts), value=value)
     return found
 
@@ -103,7 +107,7 @@ def _text(values: npt.NDArray[Any], i: int, facts: Facts) -> npt.NDArray[Any]:
     wrong = [v for v in found.tolist() if not isinstance(v, str)]
     if wrong:
         raise DataError("a column must hold texts", place=_name(i, facts), value=wrong[0])
-    if i not in facts.missing and (found == MISSING_TEXT).any():
+    if not (facts.missing and facts.missing[i]) and (found == MISSING_TEXT).any():
         raise DataError("a text must not be missing", place=_name(i, facts))
     return found
 

@@ -92,7 +92,7 @@ def build_level(
     source = INPUT if front is None else front.emit(graph)
     rows, bare = widened(graph, Columns(source, len(feature_names)), [f for _, f in trees])
     trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
-    ends = _Ends(rows, len(classes), vote, class_weights, leaves)
+    ends = _Ends(source, rows, len(classes), vote, class_weights, leaves)
     if exact:
         result = _exact_votes(graph, [trees[i] for i in order], ends)
     else:
@@ -118,6 +118,7 @@ def build_level(
 class _Ends:
     """What goes into a level's walk, the rows, and what comes out, as `build_level` has it."""
 
+    source: str
     rows: Columns
     n_classes: int
     vote: Vote
@@ -158,7 +159,7 @@ def _float_votes(
             result = emit_tree_operators(graph, rows, forests, encoding=encoding, leaves=ends.leaves)
         leaves, values = result.leaves, with_bases(graph, result.sums, forests)
     for i, (member, fragment) in enumerate(others):
-        name = emit_fragment(graph, fragment, INPUT, prefix=f"member{i}.", place=member.name)
+        name = emit_fragment(graph, fragment, ends.source, prefix=f"member{i}.", place=member.name)
         values.append(Columns(name, len(member.classes)))
         ballots.append(Ballot("identity", len(member.classes), member.weight, member.classes))
     emit_vote(

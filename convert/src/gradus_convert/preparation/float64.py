@@ -100,7 +100,21 @@ def _lightgbm(native: NativeModel, place: str) -> tuple[Forest, Ranks]:
     again = read(lightgbm.Booster(model_str="\n".join(lines)), place=place).lowered
     if not isinstance(again, Forest):
         raise InexactModelError("a model must be of trees", place=place)
-    return _same_shape(again, native.lowered, place), ranks
+    return _wide_zero(_same_shape(again, native.lowered, place)), ranks
+
+
+def _wide_zero(forest: Forest) -> Forest:
+    """Let every number above -1 and up to 0 be zero where zero is missing.
+
+    So a forest in ranks looks alike at a number and at the next whole one, which stands for it in `expand`.
+    """
+    views = tuple(
+        replace(v, low=float(_ABOVE_MINUS_ONE)) if -1 < v.low <= 0 <= v.high else v for v in forest.views
+    )
+    return replace(forest, views=views)
+
+
+_ABOVE_MINUS_ONE = np.nextafter(np.float32(-1), np.float32(0))
 
 
 def _histogram(native: NativeModel, place: str) -> tuple[Forest, Ranks]:

@@ -1,7 +1,7 @@
 """The operations of a pipeline before its trees: blocks of columns, each defined by the blocks before it.
 
 All numbers are float64, and every operator is one that IEEE 754 defines or that picks values; so a graph
-gives the bits that scikit-learn gives. `emit` writes a block as nodes; the oracle of both is scikit-learn itself.
+gives the bits that scikit-learn gives, which is its oracle. `emit` writes a block as nodes.
 """
 
 from __future__ import annotations
