@@ -80,7 +80,9 @@ def _day(text: str) -> date:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.store.whole_file import write_whole
     from gradus_train.commands.inputs import jobs_of
+    from gradus_train.report.walk_page import render_walk
     from gradus_train.training.pools import open_pool
     from gradus_train.training.progress import progress_for
     from gradus_train.walk.walk import walk
@@ -102,6 +104,7 @@ def _run(args: argparse.Namespace) -> int:
                 pool=pool,
                 progress=progress,
             )
+    write_whole(args.out / "walk.html", render_walk(result).encode())
     _print(result, args.out, as_json=args.json)
     return int(ExitCode.DONE)
 
@@ -147,7 +150,7 @@ def _print(result: WalkResult, out: Path, *, as_json: bool) -> None:
         print(json.dumps(codec.encode(result), indent=2))
         return
     print(render_text(result))
-    print(f"\nAll of it: {out}/walk.json; the versions: {out}/store/walk")
+    print(f"\nPage: {out}/walk.html; all of it: {out}/walk.json; the versions: {out}/store/walk")
 
 
 COMMAND = Command(
