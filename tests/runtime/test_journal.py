@@ -26,7 +26,7 @@ from gradus_runtime.journal import folder as folders
 from gradus_runtime.journal import read_journal
 from gradus_runtime.journal.line import DecisionLine
 from gradus_runtime.monitoring.drift import DriftReport
-from gradus_runtime.serving.candle_features import BarFeatures
+from gradus_runtime.serving.candle_features import BarFeatures, CandleFeatures
 
 BAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 ROWS: dict[str, dict[str, Any]] = {
@@ -212,7 +212,7 @@ def test_a_decision_on_candles_is_written_with_what_was_left_out_of_them(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = BarFeatures(full_row(), datetime(2026, 1, 1, tzinfo=UTC), ("2 candles were read as missing",))
-    monkeypatch.setattr(Predictor, "features", lambda self, *candles, **options: made)
+    monkeypatch.setattr(CandleFeatures, "of", lambda self, *candles: made)
     with open_bot() as plain, open_bot(journal=journal) as bot:
         expected, decision = plain.decide_candles([]), bot.decide_candles([])
     assert decision.reasons == expected.reasons == ("2 candles were read as missing",)
