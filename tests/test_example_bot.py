@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.test_features_travel import made as made  # the same artifact, one for this module
 
 from gradus_runtime import Decision, Predictor
@@ -285,3 +288,102 @@ def test_the_program_runs_journals_tells_its_health_and_stops_when_told(
     assert content.decisions[0].id == line["id"]
     assert content.events[-1].event == "closed"
     assert json.loads((tmp_path / "state/health.json").read_text())
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    python = tmp_path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    text = (FOLDER / "gradus-bot.service").read_text()
+    unit = tmp_path / "gradus-bot.service"
+    unit.write_text(text.replace("/opt/bot", str(tmp_path)))
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    unit.write_text(unit.read_text().replace("Restart=always", "Restart=sometimes"))
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert "restart specifier" in done.stderr
+
+
+def test_what_the_deployments_start_are_arguments_of_the_program() -> None:
+    service = yaml.safe_load((FOLDER / "cloud-run.yaml").read_text())
+    (container,) = service["spec"]["template"]["spec"]["containers"]
+    unit = (FOLDER / "gradus-bot.service").read_text().replace("\\\n", " ")
+    (started,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
+    steps = dict(docker_steps())
+    entry = json.loads(steps["ENTRYPOINT"])
+    for arguments in (
+        [*entry[2:], *container["args"]],
+        [*entry[2:], *json.loads(steps["CMD"])],
+        started.split()[2:],
+    ):
+        options = arguments[::2]
+        assert {"--store", "--exchange", "--url", "--symbol"} <= set(options)
+        help_text = subprocess.run(
+            [sys.executable, "bot.py", "--help"], cwd=FOLDER, capture_output=True, text=True, check=True
+        ).stdout
+        assert all(option in help_text for option in options)
+        assert arguments[arguments.index("--exchange") + 1] in EXCHANGES
+
+
+def docker_steps() -> list[tuple[str, str]]:
+    lines = (FOLDER / "Dockerfile").read_text().splitlines()
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line and line[0] != "#"]
+
+
+@pytest.mark.long
+def test_the_steps_of_the_dockerfile_make_a_bot_that_starts(made: Path, tmp_path: Path) -> None:
+    context, image = tmp_path / "context", tmp_path / "image"
+    shutil.copytree(FOLDER, context)
+    shutil.copytree(FOLDER.parents[1] / "runtime", context / "runtime")
+    shutil.copytree(made / "own", context / "store")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    environment = {"PATH": f"{tmp_path / 'venv/bin'}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    entry: list[str] = []
+    for step, text in docker_steps():
+        if step == "WORKDIR":
+            image.mkdir()
+        elif step == "COPY":
+            *sources, target = text.split()
+            for source in sources:
+                to = image / target if target != "./" else image / source
+                (shutil.copytree if (context / source).is_dir() else shutil.copy)(context / source, to)
+        elif step == "RUN":
+            more = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "HTTP", "http"))}
+            subprocess.run(["sh", "-ec", text], cwd=image, env={**more, **environment}, check=True)
+        elif step == "ENV":
+            environment |= dict(pair.split("=") for pair in text.split())
+        elif step == "ENTRYPOINT":
+            entry = json.loads(text)
+        else:
+            assert step in ("FROM", "USER", "CMD")
+    server = StubExchange(bars_of(made / "market/candles.csv", time.time()))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    more_arguments = ["--exchange", "bitbank", "--url", server.url, "--symbol", "btc_jpy"]
+    program = str(tmp_path / "venv/bin" / entry[0])
+    process = subprocess.Popen(
+        [program, *entry[1:], *more_arguments], cwd=image, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["version"] == "2026.1.2"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=600) == 0
+        server.shutdown()
+        server.server_close()
+    listed = subprocess.run(
+        [str(tmp_path / "venv/bin/pip"), "list", "--format=freeze"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not any(
+        line.startswith(("polars", "onnx==", "gradus-train")) for line in listed.stdout.splitlines()
+    )
