@@ -151,7 +151,7 @@ gates-long: $(STAMP) ## How often the gates accept without an edge, and find one
 KERNELS := .venvs/kernels
 KERNEL_SETS ?= avx512 avx2 sse2
 
-.PHONY: kernels kernels-all
+.PHONY: kernels kernels-all kernels-fuzz
 kernels: $(STAMP) ## Build the native kernel, install it here, and hold it to the bits of the body
 	@test -x $(KERNELS)/bin/python || $(BIN)/uv venv -q --python $(BIN)/python $(KERNELS)
 	@$(BIN)/uv pip install -q --python $(KERNELS)/bin/python ziglang==0.17.1
@@ -165,6 +165,9 @@ kernels-all: $(STAMP) ## The wheels of the kernel for every platform, into kerne
 	@test -x $(KERNELS)/bin/python || $(BIN)/uv venv -q --python $(BIN)/python $(KERNELS)
 	@$(BIN)/uv pip install -q --python $(KERNELS)/bin/python ziglang==0.17.1
 	$(KERNELS)/bin/python kernels/build.py --all
+
+kernels-fuzz: $(STAMP) ## A million damaged calls of the kernel, under sanitizers; half an hour
+	$(BIN)/pytest -m long -rP tests/kernels
 
 .PHONY: matrix
 matrix: $(STAMP) ## Small artifacts on onnxruntime 1.20 to the newest, in throwaway environments
