@@ -90,7 +90,7 @@ def compile_library(target: Target, folder: Path) -> Path:
     if target.x86:
         units += [
             ("walk", ["-mcpu=x86_64_v3", "-DISA_AVX2=1"]),
-            ("walk", ["-mcpu=x86_64_v4", "-DISA_AVX512=1"]),
+            ("walk", ["-mcpu=x86_64_v3", "-DISA_AVX512=1"]),
         ]
     objects: list[str] = []
     for i, (name, more) in enumerate(units):

@@ -97,8 +97,8 @@ static int64_t odd(int64_t old) {
   static const int64_t some[] = {0, 1, 2, -1, 255, 256, 4095, 65535, 1 << 20, 1 << 30, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
   switch (below(4)) {
     case 0: return some[below(sizeof some / sizeof *some)];
-    case 1: return old + 1 - 2 * (int64_t)below(2);
-    case 2: return old ^ (int64_t)1 << below(40);
+    case 1: return (int64_t)((uint64_t)old + 1 - 2 * below(2));
+    case 2: return old ^ (int64_t)((uint64_t)1 << below(40));
     default: return (int64_t)below(64);
   }
 }
