@@ -473,3 +473,39 @@ def test_every_library_that_reads_float64_is_known_and_no_other():
         native = read_model(original.fit(X, y))
         apart = original.predict_proba(probe) != original.predict_proba(probe.astype(np.float32))
         assert native.reads_float64 == bool(apart.any()), type(original)
+
+
+# Files in the libraries' own formats
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_native_files_are_members_like_pickles(tmp_path):
+    import catboost
+    import skops.io
+    from sklearn.ensemble import RandomForestClassifier
+
+    X, y = rows()
+    light, boost = model("lightgbm"), model("xgboost")
+    light.booster_.save_model(tmp_path / "a.txt")
+    boost.get_booster().save_model(tmp_path / "b.ubj")
+    forest = RandomForestClassifier(4, max_depth=4, random_state=0).fit(table(X), y)
+    skops.io.dump(forest, tmp_path / "c.skops")
+    cat = catboost.CatBoostClassifier(iterations=3, depth=3, verbose=0, allow_writing_files=False).fit(X, y)
+    cat.save_model(str(tmp_path / "d.cbm"))
+    files = tuple(tmp_path / name for name in ("a.txt", "b.ubj", "c.skops", "d.cbm"))
+    weights = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}
+    spec = import_spec(request({"": files}, weights=weights))
+    said = {m.name: m.native.probabilities(X.astype(np.float32)) for m in spec.levels[0].members}
+    for name, native in zip("abcd", (light, boost, forest, cat), strict=True):
+        np.testing.assert_allclose(said[name], native.predict_proba(X.astype(np.float32)), atol=1e-6)
+
+
+def test_a_native_file_that_is_broken_or_too_large_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("tree\nversion=v4\nnothing")
+    with pytest.raises(DataError, match="a LightGBM model must be readable"):
+        read_ensemble((tmp_path / "a.txt",))
+    with pytest.raises(DataError, match="a model file must be at most 5 bytes"):
+        read_ensemble((tmp_path / "a.txt",), max_bytes=5)
+    (tmp_path / "b.txt").write_text("no model at all")
+    with pytest.raises(GradusError):
+        read_ensemble((tmp_path / "b.txt",))

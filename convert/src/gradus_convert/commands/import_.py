@@ -22,7 +22,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="one file with an ensemble, or one file a model: pickle or joblib, compressed or not",
+        help="one file with an ensemble, or one file a model: pickle or joblib, compressed or not; "
+        "LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops",
     )
     parser.add_argument(
         "--level",
@@ -197,7 +198,7 @@ def _weights(text: str) -> dict[str, float]:
 
 COMMAND = Command(
     "import",
-    "turn pickled ensembles into a proved artifact version, without running what is in the files",
+    "turn model files, pickles too, into a proved artifact version, without running what is in them",
     "gradus import production_ensemble.pkl --store artifacts/btc-jpy --classes SELL,HOLD,BUY",
     _configure,
     _run,

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradus_convert.pickles.files import MAX_BYTES, read_pickle
 from gradus_convert.pickles.inert import Global, Inert
+from gradus_convert.pickles.native_files import is_native, open_native
 from gradus_convert.pickles.pandas_names import index_values
 from gradus_convert.pickles.rebuild import MODEL_KINDS, Rebuilt, label_values, rebuild
 from gradus_convert.pickles.request import Rounds
@@ -86,7 +87,7 @@ def read_ensemble(
     drop: Collection[str] = (),
     rounds: Rounds | None = None,
 ) -> LegacyEnsemble:
-    """Read the pickle or joblib files of one level.
+    """Read the files of one level: pickles, joblib, or the libraries' own formats.
 
     Args:
         paths: One file with an ensemble, or one file a model.
@@ -98,7 +99,7 @@ def read_ensemble(
     Raises:
         GradusError: A file cannot be read, is refused, or holds no classifier; the message names it.
     """
-    found = _find([(path, read_pickle(path, max_bytes=max_bytes)) for path in paths])
+    found = _find([(path, _read(path, max_bytes, rounds)) for path in paths])
     kept = [c for c in found.candidates if not {c.original, c.name} & set(drop)]
     if not kept:
         raise UsageError("a member must be left", place=found.place, value=sorted(drop))
@@ -121,6 +122,12 @@ def read_ensemble(
     return LegacyEnsemble(tuple(members), weights, names, labels, found.vote, dropped, remarks)
 
 
+def _read(path: Path, max_bytes: int, rounds: Rounds | None) -> Any:
+    if is_native(path):
+        return open_native(path, max_bytes=max_bytes, rounds=rounds)
+    return read_pickle(path, max_bytes=max_bytes)
+
+
 def _find(roots: Sequence[tuple[Path, Any]]) -> _Found:
     if len(roots) == 1 and not _is_model(roots[0][1]):
         path, root = roots[0]
@@ -135,7 +142,7 @@ def _find(roots: Sequence[tuple[Path, Any]]) -> _Found:
 
 
 def _is_model(root: Any) -> bool:
-    return isinstance(root, Inert) and root.kind in MODEL_KINDS
+    return isinstance(root, Rebuilt) or (isinstance(root, Inert) and root.kind in MODEL_KINDS)
 
 
 def _member_name(stem: str) -> str:
@@ -161,6 +168,8 @@ def _member(candidate: _Candidate, others: bool, any_version: bool, rounds: Roun
                 place=candidate.place,
                 value=_describe(candidate.value),
             )
+        if isinstance(candidate.value, Rebuilt):
+            return LegacyMember(candidate.name, candidate.value)
         rebuilt = rebuild(candidate.value, place=candidate.place, any_version=any_version, rounds=rounds)
     except GradusError as e:
         raise (or_drop(e, candidate.name) if others else e) from None
