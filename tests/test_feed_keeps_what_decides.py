@@ -167,6 +167,27 @@ def test_any_pushes_give_the_bits_of_the_whole_table(seed: int, monkeypatch: pyt
     assert min(counts.corrected, counts.late, counts.repeated, counts.too_old, counts.refused) > 0
 
 
+def test_daily_values_of_years_and_of_days_to_come_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "_LEAST_BARS", 1)
+    graph = Graph(compiled(None, settings=FeatureSettings()))
+    bars = {row["timestamp"]: tuple(row[n] for n in NAMES) for row in rows_of(random_bars(5300, 5))}
+    long = daily_values(5000, 5, start="2017-01-01")  # to 2030; the bars end in January 2024
+    daily = {row.pop("date"): row for row in long.to_dicts()}
+    bot = Bot(graph)
+    feed = bot.feed()
+    times = sorted(bars)
+    feed.push(table_of({time: bars[time] for time in times[:-300]}))
+    feed.push_daily(long)
+    for i, time in enumerate(times[-300:]):
+        feed.push([time, *bars[time]])
+        if i % 37:
+            continue
+        bot.now_ms = time + BAR_MS
+        got = features_of(feed)
+        assert got == whole(graph, bars, daily, bot.now_ms)
+        assert None not in got.values()
+
+
 def _days(date: Any) -> int:
     return int(np.datetime64(date, "D").astype(int))
 

@@ -16,13 +16,14 @@ from gradus_runtime.contracts.features_graph import FeaturesSpec
 
 __all__ = ["DailyTail"]
 
-_MOST_DATES = 1024
+_MOST_DATES = 16_384
+_DAY_MS = 86_400_000
 _SPARE_DATES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DailyTail:
-    """The newest dates with their values.
+    """Dates with their values, and those of the future as well where they were given.
 
     Attributes:
         rows: Days since 1970 to the values that are known, by series; rising.
@@ -52,17 +53,18 @@ class DailyTail:
             rows[date] = {**rows.get(date, {}), **known}
         return DailyTail({date: rows[date] for date in sorted(rows)[-_MOST_DATES:]})
 
-    def table(self, spec: FeaturesSpec, candles: CandleTail) -> DailyTable:
-        """Return the newest dates as a graph takes them, as many as it looks at.
+    def table(self, spec: FeaturesSpec, candles: CandleTail, newest_ms: int) -> DailyTable:
+        """Return the dates before a bar's as a graph takes them, as many as it looks at.
 
         Args:
             spec: Of the graph.
+            newest_ms: Open of the bar.
             candles: Their closes go before those that were given with the daily values, but for those that
                 were carried over a gap longer than the graph bridges.
         """
         bridged = spec.gaps.bridge_bars
         closes = {date: close for date, (close, gap) in candles.closes.items() if gap <= bridged}
-        given = list(self.rows)
+        given = [date for date in self.rows if date < newest_ms // _DAY_MS]
         close = np.array([closes.get(d, self.rows[d].get("close", np.nan)) for d in given])
         values = {n: np.array([self.rows[d].get(n, np.nan) for d in given]) for n in spec.daily}
         known = np.ones(len(given), np.bool_)

@@ -20,6 +20,7 @@ __all__ = ["CandleTail", "FeedCounts"]
 _CLOSE = COLUMNS.index("close")
 _DAY_MS = 86_400_000
 _MOST_DATES = 1024
+_A_FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,10 @@ class CandleTail:
         if closes:
             closes = {**self.closes, **closes}
             closes = {date: closes[date] for date in sorted(closes)[-_MOST_DATES:]}
-        return replace(
-            self,
-            times=self.times[gone:].copy(),
-            values=self.values[:, gone:].copy(),
-            closes=closes or self.closes,
-        )
+        times, values = self.times[gone:], self.values[:, gone:]
+        if gone > _A_FEW:  # else the bars that go are freed with the next one
+            times, values = times.copy(), values.copy()
+        return replace(self, times=times, values=values, closes=closes or self.closes)
 
     def _closes_before(self, first: int, hours: OpenHours | None) -> dict[int, tuple[float, int]]:
         """Closes of the dates whose last bar comes before the bar `first`, and no earlier than bar 0."""

@@ -29,7 +29,8 @@ __all__ = ["STALE_BARS", "Decide", "Feed"]
 
 STALE_BARS = 2
 """So many bar lengths after the close of the newest bar it is too old to decide on."""
-_LEAST_BARS = 8192
+_LEAST_BARS = 5000
+_DAY_MS = 86_400_000
 _SPARE_BARS = 16
 """More bars than a graph looks at: those still running, and the one before a gap."""
 
@@ -77,7 +78,7 @@ class Feed:
         self._hours = session.hours
         self._most = _bars_of(session.spec)
         self._state = _State(CandleTail(session.spec.bar_ms), DailyTail())
-        self._tables: tuple[tuple[object, ...], DailyTable] | None = None
+        self._table: tuple[tuple[object, ...], int, DailyTable] | None = None
 
     @property
     def counts(self) -> FeedCounts:
@@ -192,7 +193,7 @@ class Feed:
         reasons = (f"the bar of {iso(int(bars.times[-1]))} is still running and was left out",)
         read = ReadCandles(bars.times[:complete], bars.columns(complete), reasons if running else ())
         try:
-            return features.of_bars(self._in_hours(read), self._daily(state, spec), extra)
+            return features.of_bars(self._in_hours(read), self._daily(state, spec, newest or 0), extra)
         except FAULTS as e:  # the graph cannot be opened, or fails: it is tried again at the next call
             let_signals_through(e)
             return BarFeatures({}, at, (f"the features graph: {type(e).__name__}: {e}",), held=True)
@@ -219,13 +220,14 @@ class Feed:
         columns = {name: values[~closed] for name, values in read.columns.items()}
         return ReadCandles(read.timestamps[~closed], columns, read.reasons)
 
-    def _daily(self, state: _State, spec: FeaturesSpec) -> DailyTable:
+    def _daily(self, state: _State, spec: FeaturesSpec, newest_ms: int) -> DailyTable:
         """The daily values as the graph takes them; those of the call before where nothing changed."""
-        key, tables = (state.daily.rows, state.candles.closes, spec), self._tables
-        if tables is not None and all(a is b for a, b in zip(tables[0], key, strict=True)):
-            return tables[1]
-        table = state.daily.table(spec, state.candles)
-        self._tables = key, table
+        date = newest_ms // _DAY_MS
+        key, last = (state.daily.rows, state.candles.closes, spec), self._table
+        if last is not None and last[1] == date and all(a is b for a, b in zip(last[0], key, strict=True)):
+            return last[2]
+        table = state.daily.table(spec, state.candles, newest_ms)
+        self._table = key, date, table
         return table
 
     def _look(self, spec: FeaturesSpec | None) -> None:
