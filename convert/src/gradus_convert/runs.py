@@ -61,11 +61,15 @@ def read(
     for alias, name in config.aliases.items():
         if name not in known:
             raise ConfigError("an alias must point at a level", place=f"aliases.{alias}", value=name)
+    found = _judged_without(run.found) if drop else run.found
+    hot = {c.level: c.temperature for c in found.calibration or ()}
     levels, dropped = [], []
     for level in _without(_chosen(run, only, folder), drop, folder):
         progress(f"{level.name}: reading {', '.join(m.name for m in level.members)}")
         members = tuple(_member(folder, m) for m in level.members)
-        levels.append(LevelSpec(level.name, level.vote, members, {} if drop else level.metrics))
+        levels.append(
+            LevelSpec(level.name, level.vote, members, {} if drop else level.metrics, hot.get(level.name))
+        )
         dropped += [DroppedMember(level.name, n, "left out of training") for n in run.members_dropped]
         dropped += [DroppedMember(level.name, n, "left out at conversion") for n in sorted(set(drop))]
     report = folder / names.REPORT
@@ -154,7 +158,15 @@ def _decision(config: ArtifactConfig, policy: Policy | None) -> tuple[DecisionPo
 
 def _judged_without(found: Findings) -> Findings:
     """What training found, without what it found of votes of all members."""
-    return replace(found, order_of_service=None, gates=None, verdict=None, measured=None, policy=None)
+    return replace(
+        found,
+        order_of_service=None,
+        gates=None,
+        verdict=None,
+        measured=None,
+        policy=None,
+        calibration=None,
+    )
 
 
 def _member(folder: Path, member: RunMember) -> MemberSpec:

@@ -1,7 +1,6 @@
 """`training.toml`: data, labels, split, imbalance, vote and members of a training run.
 
-Keys of `[data]`, `[labels]`, `[service]`, `[last_fit]`, `[drift]`, `[policy]` and `split.gap` have defaults;
-all others are needed.
+Keys of `[data]`, `[labels]`, those of `sections` and `split.gap` have defaults; all others are needed.
 Parameters of members are passed on to their libraries by the names these libraries use. To add a key: give it
 a default, so that files without it keep their meaning. A key that changes a meaning needs a new number of the
 format, and a conversion beside `_from_format_1`.
@@ -22,10 +21,11 @@ from gradus_runtime.contracts import codec, names, strict_json, toml_file
 from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train.data.source import DataSettings
 from gradus_train.kinds import KINDS
-from gradus_train.sections import DriftSettings, LastFit, PolicySettings, Service
+from gradus_train.sections import CalibrationSettings, DriftSettings, LastFit, PolicySettings, Service
 
 __all__ = [
     "FORMAT",
+    "CalibrationSettings",
     "DriftSettings",
     "EarlyStopping",
     "Imbalance",
@@ -59,6 +59,14 @@ RESERVED = frozenset(
         "verbose",
     }
 )
+
+_OPTIONAL = {
+    "service": Service(),
+    "last_fit": LastFit(),
+    "drift": DriftSettings(),
+    "policy": PolicySettings(),
+    "calibration": CalibrationSettings(),
+}
 
 Scalar = str | int | float | bool
 Parameters = Mapping[str, Scalar]
@@ -140,6 +148,7 @@ class TrainingConfig:
     last_fit: LastFit
     drift: DriftSettings
     policy: PolicySettings
+    calibration: CalibrationSettings
     members: tuple[MemberConfig, ...]
     tuned: Mapping[str, Mapping[str, Parameters]]
     members_dropped: tuple[str, ...] = ()
@@ -228,10 +237,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         **body,
         "data": _section(body, "data", codec.encode(DataSettings()), place),
         "split": _section(body, "split", {"gap": 0}, place),
-        "service": _section(body, "service", codec.encode(Service()), place),
-        "last_fit": _section(body, "last_fit", codec.encode(LastFit()), place),
-        "drift": _section(body, "drift", codec.encode(DriftSettings()), place),
-        "policy": _section(body, "policy", codec.encode(PolicySettings()), place),
+        **{name: _section(body, name, codec.encode(d), place) for name, d in _OPTIONAL.items()},
     }
     read = codec.decode(_Sections, sections, place=place, error=ConfigError)
     config = TrainingConfig(
@@ -247,6 +253,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         last_fit=read.last_fit,
         drift=read.drift,
         policy=read.policy,
+        calibration=read.calibration,
         members=tuple(_member(m, f"{place}: members[{i}]") for i, m in enumerate(members)),
         tuned={},
     )
@@ -267,7 +274,7 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
             place=place,
             value=whole.gap,
         )
-    for key in ("service", "last_fit", "drift", "policy"):
+    for key in _OPTIONAL:
         if key in body:
             raise ConfigError(f"{key} needs format {FORMAT!r}", place=place, value=body[key])
     upgraded = {
@@ -304,6 +311,7 @@ class _Sections:
     last_fit: LastFit
     drift: DriftSettings
     policy: PolicySettings
+    calibration: CalibrationSettings
 
 
 def check_parameters(value: Any, place: str) -> Parameters:
@@ -383,6 +391,8 @@ def _check(config: TrainingConfig, place: str) -> None:
     )
     _range(config.vote.weights in ("fixed", "optimise"), "vote.weights must be 'fixed' or 'optimise'", place,
            config.vote.weights)  # fmt: skip
+    rule = "calibration.temperature needs a soft vote: a hard one has no probabilities to calibrate"
+    _range(not config.calibration.temperature or config.vote.kind == "soft", rule, place, config.vote.kind)
     order = config.service.order
     _range(order in ("measured", "declared"), "service.order must be 'measured' or 'declared'", place, order)
     config.policy.check(f"{place}: policy")

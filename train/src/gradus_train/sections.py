@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gradus_runtime.contracts.manifest import ARGMAX, POLICIES
 from gradus_runtime.errors import ConfigError
 
-__all__ = ["DriftSettings", "LastFit", "PolicySettings", "Service"]
+__all__ = ["CalibrationSettings", "DriftSettings", "LastFit", "PolicySettings", "Service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,13 @@ class LastFit:
     """`on`: fit once more on all rows, the holdout's too, when all is measured, and ship those models."""
 
     on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSettings:
+    """`temperature`: fit one to each level's vote, out of fold; keep it where it is better fold-forward."""
+
+    temperature: bool = False
 
 
 @dataclass(frozen=True, slots=True)

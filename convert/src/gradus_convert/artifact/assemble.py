@@ -25,6 +25,7 @@ from gradus_runtime.contracts.manifest import (
     Golden,
     GuardRule,
     Level,
+    LevelCalibration,
     Manifest,
     OrderOfService,
     RuntimeRequirement,
@@ -169,12 +170,19 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         measured=spec.found.measured,
         shipped=spec.found.shipped,
         drift=spec.found.drift,
+        calibration=_calibration(spec),
         guard=GUARD if spec.judges_rows else None,
         policy=spec.found.policy,
         features_graph=None
         if spec.graph is None
         else candles.describe(spec.graph, tuple(s.name for s in levels)),
     )
+
+
+def _calibration(spec: ArtifactSpec) -> tuple[LevelCalibration, ...] | None:
+    """Levels that the artifact has and whose vote has a temperature."""
+    names = [s.name for s in spec.levels]
+    return tuple(c for c in spec.found.calibration or () if c.level in names) or None
 
 
 def _order(spec: ArtifactSpec, names: Sequence[str]) -> OrderOfService:

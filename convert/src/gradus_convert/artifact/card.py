@@ -57,6 +57,7 @@ def _verdict(m: Manifest) -> str:
     if order.others:
         text += f" Only where nothing in service can answer: {', '.join(order.others)}."
     text += "\n\n" + "".join(f"* {p.sentence}.\n" for p in order.proofs)
+    text += "".join(f"* {c.sentence}.\n" for c in m.calibration or ())
     for gate in m.gates or ():
         said = {True: "passed", False: "failed" if gate.kind == "integrity" else "no", None: "skipped"}
         text += f"* {gate.kind} gate, {said[gate.passed]}: {gate.sentence}\n"

@@ -53,6 +53,7 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
             encoding=spec.encoding,
             prefer_exact=True,
             vote=_vote(level),
+            temperature=level.temperature,
             metadata=metadata,
             leaves=leaves,
         )
@@ -65,6 +66,7 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
         n_classes=len(spec.classes),
         vote=_vote(level),
         place=level.name,
+        temperature=level.temperature,
         third_opinion=spec.third_opinion and level is spec.levels[0],
     )
 
@@ -72,7 +74,8 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
 def answers(spec: ArtifactSpec, level: LevelSpec, rows: Float32) -> Float32:
     """What the libraries say of complete rows: float32 [N, C]."""
     ballots = [Ballot(m.native.probabilities(rows), m.classes, m.weight) for m in level.members]
-    return native_vote(ballots, len(spec.classes), level.vote, 0.0)[0].astype(np.float32)
+    said, _ = native_vote(ballots, len(spec.classes), level.vote, 0.0, level.temperature)
+    return said.astype(np.float32)
 
 
 def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Float32) -> Float32:
@@ -83,7 +86,7 @@ def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Flo
     if built.graph.bits != EXACT:
         return answers(spec, level, rows)
     voting = [VotingMember(m.name, m.weight, m.native.lowered, m.classes) for m in level.members]
-    oracle = BitOracle(voting, len(spec.classes), _vote(level))
+    oracle = BitOracle(voting, len(spec.classes), _vote(level), level.temperature)
     return oracle.bits(oracle.leaves(rows))
 
 

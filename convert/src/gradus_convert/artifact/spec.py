@@ -38,12 +38,16 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True)
 class LevelSpec:
-    """A level: `name` is of the feature order, `vote` "soft" or "hard", `metrics` of the holdout rows."""
+    """A level: `name` is of the feature order, `vote` "soft" or "hard", `metrics` of the holdout rows.
+
+    `temperature` is None where the vote has none.
+    """
 
     name: str
     vote: str
     members: tuple[MemberSpec, ...]
     metrics: Mapping[str, float]
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

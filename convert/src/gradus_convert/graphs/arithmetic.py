@@ -32,6 +32,9 @@ class Arithmetic(Protocol[Value]):
     def apply(self, operator: Operator, *values: Value) -> Value:
         """Apply an operator element by element."""
 
+    def root(self, value: Value) -> Value:
+        """Return the square root, rounded as IEEE 754 says."""
+
     def cast(self, value: Value, dtype: npt.DTypeLike) -> Value:
         """Convert; float64 to float32 rounds to the nearest, ties to even."""
 
@@ -73,6 +76,9 @@ class _Nodes:
     def apply(self, operator: Operator, *values: str) -> str:
         return self._graph.op(operator, *values)
 
+    def root(self, value: str) -> str:
+        return self._graph.op("Sqrt", value)
+
     def cast(self, value: str, dtype: npt.DTypeLike) -> str:
         return self._graph.op("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
@@ -100,6 +106,9 @@ class _Arrays:
 
     def apply(self, operator: Operator, *values: Array) -> Array:
         return np.asarray(_NUMPY[operator](*values))
+
+    def root(self, value: Array) -> Array:
+        return np.asarray(np.sqrt(value))
 
     def cast(self, value: Array, dtype: npt.DTypeLike) -> Array:
         return value.astype(dtype)

@@ -26,6 +26,7 @@ from gradus_convert.graphs.arithmetic import Arithmetic, Operator, as_nodes, in_
 from gradus_convert.graphs.builder import FLOAT, Columns, Graph
 from gradus_convert.graphs.fixed_point import FixedPoint, fixed_point
 from gradus_convert.graphs.powers import PER_UNIT, REST, SHIFT, STEPS, powers
+from gradus_convert.graphs.temperature import at_power
 from gradus_convert.graphs.types import Vote, VotingMember
 
 __all__ = ["ExactBallot", "emit_exact_vote", "exact_answers", "exact_ballots", "exponential"]
@@ -90,6 +91,7 @@ def emit_exact_vote(
     *,
     vote: Vote,
     class_weights: Sequence[float] | None,
+    temperature: float | None = None,
     output: str,
     label: str,
 ) -> None:
@@ -102,6 +104,7 @@ def emit_exact_vote(
         n_classes: Classes of the level.
         vote: "soft" or "hard".
         class_weights: Positive, by class.
+        temperature: Of the level, applied last; None for none.
         output: Name of the probabilities.
         label: Name of the label: the largest of the float32 probabilities, the first in a tie.
 
@@ -110,7 +113,7 @@ def emit_exact_vote(
     """
     groups = _groups(ballots)
     parts = graph.regroup(values, [sum(b.columns for b in group) for group in groups])
-    result = _vote(as_nodes(graph), parts, groups, n_classes, vote, class_weights)
+    result = _vote(as_nodes(graph), parts, groups, n_classes, vote, class_weights, temperature)
     graph.op("Cast", result, to=FLOAT, type=FLOAT, dims=["N", n_classes], name=output)
     graph.op("ArgMax", output, axis=1, keepdims=0, name=label)
 
@@ -122,6 +125,7 @@ def exact_answers(
     *,
     vote: Vote,
     class_weights: Sequence[float] | None = None,
+    temperature: float | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return the probabilities that a graph must give, to the bit: float32 [N, C].
 
@@ -131,11 +135,13 @@ def exact_answers(
         n_classes: Likewise.
         vote: Likewise.
         class_weights: Likewise.
+        temperature: Likewise.
     """
     groups = _groups(ballots)
     left = [b.fixed.value(whole) for b, whole in zip(ballots, sums, strict=True)]
     values = [np.concatenate([left.pop(0) for _ in group], axis=1) for group in groups]
-    return _vote(in_numpy(), values, groups, n_classes, vote, class_weights).astype(np.float32)
+    result = _vote(in_numpy(), values, groups, n_classes, vote, class_weights, temperature)
+    return result.astype(np.float32)
 
 
 def _groups(ballots: Sequence[ExactBallot]) -> list[list[ExactBallot]]:
@@ -150,6 +156,7 @@ def _vote(
     n_classes: int,
     vote: Vote,
     class_weights: Sequence[float] | None,
+    temperature: float | None,
 ) -> Value:
     _check_shares([b.share for g in groups for b in g], class_weights or [1.0])
     parts: list[Value] = []
@@ -159,7 +166,13 @@ def _vote(
     if class_weights is not None:
         result = ops.apply("Mul", result, ops.constant([class_weights]))
         result = ops.apply("Div", result, _by_member(ops, "Add", result, 1, n_classes))
-    return result
+    return result if temperature is None else tempered(ops, result, n_classes, temperature)
+
+
+def tempered(ops: Arithmetic[Value], p: Value, n_classes: int, temperature: float) -> Value:
+    """Return probabilities, float64 [N, C], to the power of 1 / temperature, divided by their sum."""
+    powers = at_power(ops, p, temperature)
+    return ops.apply("Div", powers, _by_member(ops, "Add", powers, 1, n_classes))
 
 
 def _check_shares(shares: Sequence[float], class_weights: Sequence[float]) -> None:

@@ -30,6 +30,7 @@ from gradus_convert.graphs.views import widened
 from gradus_convert.graphs.vote import Ballot, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
+from gradus_runtime.contracts.manifest.calibration import HOTTEST
 from gradus_runtime.errors import UsageError
 
 __all__ = ["LEAVES", "build_level", "finish", "with_bases"]
@@ -48,6 +49,7 @@ def build_level(
     encoding: Encoding = "compact",
     vote: Vote = "soft",
     class_weights: Sequence[float] | None = None,
+    temperature: float | None = None,
     metadata: Mapping[str, str],
     threads: int = 1,
     prefer_exact: bool = False,
@@ -70,6 +72,7 @@ def build_level(
         encoding: Of the trees; "auto" chooses by their number, depth and `threads`.
         vote: "soft" adds probabilities, "hard" adds decisions.
         class_weights: Positive, one a class: multiplies the votes for it.
+        temperature: Of the level, from 1/4 to 4; None for none.
         metadata: Goes into `metadata_props`, sorted by key.
         threads: Intra-op threads the graph is meant for.
         prefer_exact: Let "auto" choose the encoding with exact bits where there is a choice.
@@ -82,7 +85,7 @@ def build_level(
         UsageError: The arguments do not fit together.
         InexactModelError: A member has no exact form.
     """
-    _check(members, feature_names, classes, vote, class_weights, leaves)
+    _check(members, feature_names, classes, vote, class_weights, temperature, leaves)
     trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
     prefer_exact = prefer_exact and not others
@@ -92,7 +95,7 @@ def build_level(
     source = INPUT if front is None else front.emit(graph)
     rows, bare = widened(graph, Columns(source, len(feature_names)), [f for _, f in trees])
     trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
-    ends = _Ends(source, rows, len(classes), vote, class_weights, leaves)
+    ends = _Ends(source, rows, len(classes), vote, class_weights, temperature, leaves)
     if exact:
         result = _exact_votes(graph, [trees[i] for i in order], ends)
     else:
@@ -123,6 +126,7 @@ class _Ends:
     n_classes: int
     vote: Vote
     class_weights: Sequence[float] | None
+    temperature: float | None
     leaves: bool
 
 
@@ -138,6 +142,7 @@ def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | No
         ends.n_classes,
         vote=ends.vote,
         class_weights=ends.class_weights,
+        temperature=ends.temperature,
         output=PROBABILITIES,
         label=LABEL,
     )
@@ -169,6 +174,7 @@ def _float_votes(
         ends.n_classes,
         vote=ends.vote,
         class_weights=ends.class_weights,
+        temperature=ends.temperature,
         output=PROBABILITIES,
         label=LABEL,
     )
@@ -232,6 +238,7 @@ def _check(
     classes: Sequence[str],
     vote: str,
     class_weights: Sequence[float] | None,
+    temperature: float | None,
     leaves: bool,
 ) -> None:
     def require(ok: bool, rule: str, place: str, value: object) -> None:
@@ -255,5 +262,7 @@ def _check(
         require(
             good, "class weights must be positive, one a class", "build_level(class_weights)", class_weights
         )
+    hot = temperature is None or 1.0 / HOTTEST <= temperature <= HOTTEST
+    require(hot, "a temperature must lie between 1/4 and 4", "build_level(temperature)", temperature)
     if leaves and not any(isinstance(m.model, Forest) for m in members):
         raise UsageError("leaves need a member with trees", place="build_level(leaves)")

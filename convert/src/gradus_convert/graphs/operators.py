@@ -33,8 +33,8 @@ ALLOWED_OPERATORS: frozenset[tuple[str, str]] = frozenset(
 
 _EXACT = """
     Add And ArgMax Cast Concat Constant Div Equal Expand Floor Gather GatherElements Greater GreaterOrEqual
-    Identity If IsNaN LessOrEqual Max Min Mul Or Pad Range ReduceSum Reshape Shape Size Split Sub Transpose
-    Where
+    Identity If IsNaN LessOrEqual Max Min Mul Or Pad Range ReduceSum Reshape Shape Size Split Sqrt Sub
+    Transpose Where
 """
 
 EXACT_OPERATORS: frozenset[tuple[str, str]] = frozenset(("", name) for name in _EXACT.split())

@@ -9,7 +9,9 @@ from itertools import groupby
 
 import numpy as np
 
+from gradus_convert.graphs.arithmetic import as_nodes
 from gradus_convert.graphs.builder import FLOAT, Columns, Graph
+from gradus_convert.graphs.exact_vote import tempered
 from gradus_convert.graphs.types import Vote
 
 __all__ = ["Ballot", "emit_vote"]
@@ -40,6 +42,7 @@ def emit_vote(
     *,
     vote: Vote,
     class_weights: Sequence[float] | None,
+    temperature: float | None = None,
     output: str,
     label: str,
 ) -> None:
@@ -50,6 +53,7 @@ def emit_vote(
     * soft: probabilities = sum of w_m p_m / sum of w_m.
     * hard: the same with p_m replaced by 1 at its largest probability (the first in a tie), 0 elsewhere.
     * class weights c: each probability is multiplied by its c, and the row is divided by its sum.
+    * temperature t: each probability is raised to 1 / t, in float64, and the row is divided by its sum.
     * label: the index of the largest, the first in a tie, as `numpy.argmax`.
 
     Args:
@@ -59,6 +63,7 @@ def emit_vote(
         n_classes: Classes of the level.
         vote: "soft" or "hard".
         class_weights: Positive, by class.
+        temperature: Of the level; None for none.
         output: Name of the probabilities.
         label: Name of the label.
     """
@@ -67,13 +72,17 @@ def emit_vote(
     parts = graph.regroup(values, widths)
     votes = [_probabilities(graph, part, group, vote) for part, group in zip(parts, groups, strict=True)]
     side_by_side = votes[0] if len(votes) == 1 else graph.op("Concat", *votes, axis=1)
-    last = None if class_weights else output
+    last = None if class_weights or temperature is not None else output
     weights = graph.constant(_matrix(ballots, n_classes), np.float32, "vote")
     result = graph.op("MatMul", side_by_side, weights, name=last, type=FLOAT, dims=["N", n_classes])
     if class_weights:
         weighted = graph.op("Mul", result, graph.constant([class_weights], np.float32))
         total = graph.total(weighted, 1, keepdims=1)
-        result = graph.op("Div", weighted, total, name=output)
+        result = graph.op("Div", weighted, total, name=None if temperature is not None else output)
+    if temperature is not None:
+        ops = as_nodes(graph)
+        sure = tempered(ops, ops.cast(result, np.float64), n_classes, temperature)
+        result = graph.op("Cast", sure, to=FLOAT, type=FLOAT, dims=["N", n_classes], name=output)
     graph.op("ArgMax", result, axis=1, keepdims=0, name=label)
 
 

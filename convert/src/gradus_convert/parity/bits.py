@@ -39,15 +39,22 @@ class BitOracle:
         members: Of the level; all are forests.
         n_classes: Of the level.
         vote: "soft" or "hard".
+        temperature: Of the level; None for none.
     """
 
-    def __init__(self, members: Sequence[VotingMember], n_classes: int, vote: Vote) -> None:
+    def __init__(
+        self,
+        members: Sequence[VotingMember],
+        n_classes: int,
+        vote: Vote,
+        temperature: float | None = None,
+    ) -> None:
         trees = [_Member(m, m.model, Walker(m.model)) for m in members if isinstance(m.model, Forest)]
         if len(trees) != len(members):
             raise ValueError("a member without trees has no exact bits")
         self._members = [trees[i] for i in column_order([m.forest for m in trees])]
         self._ballots = exact_ballots([(m.voting, m.forest) for m in self._members], vote)
-        self._n_classes, self._vote = n_classes, vote
+        self._n_classes, self._vote, self._temperature = n_classes, vote, temperature
 
     def leaves(self, X: Float32) -> list[Int32]:
         """Return the node that each tree of each member ends at: int32 [N, T], in the order of the sums."""
@@ -59,7 +66,9 @@ class BitOracle:
             whole_sums(m.forest, b.fixed.leaves, nodes)
             for m, b, nodes in zip(self._members, self._ballots, leaves, strict=True)
         ]
-        return exact_answers(sums, self._ballots, self._n_classes, vote=self._vote)
+        return exact_answers(
+            sums, self._ballots, self._n_classes, vote=self._vote, temperature=self._temperature
+        )
 
     def error(self, leaves: Sequence[Int32], answers: npt.NDArray[np.generic]) -> float:
         """Return how far answers [N, C] are from sums and links in float64; in a hard vote, ties apart."""
@@ -70,7 +79,7 @@ class BitOracle:
         ballots = [
             Ballot(p, m.voting.classes, m.voting.weight) for p, m in zip(said, self._members, strict=True)
         ]
-        expected, ties = native_vote(ballots, self._n_classes, self._vote, _TIE)
+        expected, ties = native_vote(ballots, self._n_classes, self._vote, _TIE, self._temperature)
         difference = np.abs(answers.astype(np.float64) - expected).max(axis=1)
         return float((difference[~ties] if self._vote == "hard" else difference).max(initial=0.0))
 

@@ -45,6 +45,15 @@ class LevelMember:
 
 
 @dataclass(frozen=True, slots=True)
+class _Vote:
+    """How a level votes."""
+
+    n_classes: int
+    kind: Vote
+    temperature: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """A level that passed: the graph to publish, the figures, and what the stock converters say."""
 
@@ -61,6 +70,7 @@ def prove_level(
     n_classes: int,
     vote: Vote,
     place: str,
+    temperature: float | None = None,
     third_opinion: bool = False,
 ) -> Proof:
     """Build a level's graph and hold it against its members.
@@ -77,6 +87,7 @@ def prove_level(
         n_classes: Of the level.
         vote: "soft" or "hard".
         place: How errors name the level.
+        temperature: Of the level; None for none.
         third_opinion: Whether to ask the stock converters as well, on rows on thresholds and others.
 
     Raises:
@@ -86,15 +97,14 @@ def prove_level(
         fewer_library_threads(),
         np.errstate(all="ignore"),  # libraries add up the largest floats when they look for NaN
     ):
-        return _prove(members, build, rows, n_classes, vote, place, third_opinion)
+        return _prove(members, build, rows, _Vote(n_classes, vote, temperature), place, third_opinion)
 
 
 def _prove(
     members: Sequence[LevelMember],
     build: Callable[[bool], LevelGraph],
     rows: Float32,
-    n_classes: int,
-    vote: Vote,
+    vote: _Vote,
     place: str,
     third_opinion: bool,
 ) -> Proof:
@@ -117,14 +127,14 @@ def _prove(
     published = build(False)
     many, single = Compiled(published.model_bytes), SingleRows(published)
     X = np.concatenate([rows, extra])
-    _check_answers(members, lambda part: many.run(part, PROBABILITIES, LABEL), X, n_classes, vote, findings)
+    _check_answers(members, lambda part: many.run(part, PROBABILITIES, LABEL), X, vote, findings)
     again = Findings()  # of rows that are counted already
-    _check_answers(members, single.run, some(X, _SINGLE_SAMPLE), n_classes, vote, again)
+    _check_answers(members, single.run, some(X, _SINGLE_SAMPLE), vote, again)
     findings.max_difference = max(findings.max_difference, again.max_difference)
     findings.label_changes += again.label_changes
     _judge_answers(findings, place)
     if len(proven) == len(members):
-        oracle = BitOracle([m.voting for m in members], n_classes, vote)
+        oracle = BitOracle([m.voting for m in members], vote.n_classes, vote.kind, vote.temperature)
         findings.max_error = _check_bits(oracle, published, many, single, some(X, _BITS_SAMPLE), place)
     sample = np.concatenate([rows[:_THIRD_SAMPLE], some(boundary, _BOUNDARY_SAMPLE)])
     third = tuple(ask(m.voting.name, m.native, sample) for m in members) if third_opinion else ()
@@ -170,8 +180,7 @@ def _check_answers(
     members: Sequence[LevelMember],
     answer: Callable[[Float32], Sequence[npt.NDArray[np.generic]]],
     X: Float32,
-    n_classes: int,
-    vote: Vote,
+    vote: _Vote,
     findings: Findings,
 ) -> None:
     """Compare what `answer` gives, probabilities and labels, with the libraries' vote."""
@@ -180,9 +189,9 @@ def _check_answers(
         ballots = [
             Ballot(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members
         ]
-        expected, ties = native_vote(ballots, n_classes, vote, TOLERANCE)
+        expected, ties = native_vote(ballots, vote.n_classes, vote.kind, TOLERANCE, vote.temperature)
         difference = np.abs(probabilities.astype(np.float64) - expected).max(axis=1)
-        counted = difference[~ties] if vote == "hard" else difference
+        counted = difference[~ties] if vote.kind == "hard" else difference
         worst = float(counted.max(initial=0.0)) if np.isfinite(counted).all() else np.inf
         findings.max_difference = max(findings.max_difference, worst)
         findings.label_changes += int((label != expected.argmax(axis=1))[~ties].sum())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gradus_runtime.contracts.manifest.calibration import at_temperature
+
 __all__ = ["Ballot", "native_vote"]
 
 Float64 = npt.NDArray[np.float64]
@@ -29,9 +31,9 @@ class Ballot:
 
 
 def native_vote(
-    ballots: Sequence[Ballot], n_classes: int, vote: str, tolerance: float
+    ballots: Sequence[Ballot], n_classes: int, vote: str, tolerance: float, temperature: float | None = None
 ) -> tuple[Float64, npt.NDArray[np.bool_]]:
-    """Weigh the members' probabilities ("soft") or their decisions ("hard").
+    """Weigh the members' probabilities ("soft") or their decisions ("hard"); then a temperature, if any.
 
     Returns:
         Probabilities float64 [N, C], and which rows are ties: their two best classes, or in a hard vote those
@@ -46,6 +48,8 @@ def native_vote(
             said = np.eye(said.shape[1])[said.argmax(axis=1)]
         total[:, list(b.classes)] += b.weight * said
     total /= sum(b.weight for b in ballots)
+    if temperature is not None:
+        total = at_temperature(total, temperature)
     return total, ties | _close(total, tolerance)
 
 

@@ -30,6 +30,7 @@ from gradus_runtime.contracts.manifest import (
     GateResult,
     Histogram,
     Label,
+    LevelCalibration,
     OrderOfService,
     Policy,
     Provenance,
@@ -109,7 +110,8 @@ class Findings:
     """What training found, each None where it did not look; conversion copies it into the manifest.
 
     `measured` are the rows that figures are of, `shipped` those that the final models were fitted on; `drift`
-    is how much features usually move. `policy` is None for the most probable class.
+    is how much features usually move, `calibration` the levels whose vote has a temperature. `policy` is None
+    for the most probable class.
     """
 
     label: Label | None
@@ -121,6 +123,7 @@ class Findings:
     shipped: RowSpan | None
     drift: Drift | None = None
     policy: Policy | None = None
+    calibration: tuple[LevelCalibration, ...] | None = None
 
 
 NOTHING_FOUND = Findings(None, None, None, None, None, None, None)
@@ -175,5 +178,5 @@ def load(folder: Path) -> Run:
         nothing = {"found": codec.encode(NOTHING_FOUND), "members_dropped": [], "features_graph": None}
         run = {**run, **nothing}
     if isinstance(run, dict) and isinstance(run.get("found"), dict):  # written before these were found
-        run = {**run, "found": {"drift": None, "policy": None, **run["found"]}}
+        run = {**run, "found": {"drift": None, "policy": None, "calibration": None, **run["found"]}}
     return codec.decode(Run, run, place=f"{path}: run", error=DataError)

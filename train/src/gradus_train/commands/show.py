@@ -47,6 +47,7 @@ def verdict_lines(details: Details) -> list[str]:
     if verdict.no_money == "no costs given":
         lines.append(NO_COSTS)
     lines += [f"Level {proof.sentence}." for proof in service.proofs]
+    lines += [f"Level {level.calibration}." for level in details.levels if level.calibration]
     first = " > ".join(service.levels) or "nothing"
     rest = f"; only where nothing else can: {', '.join(service.others)}" if service.others else ""
     if details.policy is not None:

@@ -114,6 +114,7 @@ class LevelDetails:
         holdout: On the holdout rows.
         reliability: Of the vote on the holdout rows, by class.
         importances: Of each member's final model, by feature.
+        calibration: What a temperature does for the vote, as a sentence; None where nobody asked.
     """
 
     name: str
@@ -127,6 +128,7 @@ class LevelDetails:
     holdout: Scoreboard
     reliability: tuple[tuple[ReliabilityBin, ...], ...]
     importances: Mapping[str, tuple[float, ...]]
+    calibration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

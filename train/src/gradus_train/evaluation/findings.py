@@ -30,6 +30,7 @@ def findings(
     gates: Sequence[GateLine] | None,
     verdict: Verdict,
     policy: contract.Policy | None,
+    temperatures: Sequence[contract.LevelCalibration],
     measured: Integers,
     shipped: Integers,
 ) -> Findings:
@@ -42,6 +43,7 @@ def findings(
         gates: What gates said; None where they were not asked.
         verdict: Of what is served.
         policy: Other than the most probable class.
+        temperatures: Of the levels that have one.
         measured: int64 [N], stamps of the rows that figures are of.
         shipped: int64 [M], stamps of the rows that the final models were fitted on.
     """
@@ -62,6 +64,7 @@ def findings(
         shipped=span_of(shipped),
         drift=drift_levels(plan),
         policy=policy,
+        calibration=tuple(temperatures) or None,
     )
 
 

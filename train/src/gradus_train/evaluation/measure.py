@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_live.costs import Costs
+from gradus_runtime.contracts.manifest import LevelCalibration
 from gradus_runtime.contracts.run_folder import Findings
 from gradus_train.evaluation import gates as gating
 from gradus_train.evaluation.details import Details, GateLine
@@ -102,6 +103,11 @@ def measure(
         gates=None if gates is None else lines,
         verdict=verdict,
         policy=policy,
+        temperatures=[
+            LevelCalibration(r.plan.name, r.temperature, d.calibration or "")
+            for r, d in zip(results, levels, strict=True)
+            if r.temperature is not None
+        ],
         measured=evidence.timestamps,
         shipped=plan.dataset.timestamps[fitted],
     )

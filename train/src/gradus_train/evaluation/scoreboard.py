@@ -7,15 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from gradus_runtime.contracts.manifest.calibration import at_temperature
 from gradus_train.config import parameters_of
 from gradus_train.evaluation.baselines import majority, priors
 from gradus_train.evaluation.details import FoldScores, LevelDetails, Scoreboard
 from gradus_train.evaluation.metrics import reliability, score
 from gradus_train.training.assemble import LevelResult
+from gradus_train.training.calibration import log_loss
 from gradus_train.training.member import Probabilities, Rows
 from gradus_train.training.prepare import Plan
 
-__all__ = ["flat_metrics", "level_details", "spread"]
+__all__ = ["calibration_sentence", "flat_metrics", "level_details", "spread"]
 
 
 def spread(n: int, rows: Rows, said: Probabilities) -> Probabilities:
@@ -63,7 +65,26 @@ def level_details(plan: Plan, result: LevelResult, below: LevelResult | None) ->
             reliability(labels, result.holdout_vote, c) for c in range(len(plan.dataset.classes))
         ),
         importances={name: tuple(float(v) for v in part.importances) for name, part in result.final.items()},
+        calibration=calibration_sentence(plan, result),
     )
+
+
+def calibration_sentence(plan: Plan, result: LevelResult) -> str | None:
+    """Say what a temperature does for a level, out of fold and on the holdout; None where nobody asked."""
+    if not plan.config.calibration.temperature:
+        return None
+    name, found = result.plan.name, result.calibration
+    if found is None:
+        return f"{name} has no temperature: it has fewer than two folds"
+    verb = "has a temperature of" if found.kept else "has no temperature: one of"
+    words = (
+        f"{name} {verb} {found.temperature:g}{':' if found.kept else ' has'} log loss {found.forward:.4f} "
+        f"fold-forward, {found.without:.4f} without"
+    )
+    labels = plan.dataset.labels[result.plan.tasks[-1].measure]
+    before = result.holdout_before if result.holdout_before is not None else result.holdout_vote
+    held = log_loss(at_temperature(before, found.temperature), labels)
+    return f"{words}; on the holdout {held:.4f}, {log_loss(before, labels):.4f} without"
 
 
 def flat_metrics(details: LevelDetails) -> dict[str, float]:

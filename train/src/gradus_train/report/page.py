@@ -62,6 +62,10 @@ def load_details(folder: Path) -> Details:
         )
     if isinstance(details, dict):
         details = {"policy": None, **details}  # written before there were policies
+        levels = details.get("levels")
+        if isinstance(levels, list):  # and temperatures
+            known = [{"calibration": None, **v} if isinstance(v, dict) else v for v in levels]
+            details = {**details, "levels": known}
     return codec.decode(Details, details, place=f"{path}: training.details", error=DataError)
 
 

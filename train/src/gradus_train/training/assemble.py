@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradus_runtime.contracts.manifest.calibration import at_temperature
+from gradus_train.training.calibration import Calibration, choose
 from gradus_train.training.execute import Executed
 from gradus_train.training.fitting import FittedPart
 from gradus_train.training.member import Probabilities, Rows
@@ -44,6 +46,8 @@ class LevelResult:
         holdout: What the members say of the level's holdout rows.
         holdout_vote: And their vote.
         up_to: What models say that are fitted on the rows up to a moment; None where nobody asked.
+        calibration: What a temperature does; None where nobody asked, or there are too few folds.
+        holdout_before: The holdout's vote without a temperature.
     """
 
     plan: LevelPlan
@@ -55,6 +59,14 @@ class LevelResult:
     holdout: Mapping[str, Probabilities]
     holdout_vote: Probabilities
     up_to: FoldVote | None = None
+    calibration: Calibration | None = None
+    holdout_before: Probabilities | None = None
+
+    @property
+    def temperature(self) -> float | None:
+        """Of the level; None where it has none."""
+        known = self.calibration is not None and self.calibration.kept
+        return self.calibration.temperature if known and self.calibration is not None else None
 
 
 def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
@@ -90,7 +102,7 @@ def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
     final = {name: parts["final"][name] for name in names}
     last = LAST if LAST in parts else "final"
     held = {name: final[name].probabilities for name in names}
-    return LevelResult(
+    result = LevelResult(
         plan=level,
         final=final,
         shipped={name: parts[last][name] for name in names},
@@ -101,6 +113,40 @@ def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
         holdout_vote=combine([held[n] for n in names], weights, config.vote.kind),
         up_to=up_to,
     )
+    return _calibrated(plan, result) if config.calibration.temperature else result
+
+
+def _calibrated(plan: Plan, result: LevelResult) -> LevelResult:
+    """Give votes a temperature, if it is better fold-forward.
+
+    Each fold gets one that was fitted on all the others, the holdout and what is shipped one of all folds,
+    and what is fitted up to a moment one of the folds before it.
+    """
+    found = _chosen(plan, result.folds)
+    if found is None or not found.kept:
+        return replace(result, calibration=found)
+    folds = tuple(
+        replace(fold, vote=at_temperature(fold.vote, temperature))
+        for fold, temperature in zip(result.folds, found.by_fold, strict=True)
+    )
+    up_to = result.up_to
+    if up_to is not None:
+        first = up_to.test_rows[0]
+        before = _chosen(plan, [f for f in result.folds if f.test_rows[-1] < first])
+        if before is not None and before.kept:
+            up_to = replace(up_to, vote=at_temperature(up_to.vote, before.temperature))
+    return replace(
+        result,
+        calibration=found,
+        folds=folds,
+        up_to=up_to,
+        holdout_vote=at_temperature(result.holdout_vote, found.temperature),
+        holdout_before=result.holdout_vote,
+    )
+
+
+def _chosen(plan: Plan, folds: Sequence[FoldVote]) -> Calibration | None:
+    return choose([f.vote for f in folds], [plan.dataset.labels[f.test_rows] for f in folds])
 
 
 def _fitted(plan: Plan, folds: list[FoldVote], names: list[str]) -> tuple[float, ...]:

@@ -4,6 +4,7 @@
 format has a module that upgrades it (`format1`).
 """
 
+from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift, FeatureDrift
 from gradus_runtime.contracts.manifest.judgement import (
     VERDICTS,
@@ -60,6 +61,7 @@ __all__ = [
     "Histogram",
     "Label",
     "Level",
+    "LevelCalibration",
     "LevelProof",
     "Manifest",
     "Member",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
+from gradus_runtime.contracts.manifest.calibration import HOTTEST
 from gradus_runtime.contracts.manifest.judgement import VERDICTS, OrderOfService
 from gradus_runtime.contracts.manifest.types import Manifest
 from gradus_runtime.errors import let_signals_through
@@ -60,7 +61,8 @@ def check_order(m: Manifest, need: Need) -> None:
 
 
 def check_judgement(m: Manifest, need: Need) -> None:
-    """Check label, costs, gates, verdict and spans of rows."""
+    """Check label, costs, gates, verdict, temperatures and spans of rows."""
+    _temperatures(m, need)
     _label(m, need)
     _costs(m, need)
     for i, gate in enumerate(m.gates or ()):
@@ -81,6 +83,20 @@ def check_judgement(m: Manifest, need: Need) -> None:
             need(span.rows >= 1, "rows must be at least 1", f"{name}.rows", span.rows)
             rule = "rows must start at or before their end"
             need(span.start <= span.end, rule, name, (span.start, span.end))
+
+
+def _temperatures(m: Manifest, need: Need) -> None:
+    if m.calibration is None:
+        return
+    votes = {s.name: s.vote for s in m.levels}
+    need(bool(m.calibration), "a calibration must name a level, or be left out", "calibration", ())
+    for i, c in enumerate(m.calibration):
+        path = f"calibration[{i}]"
+        need(votes.get(c.level) == "soft", "a level with a soft vote must be named", f"{path}.level", c.level)
+        rule = f"a temperature must lie between {1 / HOTTEST:g} and {HOTTEST:g}"
+        need(1 / HOTTEST <= c.temperature <= HOTTEST, rule, f"{path}.temperature", c.temperature)
+        need.text(c.sentence, f"{path}.sentence", _MAX_TEXT)
+    need.unique((c.level for c in m.calibration), "a level", "calibration")
 
 
 def _label(m: Manifest, need: Need) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.contracts.features_graph import FeaturesGraph
+from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift
 from gradus_runtime.contracts.manifest.judgement import (
     Costs,
@@ -48,7 +49,7 @@ __all__ = [
 
 FORMAT_VERSION = 2
 
-WHERE_GIVEN = frozenset({"drift", "guard", "policy"})
+WHERE_GIVEN = frozenset({"calibration", "drift", "guard", "policy"})
 """Keys of a manifest that are left out where they are None."""
 
 EXACT = "exact"
@@ -225,8 +226,8 @@ class Manifest:
     What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
     figures are of (`measured`), those that the models were fitted on (`shipped`), and how much features
     usually move (`drift`). `features_graph` computes features from candles; None where they come from
-    outside. `policy` is None for the most probable class, `guard` where rows are not judged. The keys in
-    `WHERE_GIVEN` are in the file only where they are not None.
+    outside. `policy` is None for the most probable class, `guard` where rows are not judged, `calibration`
+    where no level has a temperature. The keys in `WHERE_GIVEN` are in the file only where they are not None.
     """
 
     format_version: int
@@ -252,6 +253,7 @@ class Manifest:
     features_graph: FeaturesGraph | None = None
     policy: Policy | None = None
     drift: Drift | None = None
+    calibration: tuple[LevelCalibration, ...] | None = None
     guard: GuardRule | None = None
 
     @property
