@@ -17,6 +17,7 @@ from gradus_train.run.run import train
 from gradus_train.training.assemble import assemble
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
+from gradus_train.training.pools import Threads
 from gradus_train.training.prepare import prepare, with_fit_up_to
 from gradus_train.training.progress import Silent
 
@@ -46,7 +47,8 @@ def store(tmp_path_factory):
 
 
 def results_of(plan, folder):
-    executed = execute(plan, PartStore(folder), jobs=1, progress=Silent())
+    with Threads(1) as pool:
+        executed = execute(plan, PartStore(folder), pool=pool, progress=Silent())
     return [assemble(plan, level, executed) for level in plan.levels]
 
 

@@ -24,6 +24,7 @@ from gradus_train.training.assemble import LevelResult, assemble
 from gradus_train.training.calibration import choose, fit_temperature, log_loss
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
+from gradus_train.training.pools import Threads
 from gradus_train.training.prepare import Plan, prepare
 from gradus_train.training.progress import Silent
 
@@ -46,7 +47,8 @@ def plan_with(*, temperature: bool, **changes: Any) -> Plan:
 
 
 def results_of(plan: Plan, folder: Path) -> list[LevelResult]:
-    executed = execute(plan, PartStore(folder), jobs=1, progress=Silent())
+    with Threads(1) as pool:
+        executed = execute(plan, PartStore(folder), pool=pool, progress=Silent())
     return [assemble(plan, level, executed) for level in plan.levels]
 
 

@@ -21,18 +21,22 @@ from gradus_runtime.contracts import codec, names, strict_json, toml_file
 from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train.data.source import DataSettings
 from gradus_train.kinds import KINDS
-from gradus_train.sections import CalibrationSettings, DriftSettings, LastFit, PolicySettings, Service
+from gradus_train.sections import (
+    OPTIONAL,
+    CalibrationSettings,
+    DriftSettings,
+    LastFit,
+    PolicySettings,
+    Service,
+)
 
 __all__ = [
     "FORMAT",
-    "CalibrationSettings",
-    "DriftSettings",
     "EarlyStopping",
     "Imbalance",
     "LastFit",
     "MemberConfig",
     "Parameters",
-    "PolicySettings",
     "Scalar",
     "Service",
     "Split",
@@ -47,26 +51,9 @@ __all__ = [
 FORMAT = "gradus-training/2"
 FORMAT_1 = "gradus-training/1"
 RESERVED = frozenset(
-    {
-        "seed",
-        "random_state",
-        "n_jobs",
-        "nthread",
-        "num_threads",
-        "num_class",
-        "objective",
-        "verbosity",
-        "verbose",
-    }
+    ("seed", "random_state", "n_jobs", "nthread", "num_threads")
+    + ("num_class", "objective", "verbosity", "verbose")
 )
-
-_OPTIONAL = {
-    "service": Service(),
-    "last_fit": LastFit(),
-    "drift": DriftSettings(),
-    "policy": PolicySettings(),
-    "calibration": CalibrationSettings(),
-}
 
 Scalar = str | int | float | bool
 Parameters = Mapping[str, Scalar]
@@ -237,7 +224,7 @@ def parse(value: dict[str, Any], *, place: str) -> TrainingConfig:
         **body,
         "data": _section(body, "data", codec.encode(DataSettings()), place),
         "split": _section(body, "split", {"gap": 0}, place),
-        **{name: _section(body, name, codec.encode(d), place) for name, d in _OPTIONAL.items()},
+        **{name: _section(body, name, codec.encode(d), place) for name, d in OPTIONAL.items()},
     }
     read = codec.decode(_Sections, sections, place=place, error=ConfigError)
     config = TrainingConfig(
@@ -274,7 +261,7 @@ def _from_format_1(body: dict[str, Any], place: str) -> tuple[dict[str, Any], in
             place=place,
             value=whole.gap,
         )
-    for key in _OPTIONAL:
+    for key in OPTIONAL:
         if key in body:
             raise ConfigError(f"{key} needs format {FORMAT!r}", place=place, value=body[key])
     upgraded = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_runtime.contracts.manifest import ARGMAX, POLICIES
 from gradus_runtime.errors import ConfigError
 
-__all__ = ["CalibrationSettings", "DriftSettings", "LastFit", "PolicySettings", "Service"]
+__all__ = ["OPTIONAL", "CalibrationSettings", "DriftSettings", "LastFit", "PolicySettings", "Service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,13 @@ class PolicySettings:
     def is_argmax(self) -> bool:
         """Whether the most probable class is the answer."""
         return self.kind == ARGMAX
+
+
+OPTIONAL: Mapping[str, CalibrationSettings | DriftSettings | LastFit | PolicySettings | Service] = {
+    "service": Service(),
+    "last_fit": LastFit(),
+    "drift": DriftSettings(),
+    "policy": PolicySettings(),
+    "calibration": CalibrationSettings(),
+}
+"""By name, each with its defaults."""
