@@ -50,10 +50,8 @@ __all__ = [
 
 FORMAT = "gradus-training/2"
 FORMAT_1 = "gradus-training/1"
-RESERVED = frozenset(
-    ("seed", "random_state", "n_jobs", "nthread", "num_threads")
-    + ("num_class", "objective", "verbosity", "verbose")
-)
+_OF_THE_RUN = ("seed", "random_state", "n_jobs", "nthread", "num_threads")
+RESERVED = frozenset({*_OF_THE_RUN, "num_class", "objective", "verbosity", "verbose"})
 
 Scalar = str | int | float | bool
 Parameters = Mapping[str, Scalar]
