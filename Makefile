@@ -220,6 +220,9 @@ live-soak: $(STAMP) ## A bot's quarter with its journal: outages, reloads, full 
 bench: $(STAMP) ## Side by side with native libraries, stock ONNX and compilers; a quarter of an hour
 	$(BIN)/python -m benchmarks.run full
 	$(BIN)/python -m benchmarks.quote docs/benchmarks.md $(shell grep -l benchmarks:begin README*.md)
+	@if [ -d artifacts/demo ]; then $(BIN)/python -m benchmarks.candles_in --store artifacts/demo \
+	  --candles data/demo/candles.csv --daily data/demo/macro.csv; \
+	else echo "candles in, decision out is measured on artifacts/demo: run make demo first"; fi
 
 bench-quick: $(STAMP) ## The same on small models, for the answers and not for the times
 	$(BIN)/pytest -p no:xdist -m long -rP tests/benchmarks/test_quick.py

@@ -13,6 +13,7 @@ from gradus_runtime.serving.feed import Feed
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
+from gradus_runtime.sessions.memory import trim
 
 __all__ = ["CandleCalls"]
 
@@ -111,6 +112,7 @@ class CandleCalls:
         feed.push(history)
         if daily is not None:
             feed.push_daily(daily)
+        trim()  # opening the graph and reading the history took more than stays
         return feed
 
     def _candles(self) -> CandleFeatures:
