@@ -15,7 +15,8 @@ class Peer:
         name: Of its module in `benchmarks.peers`.
         title: For people.
         prepares: Environment that makes its files: "workspace" or "peers".
-        serves: Environment that serves: "runtime", "workspace" or "peers".
+        serves: Environment that serves: "runtime", "kernels" (the same with gradus-kernels), "workspace" or
+            "peers".
         needs: Distributions that serving needs; what these require counts too.
         alone: Whether it takes one LightGBM member only.
         threads: Whether it is measured with two threads as well.
@@ -43,6 +44,22 @@ PEERS = (
         "workspace",
         "runtime",
         _ONNX,
+        threads=False,
+        largest_batch=10_000,
+    ),
+    Peer(
+        "gradus_kernels",
+        "gradus with its kernel",
+        "workspace",
+        "kernels",
+        ("gradus-runtime", "gradus-kernels"),
+    ),
+    Peer(
+        "gradus_kernels_avx2",
+        "gradus with its kernel, AVX2",
+        "workspace",
+        "kernels",
+        ("gradus-runtime", "gradus-kernels"),
         threads=False,
         largest_batch=10_000,
     ),

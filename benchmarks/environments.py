@@ -14,6 +14,7 @@ __all__ = ["EnvironmentAbsentError", "installed_mib", "python_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _PINS = ROOT / "requirements"
+_WHEELS = ROOT / "kernels" / "dist"
 
 
 class EnvironmentAbsentError(Exception):
@@ -24,8 +25,9 @@ def python_of(name: str, cache: Path) -> Path:
     """Return the interpreter of an environment, installing it if it is missing or not the pinned one.
 
     Args:
-        name: "workspace" (this interpreter), "runtime" (the runtime and what it requires, as built today), or
-            "peers" (`requirements/bench.txt`).
+        name: "workspace" (this interpreter), "runtime" (the runtime and what it requires, as built today),
+            "kernels" (the same, and the kernel that `make kernels` built), or "peers"
+            (`requirements/bench.txt`).
         cache: Where environments are kept.
 
     Raises:
@@ -46,8 +48,13 @@ def python_of(name: str, cache: Path) -> Path:
         else:
             _install(python, *_pinned(pins, ("numpy", "onnxruntime")))
         stamp.write_text(want)
-    if name == "runtime":
+    if name in ("runtime", "kernels"):
         _install(python, "--reinstall-package", "gradus-runtime", str(ROOT / "runtime"))
+    if name == "kernels":
+        if not [*_WHEELS.glob("*.whl")]:
+            raise EnvironmentAbsentError("the kernel is not built: make kernels")
+        kernel = ("--reinstall", "--no-deps", "--no-index", "--find-links", str(_WHEELS), "gradus-kernels")
+        _install(python, *kernel)
     return python
 
 

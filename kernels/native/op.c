@@ -162,7 +162,7 @@ static OrtStatus *read_stages(const OrtApi *api, Plan *p, int64_t **list, const 
       p->runs[r] = (Run){(int32_t)start, (int32_t)list[RUN_TREES][r], (int32_t)list[FIRST][r], (int32_t)list[OUTPUTS][r], NULL, 0};
       start += list[RUN_TREES][r];
     }
-    NEED(start == tree + stage->trees && start < 1 << 24, "the runs of a stage must have its trees");
+    NEED(start == tree + stage->trees && start < (1 << 24) - 1, "the runs of a stage must have its trees");
     tree = start, run += stage->runs, before = stage->steps;
   }
   NEED(run == p->n_runs, "there are runs of no stage");

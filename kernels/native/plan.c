@@ -4,8 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is known of a slot of the bottom: the tree that comes by, and how many steps it has left there. */
-typedef struct { int32_t tree; int16_t left_over; } Visit;
+/* What is known of a slot of the bottom: the tree that comes by, plus 1, and the steps (below 256) that it has left
+   there; 0 where none comes by. */
+typedef uint32_t Visit;
+
+static Visit visit_of(int32_t tree, int left_over) { return ((uint32_t)tree + 1) << 8 | (uint32_t)left_over; }
+static int32_t tree_of(Visit v) { return (int32_t)(v >> 8) - 1; }
+static int left_over(Visit v) { return (int)(v & 255); }
 
 typedef struct {
   const Plan *plan;
@@ -74,9 +79,9 @@ static const char *check_heap(Sums *s) {
   return NULL;
 }
 
-static const char *visit(Visit *v, int32_t tree, int left_over) {
-  if (v->tree >= 0) return "a slot has two parents";
-  *v = (Visit){tree, (int16_t)left_over};
+static const char *visit(Visit *v, int32_t tree, int steps) {
+  if (*v) return "a slot has two parents";
+  *v = visit_of(tree, steps);
   return NULL;
 }
 
@@ -85,7 +90,6 @@ static const char *check_bottom(Sums *s, Visit *visits) {
   const Plan *p = s->plan;
   const Columns *columns = &p->column[p->heap];
   size_t slots = p->slots[p->heap];
-  for (size_t i = 0; i < slots; i++) visits[i] = (Visit){-1, -1};
   for (int32_t st = 0; st < p->n_stages && p->stages[st].steps > p->heap; st++) {
     const Stage *stage = p->stages + st;
     size_t from = (size_t)stage->tree << p->heap, to = (size_t)(stage->tree + stage->trees) << p->heap;
@@ -101,16 +105,16 @@ static const char *check_bottom(Sums *s, Visit *visits) {
       if (column == p->columns && (size_t)left != i) return "a leaf leads elsewhere";
       if (column < p->columns && ((size_t)left <= i || (size_t)left + 1 >= slots)) return "a child is not behind its parent";
     }
-    if (visits[i].tree < 0) continue;              /* of trees that end above, or of none */
-    if (visits[i].left_over > 0 && i >= columns->count) return "a walk leads beyond the columns";
-    if (visits[i].left_over > 0 && column_at(columns, i) < p->columns) {
+    if (!visits[i]) continue;                      /* of trees that end above, or of none */
+    if (left_over(visits[i]) > 0 && i >= columns->count) return "a walk leads beyond the columns";
+    if (left_over(visits[i]) > 0 && column_at(columns, i) < p->columns) {
       for (int side = 0; side < 2; side++) {
-        const char *wrong = visit(visits + p->left[i] + side, visits[i].tree, visits[i].left_over - 1);
+        const char *wrong = visit(visits + p->left[i] + side, tree_of(visits[i]), left_over(visits[i]) - 1);
         if (wrong) return wrong;
       }
       continue;
     }
-    const char *wrong = leaf(s, visits[i].tree, t);
+    const char *wrong = leaf(s, tree_of(visits[i]), t);
     if (wrong) return wrong;
   }
   return NULL;
@@ -129,7 +133,7 @@ static const char *check_sums(const Sums *s) {
 
 const char *plan_check(const Plan *p) {
   Sums s = {p, calloc((size_t)p->trees * (size_t)p->outputs + 1, sizeof *s.most), calloc((size_t)p->trees + 1, sizeof *s.run_of), calloc((size_t)p->outputs + 1, sizeof *s.lowest)};
-  Visit *visits = malloc((p->slots[p->heap] + 1) * sizeof *visits);
+  Visit *visits = calloc(p->left ? p->slots[p->heap] + 1 : 1, sizeof *visits);
   const char *wrong = s.most && s.run_of && s.lowest && visits ? NULL : "there is no memory to check it";
   if (!wrong) {
     for (int32_t o = 0; o < p->outputs; o++) s.lowest[o] = 900;
