@@ -95,8 +95,13 @@ def _key(profile: Profile, cache: Path) -> str:
     root = Path(__file__).resolve().parents[1]
     runs = [reference(name, cache).name for name in _recipes(profile)]
     digest = hashlib.sha256(repr((profile, runs)).encode())
-    for folder in ("benchmarks", "runtime/src", "convert/src"):
-        for path in sorted((root / folder).rglob("*.py")):
+    for folder, kind in (
+        ("benchmarks", "py"),
+        ("runtime/src", "py"),
+        ("convert/src", "py"),
+        ("kernels/native", "[ch]"),
+    ):
+        for path in sorted((root / folder).rglob(f"*.{kind}")):
             if "cache" not in path.relative_to(root).parts:
                 digest.update(path.read_bytes())
     return digest.hexdigest()
