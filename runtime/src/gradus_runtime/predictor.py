@@ -15,26 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.decision import Decision, Predictions
-from gradus_runtime.errors import UsageError, let_signals_through
+from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring.change_log import Changes
-from gradus_runtime.monitoring.drift import DriftReport, report
-from gradus_runtime.monitoring.health import Health, Info
-from gradus_runtime.monitoring.model_info import ModelInfo, PredictionSummary, model_info, summarise
+from gradus_runtime.monitoring.model_info import PredictionSummary, summarise
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import adapt, one_row
-from gradus_runtime.rows.moments import read_moment
+from gradus_runtime.rows.moments import read_moment, read_moments
 from gradus_runtime.serving import batch
 from gradus_runtime.serving.candle_calls import CandleCalls
 from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.reload import PinnedSource
+from gradus_runtime.serving.reload_calls import ReloadCalls
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings, check_arguments
 from gradus_runtime.serving.single_row import Decider
-from gradus_runtime.serving.status import examine
 from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
-from gradus_runtime.sessions.library import FAULTS
-from gradus_runtime.sessions.memory import trim
 
 if TYPE_CHECKING:  # what a bot without a journal does not load
     from gradus_runtime.journal.stream import Stream
@@ -42,10 +38,8 @@ if TYPE_CHECKING:  # what a bot without a journal does not load
 
 __all__ = ["Predictor"]
 
-Active = tuple[ServedVersion, Decider]
 
-
-class Predictor(CandleCalls):
+class Predictor(ReloadCalls, CandleCalls):
     """Serves an artifact: an answer for every row, from the best level the row has features for.
 
     Make one by `Predictor.open`. It may be used by any number of threads, and as a context manager.
@@ -69,10 +63,6 @@ class Predictor(CandleCalls):
         self._recorder = recorder
         self._serve(serving)
         forking.tell_after_fork(self)
-
-    def _serve(self, serving: ServedVersion) -> None:
-        self._active: Active = (serving, Decider(serving))
-        self._seen = 0
 
     @classmethod
     def open(
@@ -219,7 +209,7 @@ class Predictor(CandleCalls):
 
     def _decide(
         self,
-        active: Active,
+        active: tuple[ServedVersion, Decider],
         row: Mapping[str, Any],
         at: Any = None,
         fill: Mapping[str, float] | None = None,
@@ -302,13 +292,13 @@ class Predictor(CandleCalls):
                 journal was asked for, but there is none.
         """
         serving, _ = self._active
-        request = _request(serving, fill, unavailable, min_level, use_confidence, confidence_threshold, level)
+        request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence, level)
         schema = serving.schema
         rows = adapt(table, schema.names, names=names, ordered=ordered, widths=schema.widths)
         self._changes.ignored(rows.ignored, len(rows.ignored))
         recorder = self._journalling() if journal else None
         known = recorder is not None or serving.window is not None
-        bars = _bars(at, rows.count) if known or at is not None else ()
+        bars = read_moments(at, rows.count) if known or at is not None else ()
         began = time.perf_counter()
         predictions = batch.predict(serving, rows, request, bars)
         if recorder is not None:
@@ -327,101 +317,6 @@ class Predictor(CandleCalls):
         """
         return self.predict(table, names=names, ordered=ordered).probabilities
 
-    def info(self) -> Info:
-        """Describe the artifact that serves."""
-        return self._active[0].info()
-
-    def health(self) -> Health:
-        """Say what serves, what does not, and why. Cheap; loads nothing."""
-        return self._health(self._active[0])
-
-    def drift(self, *, alpha: float = 0.01, rows_per_observation: float = 1.0) -> DriftReport:
-        """Compare the rows served by this version with those it was trained on; see docs/drift.md.
-
-        Args:
-            alpha: The chance of a false alarm about the predicted classes, for all levels together. Alarm
-                levels of features come with the artifact.
-            rows_per_observation: How many successive rows carry the information of one independent row, for
-                the classes: 1 if rows are independent; more for bars whose features move slowly.
-
-        Raises:
-            UsageError: Counting was switched off, or an argument is out of range.
-        """
-        serving, _ = self._active
-        if serving.counts is None:
-            raise UsageError("drift must be counted", hint="Open with drift=True.")
-        return report(
-            serving.manifest,
-            serving.schema,
-            serving.counts,
-            alpha=alpha,
-            rows_per_observation=rows_per_observation,
-        )
-
-    def reload_if_changed(self) -> bool:
-        """Serve the version that is pinned now; cheap enough for every bar: one look at the pin's file.
-
-        A new version is opened and every level of it proved beside the old one, which serves meanwhile; then
-        they are exchanged. A call that is under way ends with the version it began with. If the new version
-        fails, the old one keeps serving, `health()` says why, and it is tried again after a minute. While
-        another thread reloads, this returns at once. A level that is out of service is tried again at once,
-        without waiting for its pause.
-
-        Returns:
-            Whether another version serves now.
-        """
-        source, turn = self._source, object()
-        if not source.changed():
-            if any(slot.problem is not None for slot in self._active[0].slots):
-                self._try_again()
-            return False
-        try:
-            if not source.lock.take(turn):
-                return False
-            return self._reload()
-        finally:
-            if source.lock.owner is turn:  # no call: nothing can get in between
-                source.lock.owner = None
-
-    def _reload(self) -> bool:
-        old, _ = self._active
-        try:
-            new = self._source.next(old.digest, old.loaded())
-        except FAULTS as e:
-            let_signals_through(e)
-            self._look(old)  # the old version serves on: `health()` says what went wrong
-            return False
-        if new is None:
-            self._try_again()
-            return False
-        self._serve(new)
-        self._source.followed()
-        self._changes.version(old.manifest.version, new.manifest.version)
-        self._began("version")
-        del old, _
-        trim()
-        return True
-
-    def _try_again(self) -> None:
-        serving, _ = self._active
-        serving.try_again()
-        self._look(serving)
-
-    def get_model_info(self, level: str | None = None) -> ModelInfo:
-        """Summarise the model, as ensemble objects do; by default its best level.
-
-        Raises:
-            UsageError: There is no such level.
-        """
-        serving, _ = self._active
-        names = serving.schema.level_names
-        if level is not None and level not in names:
-            raise UsageError(
-                "a level must be known", place="level", value=level, hint=f"Levels: {', '.join(names)}."
-            )
-        slot = serving.slots[0 if level is None else names.index(level)]
-        return model_info(serving.manifest, slot.level)
-
     def validate_predictions(
         self, table: Any, *, names: Sequence[str] | None = None, ordered: bool = False
     ) -> PredictionSummary:
@@ -430,40 +325,6 @@ class Predictor(CandleCalls):
         Arguments and errors are those of `predict`.
         """
         return summarise(self.predict(table, names=names, ordered=ordered))
-
-    @property
-    def classes_(self) -> NDArray[np.str_]:
-        """Names of the classes, in the order of the probabilities."""
-        return np.array(self._active[0].manifest.classes)
-
-    @property
-    def feature_names_in_(self) -> NDArray[np.object_]:
-        """Names of the features of the full vector, in order."""
-        return np.array(self._active[0].schema.names, object)
-
-    def metrics(self, path: str | Path | None = None) -> str:
-        """Return what the bot tells Prometheus, as OpenMetrics text; see docs/journal.md.
-
-        Args:
-            path: Write it to this file as well, whole by rename, in the form that node_exporter's textfile
-                collector reads; its name ends with .prom.
-
-        Raises:
-            UsageError: Counting was not switched on.
-            EnvironmentFailedError: The file cannot be written.
-        """
-        recorder = self._recorder
-        if recorder is None or recorder.counts is None:
-            raise UsageError("metrics must be counted", hint="Open with metrics=True.")
-        return recorder.metrics(
-            self._active[0], self.health(), self._drift_ratios(), None if path is None else Path(path)
-        )
-
-    def _drift_ratios(self) -> dict[str, float]:
-        if self._active[0].counts is None:
-            return {}
-        ratios = {shift.name: shift.ratio for shift in self.drift().features}
-        return {name: ratio for name, ratio in ratios.items() if ratio is not None}
 
     def close(self) -> None:
         """Release sessions and files; calls that are under way end well."""
@@ -495,32 +356,6 @@ class Predictor(CandleCalls):
     def __repr__(self) -> str:
         manifest = self._active[0].manifest
         return f"<Predictor {manifest.name} {manifest.version} from {self._source.source!r}>"
-
-    def _health(self, serving: ServedVersion) -> Health:
-        return examine(
-            serving.manifest,
-            serving.slots,
-            halted=serving.halted(),
-            reload_problem=self._source.problem,
-            expires=serving.expires,
-            journal=None if self._recorder is None else self._recorder.health,
-            now=serving.clock(),
-        )
-
-    def _look(self, serving: ServedVersion) -> None:
-        """Say in the log what changed in health."""
-        self._seen = serving.events.count
-        health = self._health(serving)
-        self._changes.health(health)
-        if self._recorder is not None:
-            self._recorder.looked(serving, health)
-
-    def _began(self, event: str) -> None:
-        """Say that the version that serves now begins to."""
-        serving, _ = self._active
-        if self._recorder is not None:
-            self._recorder.serves(serving, self._health(serving), self._source.generation(), event)
-        self._look(serving)
 
     def _recorded(
         self,
@@ -554,26 +389,3 @@ def _open_again(
 ) -> Predictor:
     """Open a predictor as another one was opened."""
     return Predictor.open(source, version, clock=clock, monotonic=monotonic, **options)
-
-
-def _request(
-    serving: ServedVersion,
-    fill: Mapping[str, float] | None,
-    unavailable: Iterable[str],
-    min_level: str | None,
-    use_confidence: bool,
-    threshold: float | None,
-    level: str | None,
-) -> Request:
-    plain = min_level is None and use_confidence and threshold is None and level is None
-    if plain and not fill and not unavailable:
-        return serving.default
-    return serving.request(fill, unavailable, min_level, threshold, use_confidence, level)
-
-
-def _bars(at: Sequence[Any] | None, count: int) -> list[datetime | None]:
-    if at is None:
-        return [None] * count
-    if len(at) != count:
-        raise UsageError(f"{count} rows need {count} bars", place="at", value=len(at))
-    return [read_moment(value, place=f"at[{i}]") for i, value in enumerate(at)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from gradus_runtime.errors import GradusError, UsageError
 
-__all__ = ["read_moment"]
+__all__ = ["read_moment", "read_moments"]
 
 _SECONDS_AT_MOST = 10**11
 """As milliseconds, this is in 1973: a smaller number was meant in seconds."""
@@ -47,3 +48,16 @@ def read_moment(value: Any, *, place: str = "at", error: type[GradusError] = Usa
             raise error("a moment must be in milliseconds since 1970", place=place, value=value, hint=_HINT)
         return datetime.fromtimestamp(float(value) / 1000, UTC)
     raise error("a moment must be a number, a datetime or text", place=place, value=value, hint=_HINT)
+
+
+def read_moments(values: Sequence[Any] | None, count: int) -> list[datetime | None]:
+    """Return the moments of `count` rows, each as `read_moment` reads it; None for each if there are none.
+
+    Raises:
+        UsageError: There are more or fewer, or one is no moment.
+    """
+    if values is None:
+        return [None] * count
+    if len(values) != count:
+        raise UsageError(f"{count} rows need {count} bars", place="at", value=len(values))
+    return [read_moment(value, place=f"at[{i}]") for i, value in enumerate(values)]
