@@ -390,7 +390,7 @@ def sklearn_cases() -> list[Case]:
         Case("scikit-learn", kind, loss, learn(kind, y=T, max_iter=6, loss=loss, quantile=0.3))
         for loss in ("squared_error", "absolute_error", "gamma", "poisson", "quantile")
     ]
-    return found + _sklearn_refused()
+    return [*found, *_votes(), *_sklearn_refused()]
 
 
 def _sklearn_refused() -> list[Case]:
@@ -429,7 +429,47 @@ def _sklearn_refused() -> list[Case]:
             "must have predict_proba",
             "not yet",
         ),
+        refused(
+            "CalibratedClassifierCV",
+            "isotonic",
+            lambda: calibrated("RandomForestClassifier", method="isotonic"),
+            "calibration must be by one sigmoid",
+            "not yet",
+        ),
         refused("StackingClassifier", "trees", _stacked, "must hold no trees", "not yet"),
+    ]
+
+
+def calibrated(kind: str, **params: Any) -> Any:
+    from sklearn.calibration import CalibratedClassifierCV
+
+    inner = learn(kind)().set_params(max_depth=4)
+    return CalibratedClassifierCV(inner, cv=3, **params).fit(X, Y > 0)
+
+
+def vote(**params: Any) -> Any:
+    def make() -> Any:
+        from sklearn.ensemble import VotingClassifier
+
+        members = [
+            ("a", light()()),
+            ("b", gradient()()),
+            ("c", learn("RandomForestClassifier", n_estimators=5)()),
+        ]
+        return VotingClassifier(members, **params).fit(X, NAMES[Y])
+
+    return make
+
+
+def _votes() -> list[Case]:
+    library, calibrator = "scikit-learn", "CalibratedClassifierCV"
+    return [
+        Case(library, "VotingClassifier", "soft, weights", vote(voting="soft", weights=[0.5, 0.3, 0.2])),
+        Case(library, "VotingClassifier", "hard", vote(voting="hard", weights=[2, 1, 1.5])),
+        Case(library, calibrator, "sigmoid, of a forest", lambda: calibrated("RandomForestClassifier")),
+        Case(
+            library, calibrator, "sigmoid, of boosting", lambda: calibrated("HistGradientBoostingClassifier")
+        ),
     ]
 
 

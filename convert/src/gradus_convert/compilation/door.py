@@ -16,6 +16,7 @@ from gradus_convert.compilation.pipeline_proof import prove_front
 from gradus_convert.compilation.pipelines import is_pipeline, prepare
 from gradus_convert.compilation.proof_rows import made_rows
 from gradus_convert.compilation.rows import read_rows
+from gradus_convert.compilation.votes import compile_votes, is_vote
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
@@ -106,6 +107,8 @@ def compile_object(
         final = read_model(model.steps[-1][1], place=place, values=True)
         if isinstance(final.lowered, Forest):
             return compile_with_front(model, final, proof, encoding, rows, place)
+    if is_vote(model):
+        return compile_votes(model, proof=proof, encoding=encoding, place=place)
     native = read_model(model, place=place, values=True)
     if inputs == "float64":
         return compile_with_front(None, native, proof, encoding, rows, place)
