@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,7 @@ import numpy.typing as npt
 from gradus_live.labels import LabelRule, Meta
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_runtime.errors import CheckError, ConfigError, DataError
-from gradus_runtime.store import open_artifact
+from gradus_runtime.errors import CheckError, ConfigError
 from gradus_train.data.dataset import Dataset
 from gradus_train.walk.history import History
 
@@ -117,7 +117,7 @@ def _without(bars: Dataset, order: FeatureOrder, missing: Mapping[str, Flags]) -
 def answer_bar_by_bar(
     version: Path, history: History, bars: Dataset, missing: Mapping[str, Flags] | None = None
 ) -> Answers:
-    """Let the runtime answer bars one after another, each from the tail of the candles that it closes.
+    """Let the runtime answer bars one after another, by a feed that takes each candle when it closes.
 
     The features come from the graph that the version carries, as they do for a bot.
 
@@ -130,40 +130,36 @@ def answer_bar_by_bar(
     Raises:
         GradusError: As in `answer_table`.
     """
-    candles = history.inputs.candles.frame
-    columns = {name: candles[name].to_numpy() for name in candles.columns}
-    days = None if history.inputs.daily is None else history.inputs.daily.frame
-    dates = None if days is None else days["date"].dt.epoch("d").to_numpy()
     actions, levels, probabilities = [], [], []
-    back, days_back = _tail(version)
+    candles = history.inputs.candles.frame
+    before = history.inputs.before(int(bars.timestamps[0]))
     clock = _Clock(0.0)
     with Predictor.open(version, drift=False, clock=clock) as bot:
+        feed = bot.feed(before.candles.frame, None if before.daily is None else before.daily.frame)
+        place = int(np.searchsorted(candles["timestamp"].to_numpy(), bars.timestamps[0]))
+        days = 0 if before.daily is None else len(before.daily.frame)
         for i, stamp in enumerate(bars.timestamps.tolist()):
             close = stamp + bars.bar_ms
-            end = int(np.searchsorted(columns["timestamp"], stamp, side="right"))
-            tail = {name: column[max(0, end - back) : end] for name, column in columns.items()}
-            known = None
-            if days is not None and dates is not None:
-                known = days[: int(np.searchsorted(dates, close // _DAY_MS))].tail(days_back)
             clock.now = close / 1000
+            feed.push(candles.row(place + i, named=True))
+            days = _push_days(feed.push_daily, history, days, close)
             out = [group for group, flags in (missing or {}).items() if flags[i]]
-            extra = _outside(history, bars, i)
-            moment = datetime.fromtimestamp(close / 1000).astimezone()
-            said = bot.decide_candles(tail, known, extra=extra, now=moment, unavailable=out)
+            said = feed.decide(extra=_outside(history, bars, i), unavailable=out)
             actions.append(said.action)
             levels.append(said.level)
             probabilities.append(list(said.probabilities.values()))
     return Answers(np.array(actions, object), np.array(levels, object), np.array(probabilities, np.float32))
 
 
-def _tail(version: Path) -> tuple[int, int]:
-    """Return how many bars, and how many dates, give a bar the features that it has in the whole history."""
-    with open_artifact(version) as artifact:
-        graph = artifact.manifest.features_graph
-    if graph is None:
-        raise DataError("a version of a walk must carry its features", place=str(version))
-    dates = max((f.dates for f in graph.spec.features), default=0)
-    return graph.spec.look_back + 1, dates * graph.spec.carry_days + 1
+def _push_days(push: Callable[[Any], None], history: History, pushed: int, moment_ms: int) -> int:
+    """Hand on the days that are over by now; return how many were handed on in all."""
+    if history.inputs.daily is None:
+        return 0
+    frame = history.inputs.daily.frame
+    over = int(np.searchsorted(frame["date"].dt.epoch("d").to_numpy(), moment_ms // _DAY_MS))
+    for row in range(pushed, over):
+        push(frame.row(row, named=True))
+    return max(pushed, over)
 
 
 def _outside(history: History, bars: Dataset, row: int) -> dict[str, float] | None:
