@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import Future
-from pathlib import Path
 
 import pytest
+from tests.support.cluster import Cluster
 from tests.support.training import ORDER, make_dataset, quick_config
 from tests.train.test_training_run import digests
 
@@ -22,7 +21,6 @@ from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
 
 KINDS = ("lightgbm", "random_forest")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -87,38 +85,6 @@ def test_without_the_extra_the_message_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"gradus-train\[dask\]"):
         open_pool(1, scheduler="tcp://127.0.0.1:1")
-
-
-class Cluster:
-    """A scheduler and its workers as processes of this machine."""
-
-    def __init__(self, folder):
-        self.file = folder / "scheduler.json"
-        self.processes = [self._start("dask_scheduler", "--port", "0", "--no-dashboard")]
-
-    def _start(self, module, *more):
-        command = [sys.executable, "-m", f"distributed.cli.{module}", "--scheduler-file", str(self.file)]
-        return subprocess.Popen(
-            [*command, *more], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def worker(self, name):
-        words = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name)
-        self.processes.append(self._start("dask_worker", *words))
-        return self.processes[-1]
-
-    def address(self):
-        import json
-
-        while not self.file.exists() or not self.file.read_text():
-            assert self.processes[0].poll() is None
-            time.sleep(0.05)
-        return json.loads(self.file.read_text())["address"]
-
-    def close(self):
-        for process in self.processes:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.contracts import codec
 from gradus_runtime.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from gradus_train.training.pools import Pool
     from gradus_train.training.progress import Progress
     from gradus_train.walk.history import History
     from gradus_train.walk.outages import Outages
@@ -26,10 +28,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
     add_source_arguments(parser)
     parser.add_argument(
-        "--from", dest="first", type=_day, required=True, metavar="DAY", help="first day, UTC: 2024-07-01"
+        "--markets", type=Path, metavar="FILE", help="markets.toml: several markets, each with its options"
     )
+    parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day, UTC: 2024-07-01")
     parser.add_argument(
-        "--to", dest="last", type=_day, required=True, metavar="DAY", help="last day; whole weeks are walked"
+        "--to", dest="last", type=_day, metavar="DAY", help="last day; whole weeks are walked"
     )
     parser.add_argument(
         "--train-days",
@@ -80,33 +83,84 @@ def _day(text: str) -> date:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.store.whole_file import write_whole
     from gradus_train.commands.inputs import jobs_of
-    from gradus_train.report.walk_page import render_walk
     from gradus_train.training.pools import open_pool
     from gradus_train.training.progress import progress_for
+
+    markets = [("", args, args.out)] if args.markets is None else _markets(args)
+    jobs = jobs_of(args)
+    with open_pool(jobs, scheduler=args.scheduler, folder=args.out / "tables") as pool:
+        if args.markets is None:
+            with progress_for(verbose=args.verbose) as progress:
+                results = [_walk(args, args.out, pool, progress)]
+        else:
+            results = _walk_all(markets, pool)
+    if args.json:
+        found = {name: codec.encode(r) for (name, _, _), r in zip(markets, results, strict=True)}
+        print(json.dumps(found[""] if args.markets is None else found, indent=2))
+        return int(ExitCode.DONE)
+    for (name, _, out), result in zip(markets, results, strict=True):
+        print(f"\n== {name}" if name else "")
+        _print(result, out)
+    return int(ExitCode.DONE)
+
+
+def _markets(args: argparse.Namespace) -> list[tuple[str, argparse.Namespace, Path]]:
+    """Return name, options and folder of each market."""
+    from gradus_train.walk.markets import load_markets
+
+    dests = {"from": "first", "to": "last"}
+    return [
+        (
+            market.name,
+            argparse.Namespace(**{**vars(args), **{dests.get(k, k): v for k, v in market.options.items()}}),
+            args.out / market.name,
+        )
+        for market in load_markets(args.markets)
+    ]
+
+
+def _walk_all(markets: list[tuple[str, argparse.Namespace, Path]], pool: Pool) -> list[WalkResult]:
+    """Walk markets beside each other, as many at a time as the pool has hands."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gradus_train.training.progress import Lines
+
+    with ThreadPoolExecutor(min(len(markets), pool.width)) as threads:
+        walking = [
+            threads.submit(_walk, args, out, pool, Lines(verbose=args.verbose, prefix=f"{name}: "))
+            for name, args, out in markets
+        ]
+        try:
+            return [w.result() for w in walking]
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _walk(args: argparse.Namespace, out: Path, pool: Pool, progress: Progress) -> WalkResult:
+    """Walk one market, and write its page."""
+    from gradus_runtime.store.whole_file import write_whole
+    from gradus_train.report.walk_page import render_walk
     from gradus_train.walk.walk import walk
     from gradus_train.walk.weeks import weeks_between
 
+    if args.first is None or args.last is None:
+        raise UsageError("a walk needs its first and its last day", place="--from, --to")
     weeks = weeks_between(args.first, args.last)
-    jobs = jobs_of(args)
-    with progress_for(verbose=args.verbose) as progress:
-        history, procedure = _inputs(args, progress)
-        outages = _outages(args, history, procedure)
-        with open_pool(jobs, scheduler=args.scheduler, folder=args.out / "parts") as pool:
-            result = walk(
-                history,
-                procedure,
-                weeks,
-                args.out,
-                require=args.require,
-                outages=outages,
-                pool=pool,
-                progress=progress,
-            )
-    write_whole(args.out / "walk.html", render_walk(result).encode())
-    _print(result, args.out, as_json=args.json)
-    return int(ExitCode.DONE)
+    history, procedure = _inputs(args, progress)
+    result = walk(
+        history,
+        procedure,
+        weeks,
+        out,
+        require=args.require,
+        outages=_outages(args, history, procedure),
+        pool=pool,
+        progress=progress,
+    )
+    write_whole(out / "walk.html", render_walk(result).encode())
+    return result
 
 
 def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Procedure]:
@@ -142,13 +196,9 @@ def _outages(args: argparse.Namespace, history: History, procedure: Procedure) -
     return Outages(recorded, args.outage_share, procedure.config.seed)
 
 
-def _print(result: WalkResult, out: Path, *, as_json: bool) -> None:
-    from gradus_runtime.contracts import codec
+def _print(result: WalkResult, out: Path) -> None:
     from gradus_train.walk.text import render_text
 
-    if as_json:
-        print(json.dumps(codec.encode(result), indent=2))
-        return
     print(render_text(result))
     print(f"\nPage: {out}/walk.html; all of it: {out}/walk.json; the versions: {out}/store/walk")
 

@@ -71,10 +71,11 @@ class Silent:
 
 
 class Lines(Silent):
-    """One plain line an event: for logs and pipes."""
+    """One plain line an event: for logs and pipes. Each begins with `prefix`."""
 
-    def __init__(self, *, verbose: bool = False) -> None:
+    def __init__(self, *, verbose: bool = False, prefix: str = "") -> None:
         self._verbose = verbose
+        self._prefix = prefix
         self._total = 0
         self._done = 0
 
@@ -98,7 +99,7 @@ class Lines(Silent):
 
     def say(self, text: str) -> None:
         """Write the line."""
-        print(text, file=sys.stderr, flush=True)
+        print(f"{self._prefix}{text}", file=sys.stderr, flush=True)
 
 
 class TerminalBars(Silent):

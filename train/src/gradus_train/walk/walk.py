@@ -226,4 +226,4 @@ def _held(out: Path) -> Iterator[None]:
         yield
 
 
-_KNOWN = frozenset({"lock", "parts", "store", "weeks", WALK_FILE, "walk.html"})
+_KNOWN = frozenset({"lock", "parts", "tables", "store", "weeks", WALK_FILE, "walk.html"})
