@@ -126,3 +126,16 @@ def test_encoded_parts_are_equal_where_the_parts_are(plan):
     from gradus_train.training.parts import decode_part
 
     assert encode_part(decode_part(part)) == part
+
+
+def test_a_search_finds_the_same_on_two_processes(plan, tmp_path):
+    import optuna
+
+    from gradus_train.tuning.search import search
+
+    def found(**where):
+        storage = optuna.storages.InMemoryStorage()
+        return search(plan, storage, n_trials=3, jobs=2, progress=Silent(), **where)
+
+    with Processes(2, tmp_path / "tables") as pool:
+        assert found(pool=pool) == found()
