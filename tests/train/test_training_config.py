@@ -169,7 +169,6 @@ def test_format_2_names_what_is_wrong_with_labels(section, value, text):
     ("kind", "parameters", "text"),
     [
         ("lightgbm", {"linear_tree": True}, "linear_tree must be False: other models have no exact form"),
-        ("lightgbm", {"zero_as_missing": True}, "zero_as_missing must be False"),
         ("xgboost", {"booster": "gblinear"}, "booster must be 'gbtree' or 'dart'"),
         ("xgboost", {"multi_strategy": "multi_output_tree"}, "multi_strategy must be 'one_output_per_tree'"),
     ],

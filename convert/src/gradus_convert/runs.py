@@ -172,7 +172,7 @@ def _judged_without(found: Findings) -> Findings:
 def _member(folder: Path, member: RunMember) -> MemberSpec:
     path = folder / member.file
     _verified(path, member.sha256)
-    native = readers.read_file(path, member.library).for_rows()
+    native = readers.read_file(path, member.library)
     return MemberSpec(member.name, member.weight, native, member.classes)
 
 

@@ -39,6 +39,7 @@ class Kind:
         rounds_parameter: The parameter that counts boosting rounds; None for what does not stop early.
         trees_parameter: The parameter that a forest's time grows with; None for others.
         default: Rounds or trees when the parameter is not given.
+        takes_missing: Whether it can be fitted on rows with missing values.
         exact: Values that a parameter may have, its default first, where others give models that conversion
             refuses.
     """
@@ -53,6 +54,7 @@ class Kind:
     trees_parameter: str | None = None
     default: int = 100
     exact: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
+    takes_missing: bool = True
 
 
 _RATE = Dimension("learning_rate", 0.01, 0.3, log=True)
@@ -85,7 +87,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         fixed={"subsample_freq": 1},
         rounds_parameter="n_estimators",
-        exact={"linear_tree": (False,), "linear_trees": (False,), "zero_as_missing": (False,)},
+        exact={"linear_tree": (False,), "linear_trees": (False,)},
     ),
     "xgboost": Kind(
         "xgboost",
@@ -140,6 +142,7 @@ KINDS: Mapping[str, Kind] = {
         ".skops",
         "gradus_train.training.sklearn_member:LOGISTIC_REGRESSION",
         (Dimension("C", 1e-4, 100.0, log=True),),
+        takes_missing=False,
     ),
 }
 

@@ -11,11 +11,13 @@ import numpy.typing as npt
 from packaging.version import Version
 
 from gradus_convert.artifact import candles, card, golden, level
+from gradus_convert.artifact.lacking import able, for_its_rows, may_lack
 from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelSpec
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
 from gradus_convert.parity import Proof, ThirdOpinion, ordinary_rows
 from gradus_runtime.contracts import names
+from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import (
     CLOSE,
@@ -57,6 +59,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     """
     if not spec.levels:
         raise DataError("an artifact must have a level", place="levels")
+    spec = for_its_rows(spec)
     if spec.graph is not None:
         progress("features: checking the graph and its golden candles")
         candles.check_graph(spec.graph, names.FEATURES)
@@ -67,14 +70,15 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     levels: list[Level] = []
     third: tuple[ThirdOpinion, ...] = ()
     draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
-    rows = golden.choose(spec.holdout, made, list(columns.values()))
+    rows = golden.choose(spec.holdout, made, list(columns.values()), may_lack(spec.order))
     if spec.graph is not None:
         rows = np.concatenate([rows, candles.golden_rows(spec.graph, spec.order.names)])
     arrays = {"features": rows}
     for outline, s in zip(draft.levels, spec.levels, strict=True):
         progress(f"{s.name}: compiling and proving {len(s.members)} members")
         cut = columns[s.name]
-        mine = _complete(spec.holdout[:, cut])
+        mine = np.ascontiguousarray(spec.holdout[:, cut])
+        mine = mine[able(mine, may_lack(spec.order, s.name))]
         proof_rows = np.concatenate([mine, made[: max(0, PROOF_ROWS - len(mine)), cut]])
         built = level.build(spec, s, proof_rows, expected_metadata(draft, outline))
         said = level.answers(spec, s, mine) if len(mine) else None
@@ -101,10 +105,6 @@ def _columns(spec: ArtifactSpec, s: LevelSpec) -> npt.NDArray[np.intp]:
     return np.array([i for i, name in enumerate(spec.order.names) if name in wanted], np.intp)
 
 
-def _complete(rows: Float32) -> Float32:
-    return np.ascontiguousarray(rows[np.isfinite(rows).all(axis=1)])
-
-
 def _ranges(spec: ArtifactSpec, columns: Mapping[str, npt.NDArray[np.intp]]) -> tuple[Float32, Float32]:
     """Smallest and largest training value of each column; where unknown, those of its thresholds."""
     width = len(spec.order.names)
@@ -127,9 +127,9 @@ def _ranges(spec: ArtifactSpec, columns: Mapping[str, npt.NDArray[np.intp]]) -> 
 
 def _golden(spec: ArtifactSpec, s: LevelSpec, built: Proof, rows: Float32) -> Float32:
     """Golden answers of a level: NaN for rows that it cannot serve."""
-    able = np.isfinite(rows).all(axis=1)
+    served = able(rows, may_lack(spec.order, s.name))
     result = np.full((len(rows), len(spec.classes)), np.nan, np.float32)
-    result[able] = level.golden_answers(spec, s, built, np.ascontiguousarray(rows[able]))
+    result[served] = level.golden_answers(spec, s, built, np.ascontiguousarray(rows[served]))
     return result
 
 
@@ -172,6 +172,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         drift=spec.found.drift,
         calibration=_calibration(spec),
         guard=GUARD if spec.judges_rows else None,
+        missing=dict.fromkeys(spec.order.learned, LEARNED) or None,
         policy=spec.found.policy,
         features_graph=None
         if spec.graph is None

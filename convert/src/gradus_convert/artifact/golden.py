@@ -19,19 +19,28 @@ TOLERANCE = 2e-6
 Float32 = npt.NDArray[np.float32]
 
 
-def choose(holdout: Float32, made: Float32, columns: Sequence[npt.NDArray[np.intp]]) -> Float32:
+def choose(
+    holdout: Float32,
+    made: Float32,
+    columns: Sequence[npt.NDArray[np.intp]],
+    lacking: npt.NDArray[np.bool_] | None = None,
+) -> Float32:
     """Take rows for every level, spread over the holdout.
 
     Args:
         holdout: float32 [N, F], NaN where unavailable.
         made: float32 [M, F], complete rows to take where the holdout has too few.
         columns: The columns each level needs, best level first.
+        lacking: bool [F], the features that rows may lack; by default none.
 
     Returns:
-        float32 [32, F]: 24 complete rows; 8 that lower levels alone can serve, if there are lower levels.
+        float32 [32, F]: 24 complete rows; 8 that lower levels alone can serve, if there are lower levels. Of
+        the complete ones the first and every third after it are without what they may lack.
     """
     complete = np.isfinite(holdout).all(axis=1)
     whole = np.concatenate([_spread(holdout[complete], ROWS), made])[:ROWS]
+    if lacking is not None and lacking.any():
+        whole[np.ix_(np.arange(0, ROWS - PARTIAL, 3), np.flatnonzero(lacking))] = np.nan
     if len(columns) < 2:
         return whole
     partial = []

@@ -145,7 +145,7 @@ def _lowered(level: str, ensemble: LegacyEnsemble) -> dict[str, NativeModel]:
 def _lower(member: LegacyMember, place: str) -> NativeModel:
     """Lower a member, and see that its library predicts: a damaged one may load and lack something."""
     try:
-        native = read_model(member.rebuilt.model, place=place).for_rows()
+        native = read_model(member.rebuilt.model, place=place)
         native.probabilities(np.zeros((1, native.lowered.n_features), np.float32))
     except GradusError:
         raise

@@ -22,10 +22,12 @@ from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import ConfigError
 from gradus_runtime.records import dataclass
 
-__all__ = ["FORMAT", "FORMAT_1", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
+__all__ = ["FORMAT", "FORMAT_1", "LEARNED", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
 
 FORMAT = "gradus-feature-order/2"
 FORMAT_1 = "gradus-feature-order/1"
+LEARNED = "learned"
+"""`Group.missing`: rows may lack the group; models have learnt from rows without it."""
 _RESERVED = (
     *("open", "high", "low", "close", "volume", "timestamp", "bar_number", "rows", "from_start"),
     *("daily_date", "daily_close", "features", "available"),
@@ -51,15 +53,22 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Features that come, and fail, together."""
+    """Features that come, and fail, together.
+
+    Attributes:
+        name: Of the group.
+        features: In order.
+        missing: `LEARNED`: rows may lack them, and models learn from such rows. None: a level needs them.
+    """
 
     name: str
     features: tuple[Feature, ...]
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LevelSpec:
-    """A level: its name and the groups whose features it needs in full."""
+    """A level: its name and its groups, whose features it needs in full unless they may be missing."""
 
     name: str
     groups: tuple[str, ...]
@@ -123,11 +132,21 @@ class FeatureOrder:
         groups = set(self.level(name).groups)
         return tuple(f.name for f in self.features if f.group in groups)
 
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Names of the groups that rows may lack."""
+        return tuple(g.name for g in self.groups if g.missing == LEARNED)
+
+    def needed_features(self, name: str) -> tuple[str, ...]:
+        """Feature names of a level that a row must have, in order."""
+        groups = set(self.level(name).groups) - set(self.learned)
+        return tuple(f.name for f in self.features if f.group in groups)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value that `parse` reads back to an equal object."""
         value: dict[str, Any] = {
             "format": self.format,
-            "groups": [{"name": g.name, "features": [_entry(f) for f in g.features]} for g in self.groups],
+            "groups": [_group_entry(g) for g in self.groups],
             "levels": [{"name": s.name, "groups": list(s.groups)} for s in self.levels],
         }
         if self.terms:
@@ -135,6 +154,11 @@ class FeatureOrder:
         if self.daily:
             value["daily"] = list(self.daily)
         return value
+
+
+def _group_entry(group: Group) -> dict[str, Any]:
+    missing = {} if group.missing is None else {"missing": group.missing}
+    return {"name": group.name, **missing, "features": [_entry(f) for f in group.features]}
 
 
 def _entry(feature: Feature) -> dict[str, str]:
@@ -196,6 +220,10 @@ def parse(value: Any, *, place: str) -> FeatureOrder:
             raise ConfigError(
                 "a level's groups must keep the order of groups", place=where, value=spec.groups
             )
+        if not order.needed_features(spec.name):
+            raise ConfigError(
+                "a level must have a group that rows may not lack", place=where, value=spec.groups
+            )
         count = len(order.level_features(spec.name))
         if width is None and count != len(order.names):
             raise ConfigError("the first level must have every group", place=where, value=spec.groups)
@@ -208,11 +236,15 @@ def parse(value: Any, *, place: str) -> FeatureOrder:
 
 
 def _group(value: Any, place: str, first: bool) -> Group:
-    item = _object(value, place, {"name", "features"})
+    item = _object(value, place, {"name", "features"}, set() if first else {"missing"})
     name = _name(item["name"], place)
+    if "missing" in item and item["missing"] != LEARNED:
+        raise ConfigError(
+            f"missing must be {LEARNED!r}, or left out", place=f"{place}.missing", value=item["missing"]
+        )
     entries = enumerate(_array(item["features"], f"{place}.features"))
     features = tuple(_feature(f, name, f"{place}.features[{i}]", first) for i, f in entries)
-    return Group(name, features)
+    return Group(name, features, item.get("missing"))
 
 
 def _feature(value: Any, group: str, place: str, first: bool) -> Feature:

@@ -68,9 +68,9 @@ def explain(
                 break
             reasons.append(f"{plan.name}: not tried, as min_level is {request.min_level}")
             break
-        if unfilled & plan.mask:
-            why = schema.explain_missing(i, unfilled & plan.mask, request.unavailable)
-            if text and (unfilled & ~request.unavailable & plan.mask) >> (text - 1) & 1:
+        if unfilled & plan.needed:
+            why = schema.explain_missing(i, unfilled & plan.needed, request.unavailable)
+            if text and (unfilled & ~request.unavailable & plan.needed) >> (text - 1) & 1:
                 why += f" ({schema.names[text - 1]} is text, not a number)"
             reasons.append(why)
         elif rejected >> i & 1:
@@ -86,6 +86,9 @@ def explain(
             asked = request.level is not None
             words = "not in service, but asked for by name" if asked else "serves as nothing in service can"
             reasons.append(f"{name}: {words}{why}")
+        lacking = unfilled & schema.learned & schema.levels[code].mask
+        if lacking:
+            reasons.append(f"{name}: learnt to serve without {schema.some_names(lacking)}")
         filled = missing_or_unavailable & request.fillable & schema.levels[code].mask
         if filled:
             reasons.append(f"filled by the caller: {schema.some_names(filled)}")

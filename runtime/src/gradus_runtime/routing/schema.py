@@ -1,7 +1,8 @@
 """Names, groups and levels as bit masks: which level can serve a row.
 
 What a row lacks is a bit mask: bit i stands for feature i of the full vector. A level can serve a row if the
-mask has none of the level's bits. Batches use the same masks as packed bits, 9 bytes a row at 70 features.
+mask has none of the bits that the level needs: all of its own, but those of groups that rows may lack.
+Batches use the same masks as packed bits, 9 bytes a row at 70 features.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ NAMED_FEATURES = 5
 class LevelPlan:
     """A level as routing sees it: its columns of the full vector, the same as bits, and how to pick them.
 
-    `leading` says that they are the first columns of the full vector.
+    `leading` says that they are the first columns of the full vector. `needed` and `needed_columns` are those
+    that a row must have: all, but those of groups that may be missing.
     """
 
     name: str
@@ -34,6 +36,8 @@ class LevelPlan:
     mask: int
     pick: Callable[[list[float]], Sequence[float]]
     leading: bool
+    needed: int
+    needed_columns: NDArray[np.intp]
 
 
 class Schema:
@@ -52,11 +56,23 @@ class Schema:
         for i, feature in enumerate(manifest.features):
             self.groups[feature.group] = self.groups.get(feature.group, 0) | 1 << i
         place = {name: i for i, name in enumerate(self.names)}
+        learned = manifest.learned_features
+        self.learned = sum(1 << place[name] for name in learned)
         plans = []
         for level in served_levels(manifest, first_level):
             columns = [place[name] for name in manifest.level_features(level)]
             mask = sum(1 << i for i in columns)
-            plans.append(LevelPlan(level.name, np.array(columns, np.intp), mask, *_picker(columns)))
+            needed = [i for i in columns if not self.learned >> i & 1]
+            plans.append(
+                LevelPlan(
+                    level.name,
+                    np.array(columns, np.intp),
+                    mask,
+                    *_picker(columns),
+                    mask & ~self.learned,
+                    np.array(needed, np.intp),
+                )
+            )
         self.levels = tuple(plans)
         order = manifest.order_of_service
         proofs = {proof.level: proof.sentence for proof in order.proofs}

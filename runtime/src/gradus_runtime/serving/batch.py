@@ -98,10 +98,12 @@ class _Job:
         if odd is not None:
             missing |= odd
             incomplete = True
+        if incomplete and schema.learned:
+            block = np.where(missing, np.float32(np.nan), block)
         left = np.ones(len(block), bool)
         for i in range(request.first_level, request.last_level + 1):
             plan = schema.levels[i]
-            able = left & ~missing[:, plan.columns].any(axis=1) if incomplete else left
+            able = left & ~missing[:, plan.needed_columns].any(axis=1) if incomplete else left
             if able.any():
                 left = left & ~self._serve(i, block, able, start)
                 if not left.any():

@@ -87,7 +87,7 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
     if guard is not None:
         low, high = guard.low[:width], guard.high[:width]
     others_of = _others(schema, order, width) if width < len(schema.names) else None
-    better = tuple(zip((p.mask for p in schema.levels), serving.slots, strict=True))[:code]
+    better = tuple(zip((p.needed for p in schema.levels), serving.slots, strict=True))[:code]
     indices = range(len(classes))
 
     def answer(row: dict[Any, Any]) -> Decision | None:

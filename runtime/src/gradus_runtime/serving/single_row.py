@@ -31,7 +31,7 @@ class Decider:
         schema = serving.schema
         self._slots = serving.slots
         self._packers = tuple(struct.Struct(f"{len(plan.columns)}f").pack_into for plan in schema.levels)
-        self._masks = tuple(plan.mask for plan in schema.levels)
+        self._masks = tuple(plan.needed for plan in schema.levels)
         self._pack_all = struct.Struct(f"{len(schema.names)}f").pack
         reasons, codes = Reasons(serving), range(len(schema.levels))
         self._finish = tuple(finish_for(serving, code, reasons) for code in codes)
@@ -109,10 +109,12 @@ class Decider:
                 for i, value in enumerate(values)
             ]
         unfilled = missing_or_unavailable & ~request.fillable
+        if unfilled & schema.learned:
+            values = [math.nan if unfilled >> i & 1 else value for i, value in enumerate(values)]
         rejected = 0
         for i in range(request.first_level, request.last_level + 1):
             plan = schema.levels[i]
-            if unfilled & plan.mask:
+            if unfilled & plan.needed:
                 continue
             slot = self._slots[i]
             session = slot.session or slot.load()

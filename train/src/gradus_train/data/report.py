@@ -107,7 +107,7 @@ def make_report(dataset: Dataset, order: FeatureOrder) -> DataReport:
         label_shares=dict(zip(dataset.classes, (counts / max(1, counts.sum())).tolist(), strict=True)),
         groups=tuple(_group(dataset, missing, g.name, [f.name for f in g.features]) for g in order.groups),
         levels=tuple(
-            _level(dataset, missing, labelled, s.name, order.level_features(s.name)) for s in order.levels
+            _level(dataset, missing, labelled, s.name, order.needed_features(s.name)) for s in order.levels
         ),
         empty=empty,
         constant=tuple(n for n in _constant(dataset) if n not in empty),

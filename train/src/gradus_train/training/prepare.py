@@ -70,7 +70,8 @@ class LevelPlan:
     Attributes:
         name: Of the level.
         features: Its feature names, in order.
-        usable: Rows of the dataset with a label and all these features, bool [N].
+        usable: Rows of the dataset with a label and all these features, but for groups that they may lack,
+            bool [N].
         columns: Their places in the full vector, int64 [F_level].
         skipped: Folds without enough rows of this level, by number from 1, with the reason.
         tasks: Its parts, fold by fold, the final ones last.
@@ -126,6 +127,10 @@ def prepare(
     finite = np.isfinite(dataset.features)
     labelled = dataset.labels >= 0
     columns = {s.name: _columns(order, dataset, s.name) for s in order.levels}
+    _check_learned(order, config)
+    place = {name: i for i, name in enumerate(dataset.names)}
+    lacking = [place[f.name] for f in order.features if f.group in order.learned]
+    finite[:, lacking] |= np.isnan(dataset.features[:, lacking])
     usable = {name: labelled & finite[:, c].all(axis=1) for name, c in columns.items()}
     line = timeline(np.logical_or.reduce(list(usable.values())), config.split)
     inputs = _inputs_digest(dataset)
@@ -200,6 +205,26 @@ def _check_libraries(config: TrainingConfig) -> None:
     for member in config.members:
         if KINDS[member.kind].library == "xgboost":
             xgboost_member.library(place=f"member {member.name}")
+
+
+def _check_learned(order: FeatureOrder, config: TrainingConfig) -> None:
+    """Hold members to what rows without a group ask of them.
+
+    Raises:
+        ConfigError: One cannot be fitted on missing values.
+    """
+    if not order.learned:
+        return
+    rule = f"members must take missing values, as the group {order.learned[0]} may be missing"
+    for member in config.members:
+        if not KINDS[member.kind].takes_missing:
+            raise ConfigError(
+                rule, place=f"members.{member.name}", value=member.kind, hint="Leave the member out."
+            )
+    if config.imbalance.smote:
+        raise ConfigError(
+            "synthetic rows cannot be made of rows with missing values", place="imbalance.smote", value=True
+        )
 
 
 def _columns(order: FeatureOrder, dataset: Dataset, level: str) -> Rows:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gradus_runtime.contracts import features_graph, names
+from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.manifest.drift_rules import check_drift
 from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
 from gradus_runtime.contracts.manifest.policy_rules import check_policy
@@ -85,6 +86,7 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
         check_drift,
         check_policy,
         _guard,
+        _missing,
         _features_graph,
     )
 
@@ -283,6 +285,19 @@ def _guard(m: Manifest, need: _Need) -> None:
     need(1.0 < m.guard.price_factor <= 1e6, rule, "guard.price_factor", m.guard.price_factor)
     rule = "ranges must be above 0, and at most 1e6"
     need(0.0 < m.guard.ranges <= 1e6, rule, "guard.ranges", m.guard.ranges)
+
+
+def _missing(m: Manifest, need: _Need) -> None:
+    if m.missing is None:
+        return
+    need(bool(m.missing), "there must be a group that rows may lack, or no such key", "missing", m.missing)
+    groups = {f.group for f in m.features}
+    for group, how in m.missing.items():
+        need(group in groups, "a group must be one of the features", f"missing.{group}", group)
+        need(how == LEARNED, f"how a group may be missing must be {LEARNED!r}", f"missing.{group}", how)
+    for i, level in enumerate(m.levels):
+        rule = "a level must have a group that rows may not lack"
+        need(bool(set(level.groups) - set(m.missing)), rule, f"levels[{i}].groups", level.groups)
 
 
 def _features_graph(m: Manifest, need: _Need) -> None:

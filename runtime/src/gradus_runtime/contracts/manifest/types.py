@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
+from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift
@@ -49,7 +50,7 @@ __all__ = [
 
 FORMAT_VERSION = 2
 
-WHERE_GIVEN = frozenset({"calibration", "drift", "guard", "policy"})
+WHERE_GIVEN = frozenset({"calibration", "drift", "guard", "missing", "policy"})
 """Keys of a manifest that are left out where they are None."""
 
 EXACT = "exact"
@@ -225,9 +226,11 @@ class Manifest:
 
     What training found is None where nobody measured it: `label`, `costs`, `gates`, `verdict`, the rows that
     figures are of (`measured`), those that the models were fitted on (`shipped`), and how much features
-    usually move (`drift`). `features_graph` computes features from candles; None where they come from
-    outside. `policy` is None for the most probable class, `guard` where rows are not judged, `calibration`
-    where no level has a temperature. The keys in `WHERE_GIVEN` are in the file only where they are not None.
+    usually move (`drift`). `missing` says of groups how rows may lack them ("learned": the models have learnt
+    from such rows); None: a level needs all its groups. `features_graph` computes features from candles; None
+    where they come from outside. `policy` is None for the most probable class, `guard` where rows are not
+    judged, `calibration` where no level has a temperature. The keys in `WHERE_GIVEN` are in the file only where
+    they are not None.
     """
 
     format_version: int
@@ -255,6 +258,7 @@ class Manifest:
     drift: Drift | None = None
     calibration: tuple[LevelCalibration, ...] | None = None
     guard: GuardRule | None = None
+    missing: Mapping[str, str] | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -272,6 +276,12 @@ class Manifest:
         """Feature names of a level, in the order of its input."""
         groups = set(level.groups)
         return tuple(f.name for f in self.features if f.group in groups)
+
+    @property
+    def learned_features(self) -> frozenset[str]:
+        """Names of the features that rows may lack: their levels serve without them."""
+        groups = {g for g, how in (self.missing or {}).items() if how == LEARNED}
+        return frozenset(f.name for f in self.features if f.group in groups)
 
     def schema_hash(self) -> str:
         """SHA-256 over feature names, groups, types, levels and classes: what a caller's rows depend on."""
