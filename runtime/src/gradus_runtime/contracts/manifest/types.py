@@ -229,8 +229,8 @@ class Manifest:
     usually move (`drift`). `missing` says of groups how rows may lack them ("learned": the models have learnt
     from such rows); None: a level needs all its groups. `features_graph` computes features from candles; None
     where they come from outside. `policy` is None for the most probable class, `guard` where rows are not
-    judged, `calibration` where no level has a temperature. The keys in `WHERE_GIVEN` are in the file only where
-    they are not None.
+    judged, `calibration` where no level has a temperature. The keys in `WHERE_GIVEN` are in the file only
+    where they are not None.
     """
 
     format_version: int
