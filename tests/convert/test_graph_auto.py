@@ -9,7 +9,7 @@ from tests.support.forests import chain, random_forest
 
 from gradus_convert.artifact import assemble, level
 from gradus_convert.graphs import VotingMember, build_level
-from gradus_convert.graphs.encoding import FEW_NODES, choose
+from gradus_convert.graphs.encoding import ALONE_NODES, FEW_NODES, choose
 from gradus_convert.graphs.walk_tables import DEEPEST
 from gradus_convert.readers import read_model
 from gradus_runtime.contracts.manifest import CLOSE, Level, RuntimeRequirement
@@ -24,6 +24,14 @@ def test_many_nodes_on_one_thread_are_walked_by_tensor_operators() -> None:
     assert choose(many, encoding="auto", threads=2) == "treeops"
     assert choose([*many, chain(65)], encoding="auto", threads=1) == "treeops"
     assert choose([*many, chain(64)], encoding="auto", threads=1) == "compact"
+
+
+def test_a_model_by_itself_keeps_quick_rows_up_to_more_nodes() -> None:
+    forest = random_forest(1, trees=6, depth=9)
+    many = [forest] * (ALONE_NODES // forest.n_nodes + 1)
+    assert choose(many, encoding="auto", threads=1, alone=True) == "compact"
+    assert choose(many[:-1], encoding="auto", threads=1, alone=True) == "treeops"
+    assert choose(many[:-1], encoding="auto", threads=1) == "compact"
 
 
 def test_exact_bits_count_for_more_than_speed_where_they_are_asked_for() -> None:

@@ -200,6 +200,7 @@ def builder(
             leaves=leaves,
             labels=wanted,
             front=front,
+            alone=True,
         )
 
     return build

@@ -65,6 +65,7 @@ def compile_votes(model: Any, *, proof: ProofKind, encoding: Encoding, place: st
             metadata={"gradus.source": "sklearn", "gradus.task": "classes"},
             leaves=leaves,
             labels=labels if named else None,
+            alone=True,
         )
 
     report = None if proof == "off" else _prove(model, voters, build, count, place)

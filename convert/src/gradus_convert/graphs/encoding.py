@@ -15,11 +15,21 @@ __all__ = ["choose"]
 FEW_NODES = 20_000
 """Below, tree operators answer one row in a third of the time, and cost at most 9 MB and 10 ms to load."""
 
+ALONE_NODES = 100_000
+"""The same for a model by itself, where a row counts for more: tree operators cost 46 MB and 40 ms there."""
+
 DEEP = 64
 """Beyond, nine operators a level make the walk of one row slower, and few rows come that far."""
 
 
-def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int, prefer_exact: bool = False) -> str:
+def choose(
+    forests: Sequence[Forest],
+    *,
+    encoding: Encoding,
+    threads: int,
+    prefer_exact: bool = False,
+    alone: bool = False,
+) -> str:
     """Return the encoding of a level's trees.
 
     "auto" takes tree operators where more than one intra-op thread is there to use, where the trees are few
@@ -31,6 +41,7 @@ def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int, prefe
         encoding: What was asked for.
         threads: Intra-op threads the graph is meant for, at least 1.
         prefer_exact: Whether exact bits count for more than speed.
+        alone: Whether the forest is a model by itself, and no level of an artifact.
 
     Returns:
         "compact", "treeops" or "treeops5"; "none" where there are no trees.
@@ -54,5 +65,5 @@ def choose(forests: Sequence[Forest], *, encoding: Encoding, threads: int, prefe
     deepest = max(int(depths(f).max()) for f in forests)
     if prefer_exact:
         return "compact" if deepest <= DEEPEST else "treeops"
-    few = sum(f.n_nodes for f in forests) < FEW_NODES
+    few = sum(f.n_nodes for f in forests) < (ALONE_NODES if alone else FEW_NODES)
     return "treeops" if threads > 1 or few or deepest > DEEP else "compact"

@@ -56,6 +56,7 @@ def build_level(
     leaves: bool = False,
     labels: npt.NDArray[Any] | None = None,
     front: Front | None = None,
+    alone: bool = False,
 ) -> LevelGraph:
     """Compile the members of a level into one graph. The same arguments give the same bytes.
 
@@ -80,6 +81,7 @@ def build_level(
             trees side by side in the order of the members.
         labels: What `label` gives instead of the index of a class: one a class, numbers, texts or booleans.
         front: Makes the features of other inputs; by default they are the input.
+        alone: Whether the graph is of a model by itself: "auto" then takes tree operators for larger ones.
 
     Raises:
         UsageError: The arguments do not fit together.
@@ -89,7 +91,9 @@ def build_level(
     trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
     prefer_exact = prefer_exact and not others
-    chosen = choose([f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact)
+    chosen = choose(
+        [f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact, alone=alone
+    )
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
     source = INPUT if front is None else front.emit(graph)

@@ -65,7 +65,7 @@ def build_values(
     """
     if forest.link not in VALUE_LINKS:
         raise InexactModelError("a link must be one of values", place="graphs.values", value=forest.link)
-    chosen = choose([forest], encoding=encoding, threads=threads)
+    chosen = choose([forest], encoding=encoding, threads=threads, alone=True)
     graph, width = Graph(), forest.n_outputs
     source = INPUT if front is None else front.emit(graph)
     rows, (bare,) = widened(graph, Columns(source, forest.n_features), [forest])

@@ -67,6 +67,11 @@ def emit_vote(
         output: Name of the probabilities.
         label: Name of the label.
     """
+    alone = len(ballots) == 1 and ballots[0].classes == tuple(range(n_classes))
+    if alone and vote == "soft" and not class_weights:
+        _alone(graph, graph.join(values), ballots[0].link, output)
+        graph.op("ArgMax", output, axis=1, keepdims=0, name=label)
+        return
     groups = [list(g) for _, g in groupby(ballots, key=lambda b: (b.link, b.columns))]
     widths = [sum(b.columns for b in g) for g in groups]
     parts = graph.regroup(values, widths)
@@ -84,6 +89,20 @@ def emit_vote(
         sure = tempered(ops, ops.cast(result, np.float64), n_classes, temperature)
         result = graph.op("Cast", sure, to=FLOAT, type=FLOAT, dims=["N", n_classes], name=output)
     graph.op("ArgMax", result, axis=1, keepdims=0, name=label)
+
+
+def _alone(graph: Graph, sums: str, link: str, output: str) -> None:
+    """Write the probabilities of a member that votes alone: no weight changes them."""
+    if link == "softmax":
+        graph.op("Softmax", sums, axis=1, name=output)
+    elif link == "sigmoids":
+        graph.op("Sigmoid", sums, name=output)
+    elif link == "sigmoid":
+        positive = graph.op("Sigmoid", sums)
+        negative = graph.op("Sub", graph.constant(1, np.float32), positive)
+        graph.op("Concat", negative, positive, axis=1, name=output)
+    else:
+        graph.op("Identity", sums, name=output)
 
 
 def _matrix(ballots: Sequence[Ballot], n_classes: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
