@@ -17,7 +17,7 @@ from tests.support.publishable import publishable
 from gradus_convert.publishing.publish import publish_version
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
-from gradus_runtime.contracts.manifest import DecisionPolicy
+from gradus_runtime.contracts.manifest import DecisionPolicy, Policy, PolicyRule
 from gradus_runtime.errors import IntegrityError, StoreError, UsageError
 from gradus_runtime.store import Store, open_artifact
 
@@ -150,7 +150,8 @@ def test_diff_says_what_changed_and_on_which_decisions(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     decision = DecisionPolicy(0.6, "BUY", 0.5, (0.5, 0.5), 30.0)
-    publish_version(store.path, *publishable("2026.1.18", seed=2, decision=decision), {})
+    policy = Policy("thresholds", (PolicyRule("SELL", (1.0, 0.0), 0.6),), None, 0.1, "for a test")
+    publish_version(store.path, *publishable("2026.1.18", seed=2, decision=decision, policy=policy), {})
     generator = np.random.default_rng(5)
     rows = generator.normal(size=(50, 3)).astype(np.float32)
     text = "\n".join(f"{a:.9g},{b:.9g},{c:.9g}" for a, b, c in rows)
@@ -160,6 +161,7 @@ def test_diff_says_what_changed_and_on_which_decisions(
     value = json.loads(capsys.readouterr().out)
     places = {(d["section"], d["place"]): (d["before"], d["after"]) for d in value["differences"]}
     assert places["decision", "confidence threshold"] == ("0.35", "0.6")
+    assert places["decision", "policy"] == ("argmax", "thresholds: for a test")
     assert places["decision", "age limit"] == ("none", "30 days")
     table = np.vstack([rows, [1, 2, np.nan]]).astype(np.float32)
     with (

@@ -65,6 +65,7 @@ def test_an_imported_artifact_validates_and_is_pinned(imported, capsys):
 def test_the_manifest_says_what_was_proved_and_where_it_comes_from(imported):
     with open_artifact(imported[0]) as artifact:
         m = artifact.manifest
+    assert m.policy is None  # imports keep the most probable class
     assert m.aliases == {"production_ensemble_full": "level1", "production_ensemble": "level2"}
     assert [[f.name for f in m.features if f.group == g] for g in ("part1", "part2")] == [
         list(NAMES[:3]), list(NAMES[3:]),

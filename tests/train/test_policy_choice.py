@@ -146,7 +146,7 @@ def test_a_model_that_says_the_same_of_every_row_calls_nothing(settings: PolicyS
 
 
 def test_without_an_edge_few_of_many_markets_get_a_policy() -> None:
-    """A nominal 5 % for all four thresholds together; 3 of 100 here."""
+    """A nominal 5 % for all four thresholds together; 4 of 100 here."""
     taken = sum(chosen(series(1_000 + i, 4_000), LEVEL)[1] is not None for i in range(100))
     assert taken <= 5
 

@@ -75,6 +75,7 @@ def _facts(m: Manifest, section: str) -> Iterator[tuple[str, str]]:
         yield from ((f"library {name}", version) for name, version in p.libraries.items())
     elif section == "decision":
         d = m.decision
+        yield "policy", "argmax" if m.policy is None else f"{m.policy.kind}: {m.policy.sentence}"
         yield "confidence threshold", f"{d.confidence_threshold:g}"
         yield "fallback", f"{d.fallback_action} at {d.fallback_confidence:g}"
         yield "fallback probabilities", ", ".join(f"{p:g}" for p in d.fallback_probabilities)
