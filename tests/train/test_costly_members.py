@@ -15,6 +15,7 @@ from gradus_train.run.run import train
 from gradus_train.training.assemble import LevelResult, assemble
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
+from gradus_train.training.pools import Threads
 from gradus_train.training.prepare import Plan, prepare
 from gradus_train.training.progress import Silent
 
@@ -24,7 +25,9 @@ stats = pytest.importorskip("scipy.stats")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, list[LevelResult]]:
     plan = prepare(make_dataset(6_000), ORDER, quick_config(), ["level2"])
-    done = execute(plan, PartStore(tmp_path_factory.mktemp("parts")), jobs=1, progress=Silent())
+    store = PartStore(tmp_path_factory.mktemp("parts"))
+    with Threads(1) as pool:
+        done = execute(plan, store, pool=pool, progress=Silent())
     return plan, [assemble(plan, level, done) for level in plan.levels]
 
 
