@@ -149,17 +149,14 @@ gates-long: $(STAMP) ## How often the gates accept without an edge, and find one
 	$(BIN)/pytest -p no:xdist -m long -rP tests/gates
 
 KERNELS := .venvs/kernels
-KERNEL_SETS ?= avx512 avx2 sse2
 
 .PHONY: kernels kernels-all kernels-fuzz
-kernels: $(STAMP) ## Build the native kernel, install it here, and hold it to the bits of the body
+kernels: $(STAMP) ## Build the native kernel, install it here, hold it to the body's bits; ten minutes
 	@test -x $(KERNELS)/bin/python || $(BIN)/uv venv -q --python $(BIN)/python $(KERNELS)
 	@$(BIN)/uv pip install -q --python $(KERNELS)/bin/python ziglang==0.17.1
 	$(KERNELS)/bin/python kernels/build.py
 	@$(BIN)/uv pip install -q --python $(BIN)/python --reinstall --no-deps --no-index --find-links kernels/dist gradus-kernels
-	$(BIN)/pytest -n $(WORKERS) tests/kernels
-	@for set in $(KERNEL_SETS); do echo "boundary, golden and vector suites, $$set"; GRADUS_KERNELS_ISA=$$set \
-	  $(BIN)/pytest -q -n $(WORKERS) tests/boundary tests/vectors tests/runtime/test_single.py tests/runtime/test_opening.py; done
+	$(BIN)/pytest -n $(WORKERS) -m 'not long' tests/kernels tests/boundary tests/vectors tests/runtime
 
 kernels-all: $(STAMP) ## The wheels of the kernel for every platform, into kernels/dist; ten minutes the first time
 	@test -x $(KERNELS)/bin/python || $(BIN)/uv venv -q --python $(BIN)/python $(KERNELS)

@@ -10,10 +10,13 @@ import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.boundary.test_graphs_at_thresholds import edge_forest, rows_of
+from tests.support import missing
 from tests.support.forests import random_forest
 from tests.support.levels import LEVELS
 from tests.vectors import make
 
+import gradus_convert
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.bits import BitOracle
@@ -147,3 +150,38 @@ def test_one_session_serves_threads_while_the_first_of_them_lays_the_trees_out(k
     with ThreadPoolExecutor(4) as pool:
         got = list(pool.map(ask, range(0, 1800, 50)))
     assert got == [vectors.expected[i : i + 200].tobytes() for i in range(0, 1800, 50)]
+
+
+@pytest.mark.parametrize("vector", [False, True], ids=["values", "vectors"])
+def test_every_threshold_its_neighbours_and_the_edges_of_float32(vector: bool, kernel: Kernel) -> None:
+    forests = [edge_forest(1), edge_forest(2, vector=vector)]
+    members = [VotingMember(f"m{i}", 1, f, (0, 1, 2)) for i, f in enumerate(forests)]
+    model = build_level(members, list("abc"), list("xyz"), metadata={}).model_bytes
+    same(model, kernel, np.concatenate([rows_of(f) for f in forests]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lightgbm, zero_as_missing",
+        "lightgbm, categories",
+        "xgboost, missing -999",
+        "xgboost, categories",
+        "random forest, NaN",
+        "hist gradient boosting, categories",
+    ],
+)
+def test_views_of_missing_values_and_categories_need_nothing_of_the_kernel(
+    name: str, installed: Kernel
+) -> None:
+    model = gradus_convert.compile(missing.fit(name), encoding="compact").model_bytes
+    rows = missing.odd_rows(np.linspace(-2, 2, 9, dtype=np.float32), 3, 400)
+    plain = open_session(model, "compact", 1)
+    (expected,) = plain.session.run(["probabilities"], {"features": rows})
+    for one_row in (False, True):
+        opened = open_session(model, "compact", 1, one_row=one_row, kernel=installed)
+        assert (opened.walk, opened.one_row) == ("kernel", one_row)
+        block = 1 if one_row else 400
+        for i in range(0, 400, block):
+            (got,) = opened.session.run(["probabilities"], {"features": rows[i : i + block]})
+            assert got.tobytes() == expected[i : i + block].tobytes()

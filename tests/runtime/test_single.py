@@ -127,9 +127,9 @@ def test_many_threads_with_a_first_table_open_one_session(monkeypatch: pytest.Mo
     real = level_session.open_session
     opened: list[bool] = []
 
-    def counted(*arguments: Any, one_row: bool = False) -> Any:
+    def counted(*arguments: Any, one_row: bool = False, **settings: Any) -> Any:
         opened.append(one_row)
-        return real(*arguments, one_row=one_row)
+        return real(*arguments, one_row=one_row, **settings)
 
     monkeypatch.setattr(level_session, "open_session", counted)
     expected, wrong = golden()["level1"], []
@@ -155,8 +155,9 @@ def exchange_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     real = level_session.open_session
     other = (COMPACT / "level2.onnx").read_bytes()
 
-    def exchanged(model: bytes, *settings: Any, one_row: bool = False) -> Any:
-        return real(model if one_row or len(model) != len(GRAPH) else other, *settings, one_row=one_row)
+    def exchanged(model: bytes, *settings: Any, one_row: bool = False, **more: Any) -> Any:
+        chosen = model if one_row or len(model) != len(GRAPH) else other
+        return real(chosen, *settings, one_row=one_row, **more)
 
     monkeypatch.setattr(level_session, "open_session", exchanged)
 

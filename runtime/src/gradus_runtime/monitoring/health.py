@@ -22,7 +22,7 @@ class LevelHealth:
         tries: How often it failed in a row; 0 if it is not out of service.
         next_try: When it is tried again, ISO 8601 in UTC; None if it is not out of service.
         kernel: What the native kernel does here: "walks the trees", or "not used: " and why; None where none
-            is installed or asked for, and before the level is first loaded.
+            is installed or asked for, where the graph has no walk, and before the level is first loaded.
     """
 
     name: str

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gradus_runtime.contracts.graph import TREE_WALK, WALK_DOMAIN
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.lock import SafeLock
@@ -129,9 +130,9 @@ class LevelSlot:
             self._events.count += 1
 
     def _state_of_kernel(self, session: LevelSession) -> str | None:
-        if self._kernel is None:
-            return None
-        return KERNEL_WALKS if session.walk == KERNEL else f"not used: {session.kernel_problem}"
+        if session.walk == KERNEL:
+            return KERNEL_WALKS
+        return None if session.kernel_problem is None else f"not used: {session.kernel_problem}"
 
     def _open(self) -> LevelSession:
         manifest, level, golden = self.manifest, self.level, self._files.golden
@@ -150,9 +151,8 @@ class LevelSlot:
                 kernel_block=kernel_block_rows(level, width, budget // threads),
             )
         if self._kernel_required and session.walk != KERNEL:
-            raise EnvironmentFailedError(
-                "the kernel must walk the trees", place=level.file, cause=session.kernel_problem
-            )
+            cause = session.kernel_problem or f"the graph has no function {WALK_DOMAIN}::{TREE_WALK}"
+            raise EnvironmentFailedError("the kernel must walk the trees", place=level.file, cause=cause)
         return session
 
     def prepare(self, *, tables: bool) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
-from gradus_runtime.contracts.graph import TREE_WALK, WALK_DOMAIN
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.records import dataclass
 from gradus_runtime.rows.base import Float32
@@ -40,7 +39,7 @@ class OnnxSession:
         tables: What it uses and must live as long.
         one_row: Whether it takes one row at a time and never more, and gives no label.
         walk: What walks the trees: `KERNEL`, or `OPERATORS`.
-        kernel_problem: Why the kernel does not, though it was given; or None.
+        kernel_problem: Why the kernel does not, though it was given and the graph has a walk; or None.
         remarks: What did not go as it should, for the log; nothing is logged while locks are held.
     """
 
@@ -110,7 +109,7 @@ def open_session(
     remarks: list[str] = []
     skeleton = take_apart(model, _ANY_FILE.name) if encoding == "compact" else SplitModel(model, {})
     called = with_call(skeleton) if kernel is not None else None
-    problem = None if kernel is None else f"the graph has no function {WALK_DOMAIN}::{TREE_WALK}"
+    problem = None
     if kernel is not None and called is not None:
         try:
             return _open_kernel(called, threads, kernel, one_row=one_row)
