@@ -509,3 +509,60 @@ def test_a_native_file_that_is_broken_or_too_large_is_refused(tmp_path):
     (tmp_path / "b.txt").write_text("no model at all")
     with pytest.raises(GradusError):
         read_ensemble((tmp_path / "b.txt",))
+
+
+def network(path, *, opset=13, softmax=True, width=None):
+    """A small network as a framework exports it: one hidden layer, three classes."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    width = width or len(NAMES)
+    shapes = {"w": (width, 8), "b": (8,), "v": (8, 3)}
+    constants = [numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n) for n, s in shapes.items()]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Add", ["a", "b"], ["c"]),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("MatMul", ["d", "v"], ["e"]),
+        helper.make_node(
+            "Softmax" if softmax else "Identity", ["e"], ["p"], **({"axis": 1} if softmax else {})
+        ),
+    ]
+    ends = [helper.make_tensor_value_info(n, 1, ["N", k]) for n, k in (("x", width), ("p", 3))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return onnx.load(path)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_network_in_onnx_votes_beside_trees(tmp_path):
+    import onnxruntime
+    import skops.io
+    from sklearn.ensemble import RandomForestClassifier
+
+    X, y = rows()
+    network(tmp_path / "net.onnx")
+    forest = RandomForestClassifier(4, max_depth=4, random_state=0).fit(table(X), y)
+    skops.io.dump(forest, tmp_path / "trees.skops")
+    files = (tmp_path / "net.onnx", tmp_path / "trees.skops")
+    built = build_artifact(import_spec(request({"": files}, weights={"net": 0.5, "trees": 0.5})))
+    (graph,) = [data for name, data in built.files.items() if name.endswith(".onnx")]
+    said = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    expected = 0.5 * session.run(None, {"x": X})[0] + 0.5 * forest.predict_proba(X)
+    np.testing.assert_allclose(said.run(["probabilities"], {"features": X})[0], expected, atol=1e-6)
+    assert [m.library for m in built.manifest.levels[0].members] == ["onnx", "sklearn"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"softmax": False}, "an ONNX member must give the probabilities of classes"),
+        ({"opset": 17}, "an ONNX member must have opset 13"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(tmp_path, changes, message):
+    with pytest.raises(GradusError, match=message):
+        read_model(network(tmp_path / "net.onnx", **changes))

@@ -165,7 +165,7 @@ def test_files_of_every_form_read_like_the_model_in_memory(tmp_path):
         ("lightgbm", "a LightGBM model must be readable"),
         ("xgboost", "an XGBoost model must be readable"),
         ("sklearn", "a scikit-learn model must be a skops file"),
-        ("keras", "a library must be one of lightgbm, xgboost, catboost, sklearn, but got 'keras'"),
+        ("keras", "a library must be one of lightgbm, xgboost, catboost, sklearn, onnx, but got 'keras'"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused(tmp_path, library, rule):

@@ -23,7 +23,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="one file with an ensemble, or one file a model: pickle or joblib, compressed or not; "
-        "LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops",
+        "LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops, ONNX without trees",
     )
     parser.add_argument(
         "--level",

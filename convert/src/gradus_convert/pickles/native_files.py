@@ -17,7 +17,7 @@ from gradus_runtime.errors import DataError
 
 __all__ = ["is_native", "open_native"]
 
-_FORMATS = ("lightgbm", "xgboost", "catboost", "sklearn")
+_FORMATS = ("lightgbm", "xgboost", "catboost", "sklearn", "onnx")
 
 
 def is_native(path: Path) -> bool:
@@ -31,7 +31,7 @@ def is_native(path: Path) -> bool:
 
 
 def open_native(path: Path, *, max_bytes: int, rounds: Rounds | None) -> Rebuilt:
-    """Open LightGBM's text, XGBoost's UBJSON or JSON, CatBoost's cbm or JSON, or a skops file.
+    """Open LightGBM's text, XGBoost's UBJSON or JSON, CatBoost's cbm or JSON, a skops or an ONNX file.
 
     Args:
         path: The file.

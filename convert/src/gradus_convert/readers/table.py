@@ -58,6 +58,11 @@ READERS: Mapping[str, Reader] = {
         "gradus_convert.readers.sklearn_models:read_file",
         Stock("skl2onnx", "gradus_convert.parity.stock:sklearn"),
     ),
+    "onnx": Reader(
+        "gradus_convert.readers.onnx_file:read",
+        "gradus_convert.readers.onnx_file:read_file",
+        None,
+    ),
 }
 
 
