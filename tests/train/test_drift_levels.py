@@ -11,7 +11,8 @@ import pytest
 from benchmarks.drift_months import months_of
 from tests.support.training import ORDER, make_dataset, quick_config
 
-from gradus_runtime.contracts import feature_order
+from gradus_runtime.cli import main
+from gradus_runtime.contracts import feature_order, run_folder
 from gradus_runtime.contracts.manifest import Drift, FeatureDrift
 from gradus_runtime.errors import ConfigError
 from gradus_train import config as configuration
@@ -19,7 +20,9 @@ from gradus_train.data.dataset import Dataset, load_dataset
 from gradus_train.data.source import DataSource
 from gradus_train.evaluation.drift import drift_levels
 from gradus_train.market import simulate
+from gradus_train.run.run import train
 from gradus_train.training.prepare import Plan, prepare
+from gradus_train.training.progress import Silent
 
 ROOT = Path(__file__).parents[2]
 DAY = 96
@@ -52,8 +55,8 @@ def plain_distances(plan: Plan, place: int, days: int, move: float = 0.0) -> lis
     """Distances of all windows, by a plain rule: shares of values at most an edge, twelfths of the past."""
     found = []
     line = plan.timeline
-    for train, test in [*((f.train, f.test) for f in line.folds), (line.development, line.holdout)]:
-        past = sorted(plan.dataset.features[train, place].astype(float).tolist())
+    for before, test in [*((f.train, f.test) for f in line.folds), (line.development, line.holdout)]:
+        past = sorted(plan.dataset.features[before, place].astype(float).tolist())
         edges = np.unique(np.quantile(past, np.linspace(0, 1, 13)[1:-1], method="nearest"))
         deviation = float(np.std(past))
         rows = plan.dataset.features[test[0] : test[-1] + 1, place].astype(float)
@@ -103,6 +106,19 @@ def test_features_and_groups_are_left_out_by_name() -> None:
 def test_what_is_left_out_must_be_known() -> None:
     with pytest.raises(ConfigError, match=r"feature or a group of the feature order, but got 'b7'"):
         drift_levels(plan_of(dataset(), drift={"exclude": ["b7"]}))
+
+
+def test_run_folder_and_report_say_what_each_feature_would_show(tmp_path: Path) -> None:
+    plan = plan_of(dataset(), drift={"exclude": ["signals"]})
+    train(plan, tmp_path / "run", progress=Silent())
+    assert run_folder.load(tmp_path / "run").found.drift == drift_levels(plan)
+    assert main(["report", "--run", str(tmp_path / "run")]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    part = page[page.index('id="drift"') :]
+    assert '<th scope="row">b0</th>' in part
+    assert "Not monitorable: b1." in part
+    assert "Excluded: s0." in part
+    assert "No whole week: o0." in part
 
 
 def test_calendar_features_are_left_out(tmp_path: Path) -> None:
