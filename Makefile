@@ -101,7 +101,7 @@ convert: $(RUN).converted ## Compile the last run, prove it, publish it, pin it:
 validate: $(BASE) ## Check the configuration and the store as CI does
 	$(BIN)/gradus validate config/feature_order.json $(if $(wildcard $(STORE)/versions),$(STORE))
 
-demo: $(BASE) ## The whole way on an embedded market, in a few minutes
+demo: $(BASE) ## The whole way on an embedded market, in about a minute
 	@$(BIN)/python examples/demo.py
 
 # ---------------------------------------------------------------- checks

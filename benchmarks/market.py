@@ -18,7 +18,7 @@ from gradus_train.market import simulate
 __all__ = ["SOURCE", "Table", "order", "table"]
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = "market-1"
+SOURCE = "market-2"
 """Names how the table is made: part of the cache key. Raise it when the market or the features change."""
 
 _SPARE = 1.25

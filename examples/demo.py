@@ -26,6 +26,7 @@ GRADUS = Path(sys.executable).with_name("gradus")
 DATA = "data/demo"
 RUN = "runs/demo"
 STORE = "artifacts/demo"
+DAYS = "125"  # those before them are history for features: so all levels learn from the same days
 ROWS = 300
 
 
@@ -80,7 +81,7 @@ def main() -> None:
     started = time.monotonic()
     candles, macro = f"{DATA}/candles.csv", f"{DATA}/macro.csv"
     gradus("simulate", "--out", DATA)
-    training = ("--candles", candles, "--daily", macro, "--config", "config/demo.toml")
+    training = ("--candles", candles, "--daily", macro, "--config", "config/demo.toml", "--days", DAYS)
     gradus("train", *training, "--out", RUN, "--store", STORE, "--resume")
     gradus("convert", "--run", RUN, "--store", STORE, "--pin")
 

@@ -11,12 +11,23 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gradus_live.labels import FixedHorizon
 from gradus_runtime.errors import UsageError
+from gradus_train import config as configuration
+from gradus_train.data.dataset import Dataset, load_dataset
+from gradus_train.data.source import DataSource
+from gradus_train.evaluation.suspicion import suspicions
 from gradus_train.features import builtin_order
 from gradus_train.ingest import load_candles, load_daily
-from gradus_train.market import MarketFiles, simulate
+from gradus_train.market import Edges, MarketFiles, simulate
+from gradus_train.run.run import train
+from gradus_train.training.prepare import latest_days, prepare
+from gradus_train.training.progress import Silent
 
 BAR_MS = 900_000
+DAY_MS = 96 * BAR_MS
+DEMO_BARS, DEMO_DAYS = 16_500, 125
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +74,95 @@ def test_volatility_has_regimes_and_hours_and_jumps(bars: pl.DataFrame) -> None:
     assert move.max() > 8 * np.median(move)
 
 
-def test_moves_tend_to_be_taken_back(bars: pl.DataFrame) -> None:
-    change = np.diff(np.log(bars["close"].to_numpy()))
-    assert np.corrcoef(change[:-1], change[1:])[0, 1] < -0.05
+def dataset(folder: Path, edges: Edges, bars: int = 10_000) -> Dataset:
+    files = simulate(folder, bars=bars, edges=edges)
+    return load_dataset(DataSource(files.candles, files.macro), builtin_order(), FixedHorizon())
+
+
+def scaled_returns(data: Dataset) -> np.ndarray:
+    """Of the bar after each row, in units of recent volatility; NaN before a gap."""
+    result = np.full(len(data.close), np.nan)
+    result[:-1] = np.diff(np.log(data.close)) / data.sigma[:-1]
+    result[:-1][np.diff(data.timestamps) != BAR_MS] = np.nan
+    return result
+
+
+def reversal(data: Dataset) -> float:
+    """Correlation of a bar's return with the next one's."""
+    ahead = scaled_returns(data)
+    known = np.isfinite(ahead[:-1]) & np.isfinite(ahead[1:])
+    return float(np.corrcoef(ahead[:-1][known], ahead[1:][known])[0, 1])
+
+
+def along_the_strategy(data: Dataset) -> tuple[float, float]:
+    """Mean return along the signal's side, in the first 5 hours of a day and in the others."""
+    side = np.sign(data.features[:, data.names.index("strategy_signal_MultiTimeframe")])
+    gain = side * scaled_returns(data)
+    known = np.isfinite(gain) & (side != 0)
+    early = (data.timestamps + BAR_MS) % DAY_MS < 20 * BAR_MS
+    return float(gain[known & early].mean()), float(gain[known & ~early].mean())
+
+
+def along_the_appetite(data: Dataset) -> float:
+    """Mean return of a bar in the direction of the mood index of the day before."""
+    side = np.sign(data.features[:, data.names.index("market_sentiment")])
+    gain = side * scaled_returns(data)
+    return float(np.nanmean(gain[side != 0]))
+
+
+def test_each_edge_lies_where_it_is_stated_and_only_there(tmp_path: Path) -> None:
+    """The deviation of these means is about 0.015. A drift of days makes trends: each stands alone."""
+    price = dataset(tmp_path / "price", Edges(strategy=0, external=0))
+    assert reversal(price) < -0.04
+    assert abs(along_the_appetite(price)) < 0.04
+    early, late = along_the_strategy(dataset(tmp_path / "strategy", Edges(price=0, external=0)))
+    assert early > 0.2
+    assert late < -0.2
+    assert along_the_appetite(dataset(tmp_path / "external", Edges(price=0, strategy=0))) > 0.15
+    none = dataset(tmp_path / "none", Edges(0, 0, 0))
+    assert max(map(abs, (reversal(none), along_the_appetite(none), *along_the_strategy(none)))) < 0.04
+
+
+def test_the_side_of_the_trend_is_that_of_the_feature(tmp_path: Path) -> None:
+    from gradus_train.market.trend import Trend
+
+    data = dataset(tmp_path, Edges(), bars=3_000)
+    feature = np.sign(data.features[:, data.names.index("strategy_signal_MultiTimeframe")])
+    trend = Trend()
+    close = np.full((data.timestamps[-1] - data.timestamps[0]) // BAR_MS + 1, np.nan)
+    place = (data.timestamps - data.timestamps[0]) // BAR_MS
+    close[place] = data.close
+    close = pl.Series(close).fill_nan(None).forward_fill().to_list()
+    sides = np.array([trend.add(price) for price in close])[place]
+    known = np.isfinite(feature)
+    assert known.sum() > 1_000
+    assert (sides[known] == feature[known]).mean() > 0.98  # within an outage they differ
+
+
+def test_no_feature_of_it_looks_like_the_future(tmp_path: Path) -> None:
+    assert suspicions(dataset(tmp_path, Edges(), bars=DEMO_BARS)) == ()
+
+
+@pytest.mark.parametrize(
+    ("edges", "served"),
+    [
+        (Edges(), ("level1", "level2", "level3")),
+        (Edges(external=0), ("level2", "level3")),
+        (Edges(strategy=0), ("level3",)),
+    ],
+)
+def test_a_level_is_in_service_where_its_part_has_an_edge(
+    edges: Edges, served: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The demonstration's market and configuration, with one member of three."""
+    data = dataset(tmp_path / "market", edges, bars=DEMO_BARS)
+    data = data.select(latest_days(data, DEMO_DAYS))
+    config = configuration.load(CONFIG / "demo.toml").without_members(["xgboost", "random_forest"])
+    plan = prepare(data, builtin_order(), config)
+    outcome = train(plan, tmp_path / "run", jobs=1, progress=Silent())
+    assert outcome.details.service.kind == "measured"
+    assert outcome.details.service.levels[-len(served) :] == served
+    assert ("level1" in outcome.details.service.levels) == ("level1" in served)
 
 
 def test_daily_series_have_weekends_holidays_and_a_publication_lag(files: MarketFiles) -> None:
@@ -77,6 +174,12 @@ def test_daily_series_have_weekends_holidays_and_a_publication_lag(files: Market
     assert daily["us_10y_yield"][-1] is None
     assert daily["fear_greed_index"].null_count() < 5
     assert daily["date"][0] < pl.Series([1736121600000]).cast(pl.Datetime("ms")).dt.date()[0]
+
+
+@pytest.mark.parametrize("edges", [{"price": -0.1}, {"strategy": float("nan")}, {"external": 100}])
+def test_an_edge_out_of_range_is_refused(edges: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=r"an edge must be in \[0, 100\)"):
+        Edges(**edges)
 
 
 def test_a_market_of_a_few_bars_is_refused(tmp_path: Path) -> None:

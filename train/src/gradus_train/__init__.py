@@ -6,7 +6,7 @@ Example:
 
     config = load_config(Path("config/training.toml"))
     order = load_feature_order(Path("config/feature_order.json"))
-    source = DataSource(candles=Path("candles.csv"), macro=Path("macro.csv"), settings=config.data)
+    source = DataSource(candles=Path("candles.csv"), daily=Path("daily.csv"), settings=config.data)
     plan = prepare(load_dataset(source, order, config.labels), order, config)
     outcome = train(plan, Path("runs/current"))
     print(outcome.run.levels[0].metrics)

@@ -145,6 +145,8 @@ class TrainingConfig:
             raise TypeError("a training configuration encodes to an object")
         if not self.members_dropped:
             del value["members_dropped"]
+        if not self.data.columns:
+            del value["data"]["columns"]
         return {**value, "labels": label_parameters(self.labels)}
 
     def sha256(self) -> str:

@@ -16,7 +16,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", dest="run_folder", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--store", type=Path, required=True, help="store to publish into, artifacts/NAME")
     parser.add_argument(
-        "--config", type=Path, default=Path("config/artifact.toml"), help="default: config/artifact.toml"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="artifact.toml; default: config/artifact.toml, or the packaged one where there is none",
     )
     parser.add_argument(
         "--encoding",
@@ -56,12 +59,14 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_convert import config
     from gradus_convert.commands.converted import pin_and_report, progress
     from gradus_convert.conversion import convert_run
+    from gradus_runtime.contracts.default_files import chosen
 
+    (settings,) = chosen("gradus_convert", [("artifact.toml", args.config)])
     with progress(quiet=args.json) as say:
         done = convert_run(
             args.run_folder,
             args.store,
-            config=config.load(args.config),
+            config=config.load(settings),
             version=args.version,
             encoding=args.encoding,
             levels=args.level,

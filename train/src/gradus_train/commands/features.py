@@ -21,21 +21,10 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_train.commands.inputs import add_source_arguments
+    from gradus_train.commands.inputs import add_config_arguments, add_source_arguments
 
     add_source_arguments(parser)
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config/training.toml"),
-        help="training.toml: labels and rules for reading data",
-    )
-    parser.add_argument(
-        "--feature-order",
-        type=Path,
-        default=Path("config/feature_order.json"),
-        help="feature_order.json: features and levels",
-    )
+    add_config_arguments(parser)
     parser.add_argument("--report", action="store_true", help="describe the data (the default)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table: .parquet, .csv or .csv.gz")
     parser.add_argument(
@@ -49,8 +38,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts import feature_order
     from gradus_train import config as configuration
-    from gradus_train.commands.inputs import source_from_arguments
+    from gradus_train.commands.inputs import choose_config, source_from_arguments
 
+    choose_config(args)
     order = feature_order.load(args.feature_order)
     config = configuration.load(args.config)
     if args.explain is not None:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from gradus_train.training.progress import Progress
 
 __all__ = [
+    "add_config_arguments",
     "add_input_arguments",
     "add_scheduler_argument",
     "add_source_arguments",
+    "choose_config",
     "chosen_levels",
     "jobs_of",
     "read_plan",
@@ -31,23 +33,12 @@ __all__ = [
 ]
 
 
-def add_input_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `read_plan` reads."""
+def add_input_arguments(parser: argparse.ArgumentParser, *, gates: bool = False) -> None:
+    """Add the options that `read_plan` reads, and with `gates` that of the gates."""
     add_source_arguments(parser)
     parser.add_argument("--simulate", action="store_true", help="use the embedded market instead of files")
     parser.add_argument("--bars", type=int, metavar="N", help="length of the embedded market, in bars")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config/training.toml"),
-        help="training.toml: how to train",
-    )
-    parser.add_argument(
-        "--feature-order",
-        type=Path,
-        default=Path("config/feature_order.json"),
-        help="feature_order.json: features and levels",
-    )
+    add_config_arguments(parser, gates=gates)
     parser.add_argument("--params", type=Path, help="tuned parameters, as `gradus tune` writes them")
     parser.add_argument(
         "--level", default="all", metavar="1|2|3|all", help="which levels: numbers, names, or all"
@@ -77,6 +68,38 @@ def add_scheduler_argument(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="train parts on the workers of a Dask cluster, such as tcp://host:8786, instead of here",
     )
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, *, gates: bool = False) -> None:
+    """Add the options that name configuration files, which `choose_config` settles.
+
+    Args:
+        parser: Of a command.
+        gates: Whether the command reads gates.
+    """
+    known = [
+        ("config", "training.toml", "how to train, and rules for reading data"),
+        ("feature-order", "feature_order.json", "features and levels"),
+        ("gates", "gates.toml", "what a run must pass"),
+    ]
+    for option, file, what in known if gates else known[:2]:
+        default = f"config/{file}, or the packaged one where there is none"
+        parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=f"{what}; default: {default}")
+
+
+def choose_config(args: argparse.Namespace) -> None:
+    """Set the configuration files that were not named, to those in `config/` or to the package's defaults.
+
+    Raises:
+        GradusError: A default is not there.
+    """
+    from gradus_runtime.contracts.default_files import chosen
+
+    files = {"config": "training.toml", "feature_order": "feature_order.json", "gates": "gates.toml"}
+    asked = {name: file for name, file in files.items() if name in args}
+    paths = chosen("gradus_train", [(file, getattr(args, name)) for name, file in asked.items()])
+    for name, path in zip(asked, paths, strict=True):
+        setattr(args, name, path)
 
 
 def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:

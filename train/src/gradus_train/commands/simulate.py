@@ -11,7 +11,8 @@ from gradus_runtime.errors import ExitCode
 
 __all__ = ["COMMAND", "DEFAULT_BARS"]
 
-DEFAULT_BARS = 9_000
+DEFAULT_BARS = 16_500
+"""172 days: features of level 1 look back 45 of them."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:

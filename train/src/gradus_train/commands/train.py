@@ -21,11 +21,8 @@ __all__ = ["COMMAND"]
 def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_train.commands.inputs import add_input_arguments
 
-    add_input_arguments(parser)
+    add_input_arguments(parser, gates=True)
     parser.add_argument("--out", type=Path, default=Path("runs/current"), help="run folder to write")
-    parser.add_argument(
-        "--gates", type=Path, default=Path("config/gates.toml"), help="gates.toml: what a run must pass"
-    )
     parser.add_argument(
         "--costs", type=Path, metavar="FILE", help="what a trade costs; default: costs.toml beside --config"
     )
@@ -41,7 +38,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_train.commands.inputs import jobs_of, read_plan
+    from gradus_train.commands.inputs import choose_config, jobs_of, read_plan
     from gradus_train.commands.show import print_forecast, print_outcome
     from gradus_train.evaluation import gates as gating
     from gradus_train.run.folder import check_target
@@ -50,6 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_train.training.pools import open_pool
     from gradus_train.training.progress import progress_for
 
+    choose_config(args)
     gates = None if args.no_gate else gating.load(args.gates)
     costs = _costs(args)
     jobs = jobs_of(args)

@@ -79,10 +79,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts import codec
-    from gradus_train.commands.inputs import read_plan
+    from gradus_train.commands.inputs import choose_config, read_plan
     from gradus_train.run.folder import check_target
     from gradus_train.training.progress import progress_for
 
+    choose_config(args)
     check_target(args.out)
     with progress_for(verbose=args.verbose) as progress:
         found, path = run_search(args, read_plan(args, progress), progress)

@@ -198,7 +198,7 @@ def _from_table(
 ) -> Dataset:
     s = source.settings
     table = feature_table(
-        read_table(path),
+        read_table(path).called(s.columns),
         order.names,
         asked,
         bar_ms=s.bar_ms,

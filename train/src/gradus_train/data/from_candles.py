@@ -196,7 +196,7 @@ def _outside(source: DataSource, order: FeatureOrder, stamps: pl.Series) -> pl.D
         return None
     s = source.settings
     return outside_features(
-        read_table(source.features),
+        read_table(source.features).called(s.columns),
         order.outside,
         stamps,
         bar_ms=s.bar_ms,

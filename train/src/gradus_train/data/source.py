@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -30,6 +31,8 @@ class DataSettings:
         bridge_bars: A gap of at most this many bars is bridged by bars without trades; 0 bridges none.
         closed: Weekly hours in which the market is closed, such as "Fri 17:00 - Sun 17:00": no gaps.
         closed_timezone: IANA name of the zone of these hours; the market's by default.
+        columns: Of the table of own features: names here ("timestamp", "close", features) to the columns that
+            they stand for, where these are called otherwise.
     """
 
     bar_minutes: int = 15
@@ -41,6 +44,7 @@ class DataSettings:
     bridge_bars: int = 4
     closed: tuple[str, ...] = ()
     closed_timezone: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.bar_minutes <= _FOUR_HOURS or _FOUR_HOURS % self.bar_minutes:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 
-from gradus_runtime.contracts import feature_order, strict_json
+from gradus_runtime.contracts import feature_order
+from gradus_runtime.contracts.default_files import default_file
 from gradus_runtime.contracts.feature_order import Feature, FeatureOrder, Group
-from gradus_runtime.errors import ConfigError
 
 __all__ = ["builtin_order", "with_builtin_expressions"]
-
-_FILE = "builtin_features.json"
 
 
 @cache
 def builtin_order() -> FeatureOrder:
     """The order with the built-in features and their three levels."""
-    data = resources.files(__package__).joinpath(_FILE).read_bytes()
-    return feature_order.parse(strict_json.parse(data, place=_FILE, error=ConfigError), place=_FILE)
+    return feature_order.load(default_file("gradus_train", "feature_order.json"))
 
 
 def with_builtin_expressions(order: FeatureOrder) -> FeatureOrder:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gradus_runtime.errors import DataError
 
-__all__ = ["ALIASES", "DATE_ALIASES", "find_column", "is_simulated_name"]
+__all__ = ["ALIASES", "DATE_ALIASES", "find_column", "fold", "is_simulated_name"]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "timestamp": ("time", "date", "datetime", "opentime", "candletime", "ts"),
@@ -29,8 +29,8 @@ def find_column(columns: Sequence[str], meaning: str, aliases: Sequence[str], pl
     """
     folded: dict[str, list[str]] = {}
     for column in columns:
-        folded.setdefault(_fold(column), []).append(column)
-    found = folded.get(_fold(meaning), [])
+        folded.setdefault(fold(column), []).append(column)
+    found = folded.get(fold(meaning), [])
     if not found:
         found = [c for alias in aliases for c in folded.get(alias, [])]
     if len(found) == 1:
@@ -52,8 +52,9 @@ def find_column(columns: Sequence[str], meaning: str, aliases: Sequence[str], pl
 
 def is_simulated_name(column: str) -> bool:
     """Tell whether this is the column that marks simulated data."""
-    return _fold(column) == "simulated"
+    return fold(column) == "simulated"
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
+    """Return a name without case, blanks and punctuation, as names are compared."""
     return re.sub(r"[\W_]+", "", name.lower())

@@ -16,7 +16,14 @@ from gradus_train.ingest.columns import find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.table import RawTable
 
-__all__ = ["REACH_COLUMN", "FeatureTable", "feature_table", "outside_features"]
+__all__ = [
+    "REACH_COLUMN",
+    "FeatureTable",
+    "feature_column",
+    "feature_table",
+    "outside_features",
+    "stated_reach",
+]
 
 REACH_COLUMN = "label_reach"
 _PRICES = ("open", "high", "low")
@@ -144,7 +151,7 @@ def _asked(table: RawTable, name: str) -> pl.Series:
             value=name,
             hint="Add the column, or take the feature out of the feature order.",
         )
-    return _feature(table, name)
+    return feature_column(table, name)
 
 
 def _needs_range(rule: LabelRule) -> bool:
@@ -155,7 +162,7 @@ def _own_rule(table: RawTable, rule: LabelRule, table_reach: int | None) -> Labe
     """Return the asked rule; or that of the column `label`, where the table brings one of known reach."""
     if isinstance(rule, Column) or not any(c.lower() == "label" for c in table.columns):
         return rule
-    reach = _stated_reach(table)
+    reach = stated_reach(table)
     if reach is None:
         reach = table_reach
     if reach is None:
@@ -170,7 +177,12 @@ def _own_rule(table: RawTable, rule: LabelRule, table_reach: int | None) -> Labe
     return Column(reach, rule.classes, "label", *names)
 
 
-def _stated_reach(table: RawTable) -> int | None:
+def stated_reach(table: RawTable) -> int | None:
+    """Return the reach of the labels as the table's column `label_reach` says it; None without that column.
+
+    Raises:
+        DataError: The column does not hold one whole number.
+    """
     if REACH_COLUMN not in table.columns:
         return None
     raw = table.frame[REACH_COLUMN]
@@ -192,7 +204,7 @@ def _side(table: RawTable, name: str) -> Floats:
             value=name,
             hint="Add the column, or name another: [labels] side.",
         )
-    return _feature(table, name).fill_null(np.nan).to_numpy()
+    return feature_column(table, name).fill_null(np.nan).to_numpy()
 
 
 def _prices(table: RawTable, *, needed: bool) -> dict[str, Floats]:
@@ -215,8 +227,12 @@ def _prices(table: RawTable, *, needed: bool) -> dict[str, Floats]:
     return prices
 
 
-def _feature(table: RawTable, name: str) -> pl.Series:
-    """Numbers, where empty and NaN mean unavailable, and infinity is a mistake."""
+def feature_column(table: RawTable, name: str) -> pl.Series:
+    """Return a column as float64, where empty and NaN mean unavailable (then null).
+
+    Raises:
+        DataError: A cell is not a number, or is infinite.
+    """
     raw = table.frame[name]
     value = raw.cast(pl.Float64, strict=False)
     bad = (value.is_null() & raw.is_not_null()) | value.is_infinite().fill_null(False)
@@ -236,8 +252,9 @@ def _labels(table: RawTable, rule: Column) -> Integers:
     classes = rule.classes
     raw = table.frame[find_column(table.columns, rule.column, (), table.name)]
     text = raw.cast(pl.String).str.replace(r"\.0$", "")
-    meaning = {str(i): i for i in range(len(classes))} | {c: i for i, c in enumerate(classes)}
-    index = text.replace_strict(meaning | {"-1": NO_LABEL}, default=None, return_dtype=pl.Int64)
+    meaning = {"-1": NO_LABEL} | {str(i): i for i in range(len(classes))}
+    meaning |= {c: i for i, c in enumerate(classes)}  # a class may be called -1
+    index = text.replace_strict(meaning, default=None, return_dtype=pl.Int64)
     absent = raw.is_null() | (text == "NaN").fill_null(False)
     table.refuse_first(
         index.is_null() & ~absent,

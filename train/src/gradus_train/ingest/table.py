@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -56,6 +57,28 @@ class RawTable:
             return False
         text = self.frame[marks[0]].cast(pl.String).str.to_lowercase()
         return bool((~text.is_in(["false", "0", "0.0", "no"])).any())
+
+    def called(self, names: Mapping[str, str]) -> RawTable:
+        """Return the table with other names of columns.
+
+        Args:
+            names: Each new name, and the column that it stands for. A column that has a new name itself,
+                without standing for another, is left out.
+
+        Raises:
+            DataError: A column is not there.
+        """
+        for name, column in names.items():
+            if column not in self.columns:
+                raise DataError(
+                    "a column that the configuration names must be in the table",
+                    place=self.name,
+                    value=column,
+                    hint=f"It is to be {name}: correct [data.columns], or the table.",
+                )
+        others = [c for c in self.frame.columns if c not in names and c not in names.values()]
+        chosen = [pl.col(c) for c in others] + [pl.col(c).alias(n) for n, c in names.items()]
+        return replace(self, frame=self.frame.select(chosen)) if names else self
 
     def place(self, row: int) -> str:
         """Name the row at this position of `frame`, as a person finds it in the file."""

@@ -11,13 +11,16 @@ __all__ = ["SimulatedDaily", "simulate_daily"]
 
 _HOLIDAY_CHANCE = 0.03
 _MISSING_MOOD_CHANCE = 0.005
+_APPETITE_STAYS = 0.3  # from working day to working day
+_LARGEST_APPETITE = 2.0
+_NOISE = 0.3  # of each series, in units of the appetite
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDaily:
-    """One row a day; NaN where a series has no value.
+    """One row a day; NaN where a series has no value. All of them show the appetite for risk, with noise.
 
     Attributes:
         date: datetime64[D] [N].
@@ -25,7 +28,8 @@ class SimulatedDaily:
         nikkei_225: Weekdays without its own holidays.
         us_10y_yield: Weekdays without holidays; the last day's is not published yet.
         fear_greed_index: Almost every day.
-        mood_known: float64 [N], -1 to 1: the mood index of the day before, which is what a day's trade knows.
+        appetite_known: float64 [N], -2 to 2: the appetite for risk of the day before, which is what a day's
+            trade can know. It has a deviation of 1, and changes on working days alone.
     """
 
     date: npt.NDArray[np.datetime64]
@@ -33,7 +37,7 @@ class SimulatedDaily:
     nikkei_225: Floats
     us_10y_yield: Floats
     fear_greed_index: Floats
-    mood_known: Floats
+    appetite_known: Floats
 
     def to_csv(self) -> bytes:
         """Return the bytes of a file of daily series."""
@@ -50,10 +54,15 @@ def simulate_daily(rng: np.random.Generator, first_day: np.datetime64, days: int
     date = first_day + np.arange(days)
     weekday = (date.astype("datetime64[D]").astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
     workday = weekday < 5
-    usd_jpy = 150.0 * np.exp(np.cumsum(0.005 * rng.standard_normal(days)))
-    nikkei = 38_000.0 * np.exp(np.cumsum(0.011 * rng.standard_normal(days)))
-    us_10y = 4.2 + _reverting(rng, days, 0.98, 0.05)
-    mood = np.round(np.clip(50.0 + _reverting(rng, days, 0.9, 11.0), 0.0, 100.0))
+    appetite = _appetite(rng, workday)
+
+    def shown() -> Floats:
+        return appetite + _NOISE * rng.standard_normal(days)
+
+    usd_jpy = 150.0 * np.exp(0.005 * shown())
+    nikkei = 38_000.0 * np.exp(0.011 * shown())
+    us_10y = 4.2 + 0.05 * shown()
+    mood = np.round(np.clip(50.0 + 20.0 * shown(), 0.0, 100.0))
     published = np.arange(days) < days - 1
     return SimulatedDaily(
         date=date,
@@ -61,7 +70,7 @@ def simulate_daily(rng: np.random.Generator, first_day: np.datetime64, days: int
         nikkei_225=np.where(_open(rng, workday), nikkei, np.nan),
         us_10y_yield=np.where(_open(rng, workday) & published, us_10y, np.nan),
         fear_greed_index=np.where(rng.random(days) >= _MISSING_MOOD_CHANCE, mood, np.nan),
-        mood_known=(np.append(50.0, mood[:-1]) - 50.0) / 50.0,
+        appetite_known=np.append(0.0, appetite[:-1]),
     )
 
 
@@ -70,10 +79,14 @@ def _open(rng: np.random.Generator, workday: npt.NDArray[np.bool_]) -> npt.NDArr
     return open_days
 
 
-def _reverting(rng: np.random.Generator, days: int, decay: float, sigma: float) -> Floats:
-    result = np.empty(days)
-    last = 0.0
-    for i, shock in enumerate((sigma * rng.standard_normal(days)).tolist()):
-        last = decay * last + shock
+def _appetite(rng: np.random.Generator, workday: npt.NDArray[np.bool_]) -> Floats:
+    """A value that comes back to 0 within days; a day off has that of the day before."""
+    shocks = np.sqrt(1.0 - _APPETITE_STAYS**2) * rng.standard_normal(len(workday))
+    result = np.zeros(len(workday))
+    free, last = 0.0, 0.0
+    for i, (shock, works) in enumerate(zip(shocks.tolist(), workday.tolist(), strict=True)):
+        if works:
+            free = _APPETITE_STAYS * free + shock
+            last = min(max(free, -_LARGEST_APPETITE), _LARGEST_APPETITE)
         result[i] = last
     return result

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from gradus_train.market.edges import Edges
+from gradus_train.market.trend import Trend
+
 __all__ = ["BAR_SECONDS", "SimulatedCandles", "simulate_candles"]
 
 BAR_SECONDS = 900
@@ -15,9 +18,8 @@ _BARS_PER_DAY = 96
 _START_PRICE = 10_000_000.0
 _REGIME_SIGMA = np.array([0.0005, 0.0012, 0.0044])  # of a bar's log return: calm, usual, wild
 _REGIME_STAY = 0.985
-_MISPRICING_DECAY = 0.75  # of each bar: half of it is gone after 2.4 bars
-_MISPRICING_SHARE = 1.7  # of its shocks, in units of sigma
-_MOOD_DRIFT = 0.15  # of a bar, in units of sigma, at the ends of the mood index
+_MISPRICING_STAYS = 0.75  # of each bar: half of it is gone after 2.4 bars
+_HOURS_OF_TRENDS = 5  # of a day, from midnight: trends go on; in the others they are taken back
 _JUMP_CHANCE = 0.001
 _JUMP_SIGMAS = 6.0
 _BARS_PER_OUTAGE = 6000
@@ -47,7 +49,7 @@ class SimulatedCandles:
 
 
 def simulate_candles(
-    rng: np.random.Generator, start: int, bars: int, mood_by_day: Floats, *, signal: float = 1.0
+    rng: np.random.Generator, start: int, bars: int, appetite_by_day: Floats, edges: Edges
 ) -> SimulatedCandles:
     """Simulate `bars` bars from `start` (seconds UTC, a midnight).
 
@@ -55,14 +57,14 @@ def simulate_candles(
         rng: The only source of chance.
         start: Open of the first bar.
         bars: How many, those of outages counted.
-        mood_by_day: float64 [days], -1 to 1: the mood that was known on each day; it sets the drift.
-        signal: Multiplies the mispricing and the drift.
+        appetite_by_day: float64 [days], the appetite for risk that was known on each day.
+        edges: Sizes of what a model can know.
     """
     index = np.arange(bars)
     hour = index % _BARS_PER_DAY / 4.0
     season = 1.0 + 0.35 * np.cos(2 * np.pi * (hour - 14.0) / 24.0)
     sigma = _REGIME_SIGMA[_regimes(rng, bars)] * season
-    log_price = _log_price(rng, sigma, mood_by_day[index // _BARS_PER_DAY], signal)
+    log_price = _log_price(rng, sigma, appetite_by_day[index // _BARS_PER_DAY], edges)
     close = np.maximum(np.round(_START_PRICE * np.exp(log_price)), 1.0)
     opening = np.round(np.append(_START_PRICE, close[:-1]) * (1.0 + 0.05 * sigma * rng.standard_normal(bars)))
     wick = np.abs(rng.standard_normal((2, bars))) * 0.5 * sigma
@@ -85,18 +87,24 @@ def _regimes(rng: np.random.Generator, bars: int) -> npt.NDArray[np.int64]:
     return regimes
 
 
-def _log_price(rng: np.random.Generator, sigma: Floats, mood: Floats, signal: float) -> Floats:
-    """Random walk with drift and jumps, plus a mispricing that decays."""
+def _log_price(rng: np.random.Generator, sigma: Floats, appetite: Floats, edges: Edges) -> Floats:
+    """Random walk with jumps and the drift of two edges, plus a mispricing that is taken back."""
     bars = len(sigma)
     jumps = (rng.random(bars) < _JUMP_CHANCE) * rng.standard_normal(bars) * _JUMP_SIGMAS
-    value = np.cumsum(sigma * (rng.standard_normal(bars) + jumps + signal * _MOOD_DRIFT * mood))
-    shocks = signal * _MISPRICING_SHARE * sigma * rng.standard_normal(bars)
-    mispricing = np.empty(bars)
-    last = 0.0
-    for i, shock in enumerate(shocks.tolist()):
-        last = _MISPRICING_DECAY * last + shock
-        mispricing[i] = last
-    return value + mispricing
+    steps = sigma * (rng.standard_normal(bars) + jumps + edges.external * appetite)
+    shocks = edges.price * sigma * rng.standard_normal(bars)
+    goes_on = np.arange(bars) % _BARS_PER_DAY < 4 * _HOURS_OF_TRENDS
+    along = edges.strategy * sigma * np.where(goes_on, 1.0, -1.0)
+    value = np.empty(bars)
+    trend, side = Trend(), 0
+    walk = mispricing = 0.0
+    columns = (steps.tolist(), shocks.tolist(), along.tolist())
+    for i, (step, shock, push) in enumerate(zip(*columns, strict=True)):
+        walk += step + push * side
+        mispricing = _MISPRICING_STAYS * mispricing + shock
+        value[i] = walk + mispricing
+        side = trend.add(walk + mispricing)
+    return value
 
 
 def _outages(rng: np.random.Generator, bars: int) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,71 @@
+"""The default configuration: files of the repository's `config/`, in the wheels of train and convert, too.
+
+There is one copy of each file, in `config/`; each package's `hatch_build.py` includes those that it names. An
+editable install finds them where they are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from gradus_runtime.errors import ConfigError, EnvironmentFailedError
+
+__all__ = ["FOLDER", "chosen", "default_file"]
+
+FOLDER = Path("config")
+"""Where commands look for a configuration that was not named."""
+
+_PACKAGED = "default_config"
+
+
+def default_file(package: str, name: str) -> Path:
+    """Return the path of a file of a package's default configuration.
+
+    Args:
+        package: Name of an installed package, such as "gradus_train".
+        name: Of the file.
+
+    Raises:
+        EnvironmentFailedError: The installed package does not bring it.
+    """
+    installed = Path(str(resources.files(package)))
+    in_clone = installed.parent.parent.parent / FOLDER / name  # PACKAGE/src/gradus_PACKAGE
+    for path in (installed / _PACKAGED / name, in_clone):
+        if path.is_file():
+            return path
+    raise EnvironmentFailedError(
+        "the installed package must bring its default configuration",
+        place=str(installed),
+        value=name,
+        hint=f"Install {package.replace('_', '-')} anew.",
+    )
+
+
+def chosen(package: str, files: Sequence[tuple[str, Path | None]]) -> tuple[Path, ...]:
+    """Return the files that a command is to read; where a default is used, say so on standard error.
+
+    Args:
+        package: Whose default configuration is used.
+        files: Name of each file, and the path that the user gave; None: `config/NAME` where it exists, else
+            the package's default.
+
+    Raises:
+        EnvironmentFailedError: The installed package does not bring a default.
+        ConfigError: `config/NAME` is there and is not a file.
+    """
+    paths, absent = [], []
+    for name, given in files:
+        here = FOLDER / name
+        if given is None and here.exists() and not here.is_file():
+            raise ConfigError("a configuration must be a file", place=str(here))
+        if given is None and not here.exists():
+            absent.append(str(here))
+            given = default_file(package, name)
+        paths.append(given or here)
+    if absent:
+        whose = package.replace("_", "-")
+        print(f"No {', '.join(absent)} here: the defaults of {whose} are used", file=sys.stderr)
+    return tuple(paths)
