@@ -25,7 +25,7 @@ COMMANDS_OF = {
         "wheel",
     ),
     "gradus-live": ("live", "metrics", "outcomes", "watch"),
-    "gradus-train": ("features", "report", "simulate", "train", "tune"),
+    "gradus-train": ("features", "init", "report", "simulate", "train", "tune"),
 }
 """The commands that the other packages add; a test compares them with the packages' entry points."""
 

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND"]
 
+_CONFIG = {
+    "config": ("training.toml", "how to train"),
+    "feature_order": ("feature_order.json", "features and levels"),
+    "gates": ("gates.toml", "what a run must pass"),
+    "costs": ("costs.toml", "what a trade costs"),
+    "artifact": ("artifact.toml", "how decisions are made of probabilities"),
+}
+
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_train.commands.inputs import add_scheduler_argument, add_source_arguments
@@ -47,15 +55,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default="integrity",
         help="what a version must have to be pinned: the integrity gates (default), or that verdict as well",
     )
-    for name, default, what in (
-        ("config", "training.toml", "how to train"),
-        ("feature-order", "feature_order.json", "features and levels"),
-        ("gates", "gates.toml", "what a run must pass"),
-        ("costs", "costs.toml", "what a trade costs"),
-        ("artifact", "artifact.toml", "how decisions are made of probabilities"),
-    ):
+    for name, (file, what) in _CONFIG.items():
         parser.add_argument(
-            f"--{name}", type=Path, default=Path("config") / default, help=f"{default}: {what}"
+            f"--{name.replace('_', '-')}",
+            type=Path,
+            metavar="FILE",
+            help=f"{what}; default: config/{file}, or the packaged one where there is none",
         )
     parser.add_argument("--level", default="all", metavar="1|2|3|all", help="which levels to train")
     parser.add_argument("--seed", type=int, help="random seed; overrides the configuration's")
@@ -83,10 +88,14 @@ def _day(text: str) -> date:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.contracts.default_files import chosen
     from gradus_train.commands.inputs import jobs_of
     from gradus_train.training.pools import open_pool
     from gradus_train.training.progress import progress_for
 
+    files = [(file, getattr(args, name)) for name, (file, _) in _CONFIG.items()]
+    for name, path in zip(_CONFIG, chosen("gradus_train", files), strict=True):
+        setattr(args, name, path)
     markets = [("", args, args.out)] if args.markets is None else _markets(args)
     jobs = jobs_of(args)
     with open_pool(jobs, scheduler=args.scheduler, folder=args.out / "tables") as pool:

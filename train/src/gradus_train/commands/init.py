@@ -1,0 +1,175 @@
+"""`gradus init`: the default configuration, or one for a table of own features."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradus_runtime.cli.command import Command
+from gradus_runtime.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from gradus_train.init import Answers, Survey
+    from gradus_train.training.prepare import Plan
+
+__all__ = ["COMMAND"]
+
+_COSTS = "Costs: none are given, so the verdict is at most `direction`: see docs/training.md."
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="table",
+        type=Path,
+        metavar="FILE",
+        help="a table of your own features, CSV or Parquet; without it the default configuration is written",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("config"), metavar="DIR", help="folder to write (default: config)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
+    group = parser.add_argument_group("what the table does not say; what is needed is asked for")
+    group.add_argument("--time", metavar="COLUMN", help="time of a row")
+    group.add_argument("--timezone", metavar="ZONE", help="zone of stamps that carry none, such as UTC")
+    group.add_argument("--label", metavar="COLUMN", help="column of labels")
+    group.add_argument("--reach", type=int, metavar="N", help="bars after a row that its label looks at")
+    group.add_argument("--close", metavar="COLUMN", help="price that labels are made of")
+    group.add_argument("--horizon", type=int, metavar="N", help="bars ahead of such labels (default: 4)")
+    group.add_argument(
+        "--threshold", type=float, metavar="X", help="of such labels, in units of volatility (default: 0.5)"
+    )
+    group.add_argument(
+        "--feature", action="append", default=[], metavar="COLUMN", help="is a feature; may be repeated"
+    )
+    group.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN", help="is not used; may be repeated"
+    )
+    group.add_argument("--minimum-rows", type=int, metavar="N", help="accept so few labelled rows")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gradus_train.init import default_files, write_files
+
+    if args.table is None:
+        _check_alone(args)
+        paths = write_files(default_files(), args.out, force=args.force)
+        if args.json:
+            print(json.dumps({"files": [str(p) for p in paths]}))
+        else:
+            print("Written: " + ", ".join(map(str, paths)))
+        return int(ExitCode.DONE)
+    return _from_table(args)
+
+
+def _check_alone(args: argparse.Namespace) -> None:
+    options = ("time", "timezone", "label", "reach", "close", "horizon", "threshold", "feature", "drop")
+    for name in (*options, "minimum_rows"):
+        if getattr(args, name):
+            raise UsageError("this option goes with --from", place=f"--{name.replace('_', '-')}")
+
+
+def _from_table(args: argparse.Namespace) -> int:
+    from gradus_train.ingest import read_table
+    from gradus_train.init import Answers, class_counts, files_for, planned, survey, write_files
+
+    answers = Answers(
+        time=args.time,
+        close=args.close,
+        label=args.label,
+        reach=args.reach,
+        horizon=args.horizon,
+        threshold=args.threshold,
+        timezone=args.timezone,
+        features=tuple(args.feature),
+        drop=tuple(args.drop),
+        minimum_rows=args.minimum_rows,
+    )
+    command = _typed(args.table, answers)
+    found = survey(read_table(args.table), answers, command)
+    counts = class_counts(args.table, found, command)
+    shares = {name: count / sum(counts.values()) for name, count in counts.items()}
+    files = files_for(found, shares, args.table.name)
+    plan = planned(files, args.table)
+    paths = write_files(files, args.out, force=args.force)
+    if args.json:
+        print(json.dumps(_value(found, counts, plan, paths)))
+    else:
+        print("\n".join(_lines(args, found, shares, plan, paths)))
+    return int(ExitCode.DONE)
+
+
+def _typed(table: Path, answers: Answers) -> str:
+    """Return the command with what was answered already."""
+    from gradus_train.init.columns import shell_words
+
+    words = ["gradus", "init", "--from", str(table)]
+    for option in ("time", "timezone", "label", "reach", "close", "horizon", "threshold", "minimum_rows"):
+        value = getattr(answers, option)
+        words += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
+    words += [word for name in answers.features for word in ("--feature", name)]
+    words += [word for name in answers.drop for word in ("--drop", name)]
+    return shell_words(words)
+
+
+def _value(found: Survey, counts: Mapping[str, int], plan: Plan, paths: list[Path]) -> dict[str, object]:
+    return {
+        "files": [str(path) for path in paths],
+        "features": list(found.features),
+        "sometimes_missing": list(found.sometimes),
+        "left_out": dict(found.left_out),
+        "renamed": dict(found.settings.columns),
+        "classes": dict(counts),
+        "levels": {level.name: len(level.features) for level in plan.levels},
+    }
+
+
+def _lines(
+    args: argparse.Namespace, found: Survey, shares: Mapping[str, float], plan: Plan, paths: list[Path]
+) -> list[str]:
+    from gradus_live.labels import sentence
+    from gradus_train.init.columns import shell_words
+
+    data = plan.dataset
+    minutes = found.settings.bar_minutes
+    span = f"{data.data_start} to {data.data_end}"
+    lines = [
+        f"{args.table}: {len(data.timestamps):,} rows of {minutes} minutes, {span}",
+        *(f"{level.name}: {len(level.features)} features" for level in plan.levels),
+    ]
+    if found.sometimes:
+        lines.append(f"Missing now and then, so level2 does without: {', '.join(found.sometimes)}")
+    if found.left_out:
+        lines.append("Left out: " + ", ".join(f"{name} ({why})" for name, why in found.left_out.items()))
+    renamed = {n: c for n, c in found.settings.columns.items() if n in found.features}
+    if renamed:
+        lines.append(
+            "The bot passes these by other names: " + ", ".join(f"{c} as {n}" for n, c in renamed.items())
+        )
+    lines.append(f"Labels: {sentence(found.rule)}")
+    lines.append("        " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items()))
+    lines += [_COSTS, "Written: " + ", ".join(map(str, paths)), "Next:"]
+    own = [] if args.out == Path("config") else ["--config", str(args.out / "training.toml")]
+    more = own and [
+        "--feature-order",
+        str(args.out / "feature_order.json"),
+        "--gates",
+        str(args.out / "gates.toml"),
+    ]
+    artifact = own and ["--config", str(args.out / "artifact.toml")]
+    lines.append("  " + shell_words(["gradus", "train", "--features", str(args.table), *own, *more]))
+    convert = ["gradus", "convert", "--run", "runs/current", "--store", "artifacts/NAME", "--pin"]
+    lines.append("  " + shell_words([*convert, *artifact]))
+    return lines
+
+
+COMMAND = Command(
+    name="init",
+    summary="write a configuration: the default one, or one for a table of your own features",
+    example="gradus init --from table.parquet --timezone UTC",
+    configure=_configure,
+    run=_run,
+)
