@@ -1,4 +1,4 @@
-"""`gradus init`: own tables of every shape become a working configuration; what is missing is asked at once."""
+"""`gradus init`: own tables of every shape become a working configuration; what is missing is asked once."""
 
 from __future__ import annotations
 
