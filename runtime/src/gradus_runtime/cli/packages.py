@@ -14,6 +14,7 @@ __all__ = ["COMMANDS_OF", "unknown_command", "versions"]
 COMMANDS_OF = {
     "gradus-convert": (
         "compact",
+        "compile",
         "convert",
         "diff",
         "export",
@@ -25,7 +26,7 @@ COMMANDS_OF = {
         "wheel",
     ),
     "gradus-live": ("live", "metrics", "outcomes", "watch"),
-    "gradus-train": ("features", "init", "report", "simulate", "train", "tune"),
+    "gradus-train": ("features", "init", "report", "simulate", "train", "tune", "walk"),
 }
 """The commands that the other packages add; a test compares them with the packages' entry points."""
 
