@@ -45,7 +45,7 @@ def test_a_mistyped_command_suggests_the_nearest(
 def test_a_command_like_no_other_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["xyzzy", "--json"]) == 2
     captured = capsys.readouterr()
-    assert "Choose from backup, compact, convert, diff" in captured.err
+    assert "Choose from backup, compact, compile, convert, d" in captured.err
     assert json.loads(captured.out)["error"] == "UsageError"
 
 
