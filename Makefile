@@ -235,6 +235,10 @@ legacy: $(STAMP) ## Import pickles of older scikit-learn versions, in throwaway 
 tuning-workers: $(STAMP) ## Two processes tune on one PostgreSQL (of Debian's package)
 	$(BIN)/pytest -m long -p no:xdist tests/train/test_tuning_on_postgresql.py
 
+.PHONY: walk-apart
+walk-apart: $(STAMP) ## A walk on two processes, and on two workers in network namespaces, one killed; some minutes
+	$(BIN)/pytest -p no:xdist -m long -rP tests/walk
+
 .PHONY: clean
 clean: ## Remove what the targets made, but no artifact and no run
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist

@@ -42,6 +42,9 @@ def equity_chart(result: WalkResult) -> str:
             axes.plot(places, line, color=COLOURS[colour], linewidth=1.1, label=name)
         mine = _sums([w.money.days for w in result.weeks])
         axes.plot(places, mine, color=COLOURS[1], linewidth=2.4, label="this walk")
+        shown = [*mine, *held, *(100 * bands[0]), *(100 * bands[1])]
+        room = 0.05 * (max(shown) - min(shown)) or 1.0
+        axes.set_ylim(min(shown) - room, max(shown) + room)
         ticks = list(range(0, len(days), max(7, len(days) // 7 // 7 * 7)))
         axes.set_xticks(ticks, [days[i].isoformat() for i in ticks])
         axes.set_xlim(0, places[-1])
