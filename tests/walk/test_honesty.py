@@ -13,7 +13,8 @@ from gradus_train.data.from_candles import CandleInputs
 from gradus_train.walk.answers import Answers
 from gradus_train.walk.history import read_history
 from gradus_train.walk.outages import Outages
-from gradus_train.walk.week import Judge
+from gradus_train.walk.versions import Version
+from gradus_train.walk.week import Judge, Served
 from gradus_train.walk.weeks import WEEK_MS, Week
 
 BAR = 900_000
@@ -155,3 +156,25 @@ def test_a_fill_at_the_close_that_was_just_seen_would_be_seen_in_the_money(rando
         (cheated.sides * np.log(entered)).sum(), abs=1e-9
     )
     assert cheated.gross.sum() > honest.gross.sum() + 1e-3
+
+
+def test_a_week_without_any_bar_leaves_nothing(random_calls):
+    start = int(random_calls.history.whole.timestamps[-1]) // 86_400_000 * 86_400_000 + WEEK_MS
+    own = Version(
+        "2026-01-05",
+        "2026.1.5",
+        "0" * 64,
+        None,
+        True,
+        (),
+        "none",
+        "",
+        ("level1",),
+        9,
+        (0.2, 0.6, 0.2),
+        0.1,
+        0.2,
+    )
+    served = Served(own, own, {"never": own})
+    found = random_calls.judge.judge(Week(1, start, start + WEEK_MS), served, bar_by_bar=True)
+    assert (found.bars, found.money.net, sum(found.hold), max(found.random)) == (0, 0.0, 0.0, 0.0)

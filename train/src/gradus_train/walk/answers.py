@@ -60,7 +60,7 @@ class _Clock:
 def no_answers(bars: int, classes: int) -> Answers:
     """Return what a bot says that has no version: nothing."""
     return Answers(
-        np.full(bars, "HOLD", object), np.full(bars, FALLBACK, object), np.zeros((bars, classes), np.float32)
+        np.full(bars, "", object), np.full(bars, FALLBACK, object), np.zeros((bars, classes), np.float32)
     )
 
 

@@ -79,7 +79,7 @@ class Judge:
             return asked[key]
 
         mine = ask(served.main)
-        if bar_by_bar and served.main is not None:
+        if bar_by_bar and served.main is not None and len(bars.timestamps):
             self._compare(served.main, bars, missing, mine)
         money = self._money(week, bars, mine)
         others = {name: self._money(week, bars, ask(version)) for name, version in served.others.items()}
@@ -113,7 +113,7 @@ class Judge:
         )
 
     def _ask(self, version: Version | None, bars: Dataset, missing: Mapping[str, Flags]) -> Answers:
-        if version is None:
+        if version is None or not len(bars.timestamps):
             return no_answers(len(bars.timestamps), len(bars.classes))
         return answer_table(self._folder(version), bars, self._history.order, missing)
 
