@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradus_live.bootstrap import ratio_interval
+from gradus_live.bootstrap import Interval, ratio_interval
 
 
 def autoregressive(rng, n, phi):
@@ -48,3 +48,10 @@ def test_a_ratio_is_that_of_the_sums():
 def test_too_few_days_have_no_interval():
     assert ratio_interval(np.ones(10), np.ones(10), block=3).low is None
     assert ratio_interval(np.ones(10), np.zeros(10), block=1).value == 0.0
+
+
+def test_what_only_a_few_days_hold_has_no_interval_though_the_history_is_long():
+    """Each history that is drawn would hold these days or none, and all of them the same ratio."""
+    counts = np.zeros(60)
+    counts[[20, 21]] = 5.0
+    assert ratio_interval(counts * 0.1, counts, block=2) == Interval(pytest.approx(0.1), None, None)

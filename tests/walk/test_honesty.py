@@ -18,6 +18,7 @@ from gradus_train.walk.week import Judge, Served
 from gradus_train.walk.weeks import WEEK_MS, Week
 
 BAR = 900_000
+LEVELS = ("level1", "level2")
 
 
 def history_of(folder):
@@ -87,7 +88,7 @@ class RandomCalls:
     def __init__(self, folder, history):
         self.costs = load_costs(folder / "config" / "costs.toml")
         self.history = history
-        self.judge = Judge(history, folder, self.costs, Outages(), seed=1)
+        self.judge = Judge(history, folder, self.costs, Outages(), levels=LEVELS, seed=1)
         first = int(history.whole.timestamps[0]) + 7 * 86_400_000
         self.weeks = [Week(i + 1, first + i * WEEK_MS, first + (i + 1) * WEEK_MS) for i in range(26)]
 

@@ -1,6 +1,7 @@
 """Which version serves when, which groups are missing when, what the weeks are, what the page shows."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -10,12 +11,14 @@ from tests.support.training import ORDER
 from gradus_live.bootstrap import Interval
 from gradus_runtime.errors import DataError, UsageError
 from gradus_train.report.walk_page import render_walk
+from gradus_train.walk.answers import Answers
 from gradus_train.walk.outages import Outages, Stretch, read_outages
 from gradus_train.walk.result import Line, Money, Refusal, Skill, WalkResult, WeekMoney, WeekResult
 from gradus_train.walk.serving import in_service
 from gradus_train.walk.summary import lines_of, money_of, refusals_of, skill_of
 from gradus_train.walk.text import headline, render_text
 from gradus_train.walk.versions import Version
+from gradus_train.walk.week import stepped_down
 from gradus_train.walk.weeks import Week, weeks_between
 
 HOUR = 3_600_000
@@ -106,6 +109,18 @@ def test_an_outage_file_that_breaks_a_rule_is_refused(tmp_path, text, message):
         read_outages(tmp_path / "outages.csv", ["signals", "outside"])
 
 
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [(("level2",), 2), ((), 3), (("level1", "level2"), 3)],
+    ids=["the second alone proved itself", "none did: all in their order", "both did"],
+)
+def test_a_bar_steps_down_where_another_level_serves_than_the_one_asked_first(service, expected):
+    levels = np.array(["level2", "level1", "level2", "fallback"], object)
+    answers = Answers(levels, levels, np.zeros((4, 3), np.float32))
+    served_by = replace(version("2024-07-01"), service=service)
+    assert stepped_down(answers, served_by, ("level1", "level2")) == expected
+
+
 def money(days, trades=2, gross=0.02, won=1):
     return WeekMoney(
         tuple(days), (trades, 0, 0, 0, 0, 0, 0), gross, gross - sum(days), won, 1, 8, {"time": 2}
@@ -167,8 +182,6 @@ def test_a_refusal_is_wrong_where_the_refused_version_would_have_left_more():
 
 
 def test_the_headline_follows_the_interval():
-    from dataclasses import replace
-
     whole = result()
     for interval, words in (
         (Interval(0.01, 0.001, 0.02), "earned money after costs"),

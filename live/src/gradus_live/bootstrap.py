@@ -48,7 +48,7 @@ def ratio_interval(
     if n == 0 or total == 0:
         return Interval(0.0, None, None)
     value = float(values.sum()) / total
-    if n < _FEWEST_BLOCKS * block:
+    if n < _FEWEST_BLOCKS * block or np.count_nonzero(counts) < _FEWEST_BLOCKS:
         return Interval(value, None, None)
     rng = np.random.default_rng(seed)
     blocks = -(-n // block)

@@ -90,7 +90,14 @@ def walk(
         shop = Workshop(out, store, procedure)
         with Ahead(pool) as hands:
             walked = _versions(history, weeks, shop, require, hands, told)
-        judge = Judge(history, store, procedure.costs, outages or Outages(), seed=procedure.config.seed)
+        judge = Judge(
+            history,
+            store,
+            procedure.costs,
+            outages or Outages(),
+            levels=procedure.levels,
+            seed=procedure.config.seed,
+        )
         results = _judged(weeks, walked, judge, require, told)
         result = _whole(history, procedure, weeks, results, require)
         value = {"format": FORMAT, "walk": codec.encode(result)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from gradus_train.walk.result import Skill, WeekMoney, WeekResult
 from gradus_train.walk.versions import Version
 from gradus_train.walk.weeks import Week
 
-__all__ = ["Judge", "Served"]
+__all__ = ["Judge", "Served", "stepped_down"]
 
 _DAY_MS = 86_400_000
 _DRAWS = 200
@@ -46,11 +46,22 @@ class Judge:
         store: Where the versions are.
         costs: What a trade costs.
         outages: Groups that are missing.
+        levels: Names of the levels that are trained, best first.
         seed: Of random calls.
     """
 
-    def __init__(self, history: History, store: Path, costs: Costs, outages: Outages, *, seed: int) -> None:
+    def __init__(
+        self,
+        history: History,
+        store: Path,
+        costs: Costs,
+        outages: Outages,
+        *,
+        levels: Sequence[str],
+        seed: int,
+    ) -> None:
         self._history, self._store, self._costs, self._outages = history, store, costs, outages
+        self._levels = tuple(levels)
         self._seed = seed
         data = history.whole
         opens, highs, lows = data.prices if data.prices is not None else (None, None, None)
@@ -96,7 +107,7 @@ class Judge:
             bars=len(bars.timestamps),
             levels=_counts(mine.levels),
             missing=int(touched.sum()) if missing else 0,
-            stepped_down=_stepped_down(mine, served.main),
+            stepped_down=stepped_down(mine, served.main, self._levels),
             skill=_by(skill, mine.levels),
             regimes=_by(skill, self._regimes(bars, served.own)),
             money=money,
@@ -203,9 +214,17 @@ def _counts(levels: npt.NDArray[np.object_]) -> dict[str, int]:
     return {str(name): int(n) for name, n in zip(names, counts, strict=True)}
 
 
-def _stepped_down(answers: Answers, version: Version | None) -> int:
-    first = version.service[0] if version is not None and version.service else None
-    return 0 if first is None else int((answers.levels != first).sum())
+def stepped_down(answers: Answers, version: Version | None, levels: Sequence[str]) -> int:
+    """Return how many bars another level served than the one that is asked first.
+
+    Args:
+        answers: Of the bars.
+        version: That served; None for none.
+        levels: All of its levels: where none is in service, they are asked in this order.
+    """
+    if version is None:
+        return 0
+    return int((answers.levels != (*version.service, *levels)[0]).sum())
 
 
 def _by(skill: Floats, names: npt.NDArray[np.object_]) -> dict[str, Skill]:
