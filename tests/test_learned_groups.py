@@ -17,6 +17,9 @@ from gradus_runtime.cli.main import main
 from gradus_runtime.contracts.feature_order import parse as parse_order
 from gradus_runtime.contracts.manifest import parse
 from gradus_runtime.errors import ConfigError, ManifestError
+from gradus_runtime.journal import read_journal
+from gradus_runtime.serving.replay import replay
+from gradus_runtime.store import open_artifact
 
 ROWS = 900
 START_MS = 1_700_006_400_000
@@ -175,6 +178,23 @@ def test_many_rows_are_served_as_single_ones(folder):
         assert (many.levels[i], tuple(many.reasons[i])) == (one.level, one.reasons)
         assert many.probabilities[i].tolist() == list(one.probabilities.values())
     assert set(many.levels) == {"full"}
+
+
+def test_a_value_in_another_unit_is_a_missing_one_alone_in_a_table_and_in_a_replay(folder, tmp_path):
+    far, lacking = row(mood=-1e6), {k: v for k, v in row().items() if k != "mood"}
+    with Predictor.open(folder / "store", kernels="off", journal=tmp_path) as bot:
+        one, want = bot.decide(far), bot.decide(lacking)
+        many = bot.predict([far, lacking], journal=True)
+    with Predictor.open(folder / "store", kernels="off", journal=tmp_path, guard="off") as off:
+        other = off.decide(far)
+    assert (one.level, one.probabilities) == ("full", want.probabilities)
+    assert one.reasons[:-1] == want.reasons
+    assert one.reasons[-1].startswith("guard: taken for missing, as far from its range in training: mood (")
+    assert many.reasons[0] == one.reasons
+    assert np.array_equal(many.probabilities[0], many.probabilities[1])
+    assert other.probabilities != one.probabilities
+    report = replay(read_journal([tmp_path]).decisions, lambda version: open_artifact(folder / "store"))
+    assert (report.replayed, report.different) == (5, 0)
 
 
 def test_the_order_of_service_is_measured_on_rows_that_lack_the_group_too(folder):

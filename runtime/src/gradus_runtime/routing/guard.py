@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import FeatureSpec, GuardRule, Manifest
 
-__all__ = ["Guard", "guard_of"]
+__all__ = ["TAKEN", "Guard", "guard_of"]
+
+TAKEN = "guard: taken for missing"
+"""How the reason begins where values were taken for missing; a journal is replayed by it."""
 
 _CALENDAR = ("calendar",)
 _LARGEST = float(np.finfo(np.float32).max)
@@ -61,8 +64,8 @@ class Guard:
         found = [f for i, f in enumerate(self._features) if mask >> i & 1]
         named = [f"{f.name} ({f.minimum:.6g} to {f.maximum:.6g})" for f in found[:_NAMED]]
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        what = "taken for missing, as far" if self.takes_for_missing else "far"
-        return f"guard: {what} from its range in training: {', '.join(named)}{more}"
+        what = f"{TAKEN}, as far" if self.takes_for_missing else "guard: far"
+        return f"{what} from its range in training: {', '.join(named)}{more}"
 
 
 def guard_of(manifest: Manifest, mode: str) -> Guard | None:

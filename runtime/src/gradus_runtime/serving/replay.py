@@ -12,6 +12,7 @@ from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import DecisionLine, bits_of
 from gradus_runtime.records import dataclass
+from gradus_runtime.routing.guard import TAKEN
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.single_row import Decider
@@ -133,10 +134,9 @@ def _answers(artifact: Artifact, name: str) -> Answer:
     if name not in [level.name for level in artifact.manifest.levels]:
         return lambda line: ("", "", "no such level")
     artifact.first_level = name
-    serving = ServedVersion(
-        artifact, Settings(drift=False, release_after=None, guard="off"), clock=lambda: 0.0
-    )
-    decider, names = Decider(serving), serving.schema.names
+    versions = {guard: _serving(artifact, guard) for guard in ("off", "step_down")}
+    deciders = {guard: Decider(serving) for guard, serving in versions.items()}
+    names = versions["off"].schema.names
 
     def answer(line: DecisionLine) -> tuple[str, str, str]:
         values = line.values
@@ -144,11 +144,18 @@ def _answers(artifact: Artifact, name: str) -> Answer:
             return "", "", "a row of another width"
         fill = {name: value for name, value in (line.fill or {}).items() if name in names}
         asked = line.threshold is not None
+        guard = "step_down" if any(reason.startswith(TAKEN) for reason in line.reasons) else "off"
+        decider, serving = deciders[guard], versions[guard]
         request = serving.request(fill, (), name, line.threshold, asked, cutoff=line.cutoff)
         decision = decider.decide(dict(zip(names, values.tolist(), strict=True)), request)
         return bits_of(list(decision.probabilities.values())), decision.action, decision.level
 
     return answer
+
+
+def _serving(artifact: Artifact, guard: str) -> ServedVersion:
+    settings = Settings(drift=False, release_after=None, guard=guard)
+    return ServedVersion(artifact, settings, clock=lambda: 0.0)
 
 
 def _fallback(artifact: Artifact) -> Answer:
