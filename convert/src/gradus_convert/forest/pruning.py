@@ -96,8 +96,8 @@ def for_finite_rows(forest: Forest, infinite: Bool | None = None) -> Forest:
         infinite: bool [n_features], where a row may be infinite all the same.
     """
     open_ = np.zeros(forest.n_features, np.bool_) if infinite is None else infinite
-    lowest = np.array([isinstance(v, FilledView) and v.fill == -np.inf for v in forest.views], np.bool_)
-    closed = ~open_[forest.sources] & ~np.append(np.zeros(forest.n_features, np.bool_), lowest)
+    infinite_fill = np.array([isinstance(v, FilledView) and np.isinf(v.fill) for v in forest.views], np.bool_)
+    closed = ~open_[forest.sources] & ~np.append(np.zeros(forest.n_features, np.bool_), infinite_fill)
     here = closed[np.maximum(forest.feature, 0)] & (forest.feature >= 0)
     threshold = np.where(here & np.isposinf(forest.threshold), LARGEST, forest.threshold)
     return _pruned(forest, forest.feature, threshold, here & np.isneginf(threshold))

@@ -23,6 +23,12 @@ __all__ = ["ROWS", "RowPlan", "emit_rows", "plan_rows", "widened"]
 ROWS = "widened_rows"
 """The name of the widened rows in a level's graph, float32 [N, W]."""
 
+_NARROW = 255
+"""Columns that the tables of a walk name by a byte, the one of leaves apart."""
+
+_LEAST_USED = 0.7
+"""Of the columns of whole copies of a row, how many must be looked at."""
+
 Int64 = npt.NDArray[np.int64]
 
 
@@ -76,10 +82,12 @@ def plan_rows(forests: Sequence[Forest]) -> tuple[RowPlan | None, list[Forest]]:
     seen = [_looked_at(f) for f in forests]
     own = {i for columns in seen for i in columns.values() if isinstance(i, int)}
     views = ordered([v for columns in seen for v in columns.values() if not isinstance(v, int)])
-    filled: list[int | FilledView] = [*sorted(own), *(v for v in views if isinstance(v, FilledView))]
+    if not views:
+        return None, [replace(f, views=()) if f.views else f for f in forests]
+    filled = [v for v in views if isinstance(v, FilledView)]
     plan = RowPlan(
         n_features,
-        tuple(filled),
+        _copies([*sorted(own), *filled], n_features, len(views) - len(filled)),
         tuple(v for v in views if isinstance(v, MissingView)),
         tuple(v for r in get_args(Reading) for v in views if isinstance(v, CategoryView) and v.reading == r),
     )
@@ -92,6 +100,18 @@ def plan_rows(forests: Sequence[Forest]) -> tuple[RowPlan | None, list[Forest]]:
         feature = new[forest.feature + 1].astype(np.int32)
         bare.append(replace(forest, feature=feature, n_features=plan.width, views=()))
     return plan, bare
+
+
+def _copies(filled: Sequence[int | FilledView], n_features: int, others: int) -> tuple[int | FilledView, ...]:
+    """Return columns and filled views, copy of the row after copy where that leaves few columns idle.
+
+    Whole copies are put side by side, where single columns are gathered, which takes 5 ns each.
+    """
+    kinds = sorted({() if isinstance(v, int) else (v.fill, v.low, v.high) for v in filled})
+    width = len(kinds) * n_features
+    if width + others > _NARROW or len(filled) < _LEAST_USED * width:
+        return tuple(filled)
+    return tuple(FilledView(c, *kind) if kind else c for kind in kinds for c in range(n_features))
 
 
 def _looked_at(forest: Forest) -> dict[int, int | View]:
@@ -122,6 +142,8 @@ def emit_rows(graph: Graph, features: str, plan: RowPlan) -> Columns:
         features: A value, float32 [N, F].
         plan: What they consist of.
     """
+    if len(plan.filled) == plan.width and any(isinstance(v, FilledView) for v in plan.filled):
+        return _filled(graph, features, plan, ROWS)
     parts = []
     if plan.filled:
         parts.append(_filled(graph, features, plan))
@@ -131,8 +153,6 @@ def emit_rows(graph: Graph, features: str, plan: RowPlan) -> Columns:
         views = [v for v in plan.categories if v.reading == reading]
         if views:
             parts.append(_sets(graph, _categories(graph, features, plan.n_features, reading, views), views))
-    if not parts:
-        parts.append(Columns(features, plan.n_features))
     if len(parts) == 1:
         graph.op("Identity", parts[0].name, name=ROWS, type=FLOAT, dims=["N", plan.width])
     else:
@@ -143,8 +163,11 @@ def emit_rows(graph: Graph, features: str, plan: RowPlan) -> Columns:
 
 def _picked(graph: Graph, features: str, n_features: int, columns: Sequence[int]) -> str:
     """Return some columns of the rows; the rows themselves where they are all, in their order."""
-    if list(columns) == list(range(n_features)):
-        return features
+    copies, rest = divmod(len(columns), n_features)
+    if not rest and list(columns) == list(range(n_features)) * copies:
+        if copies == 1:
+            return features
+        return graph.op("Concat", *([features] * copies), axis=1, type=FLOAT, dims=["N", copies * n_features])
     which = graph.constant(columns, np.int64)
     return graph.op("Gather", features, which, axis=1, type=FLOAT, dims=["N", len(columns)])
 
@@ -166,14 +189,14 @@ def _absent(graph: Graph, x: str, ranges: Sequence[tuple[float, float]]) -> str:
     return graph.op("Or", nan, inside, type=BOOL, dims=["N", width])
 
 
-def _filled(graph: Graph, features: str, plan: RowPlan) -> Columns:
+def _filled(graph: Graph, features: str, plan: RowPlan, name: str | None = None) -> Columns:
     width = len(plan.filled)
     views = [FilledView(v, float("nan")) if isinstance(v, int) else v for v in plan.filled]
     x = _picked(graph, features, plan.n_features, [v.column for v in views])
     if any(isinstance(v, FilledView) for v in plan.filled):
         absent = _absent(graph, x, [(v.low, v.high) for v in views])
         fill = _row(graph, [v.fill for v in views])
-        x = graph.op("Where", absent, fill, x, type=FLOAT, dims=["N", width])
+        x = graph.op("Where", absent, fill, x, type=FLOAT, dims=["N", width], name=name)
     return Columns(x, width)
 
 
