@@ -225,6 +225,16 @@ def test_a_bar_that_is_older_than_all_that_is_known_gets_the_present_threshold()
     assert count_of(0.25, 4) == 1
 
 
+def test_a_model_that_says_the_same_of_every_row_is_above_nothing() -> None:
+    rules = PolicyRules((PolicyRule("a", (1.0, -1.0), 0.0),), ("a", "b"), "b")
+    scores = ScoreWindow([0.25] * 40, 0.2)
+    same = np.full((50, 2), [0.625, 0.375], np.float32)
+    cutoffs = scores.walk(list(range(50)), rules.scores(same)[:, 0])
+    assert set(rules.choose_all(rules.scores(same), cutoffs).tolist()) == {-1}
+    assert rules.choose((0.625, 0.375), scores.cutoff(1))[0] == -1
+    assert rules.choose((0.6251, 0.3749), scores.cutoff(1))[0] == 0
+
+
 START = 1_764_547_200_000
 MOVING = tilt(0.0, window(np.linspace(0.0, 0.9, 20).tolist(), 0.2))
 
@@ -244,7 +254,9 @@ def test_rows_one_by_one_get_what_a_table_of_them_gets(tmp_path: Path) -> None:
         again = [bot.decide(row, at=bar).action for row, bar in zip(rows(), bars(), strict=True)]
         assert again == list(table.actions)  # nothing counts twice
     with served_by(tmp_path / "w", MOVING) as other:
+        before = other.predict(rows()).cutoffs
         other.predict(rows(), at=bars())  # a table leaves no trace
+        assert np.array_equal(other.predict(rows()).cutoffs, before)
         assert [s.action for s in singles] == list(other.predict(rows(), at=bars()).actions)
 
 

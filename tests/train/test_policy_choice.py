@@ -101,16 +101,21 @@ def plain_calls(evidence: Evidence, share: float, window: int | None) -> list[in
 @pytest.mark.parametrize("settings", [LEVEL, TRAILING], ids=["level", "trailing"])
 def test_calls_trades_and_bounds_are_those_of_plain_python(settings: PolicySettings) -> None:
     evidence, costs = series(7, 5_000, ic=0.25), replace(FREE, spread=1.5, funding_per_day=3.0)
-    report, _ = chosen(evidence, settings, costs)
+    report, policy = chosen(evidence, settings, costs)
     window = 480 if settings is TRAILING else None
+    assert policy is not None
+    if policy.trailing is not None:
+        last = evidence.probabilities[-480:].astype(np.float32).astype(float)
+        due = np.abs(last[:, 2] - last[:, 0]).astype(np.float32)
+        assert shipped_scores(policy.trailing.scores).tolist() == due.tolist()
     for line in report.tried:
         assert line.share is not None
         calls = plain_calls(evidence, line.share, window)
-        due = [plain_trades(evidence, calls, costs, held) for held in (False, True)]
-        for money, trades in zip((line.out_of_fold, line.holdout), due, strict=True):
+        taken = [plain_trades(evidence, calls, costs, held) for held in (False, True)]
+        for money, trades in zip((line.out_of_fold, line.holdout), taken, strict=True):
             assert money.trades == len(trades)
             assert money.net == pytest.approx(sum(net for _, net in trades) / len(trades), abs=1e-12)
-        assert line.low == pytest.approx(plain_low(due[0], 4), abs=1e-12)
+        assert line.low == pytest.approx(plain_low(taken[0], 4), abs=1e-12)
         judged = [c != 0 for i, c in enumerate(calls) if not evidence.held[i] and i >= (window or 0)]
         assert line.expected == pytest.approx(sum(judged) / len(judged))
         held = [c != 0 for i, c in enumerate(calls) if evidence.held[i]]
