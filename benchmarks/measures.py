@@ -41,7 +41,7 @@ class Bench:
 
     def install(self) -> None:
         """Set up the environments; one that fails makes its peers absent."""
-        for name in ("workspace", "runtime", "peers"):
+        for name in ("workspace", "runtime", "kernels", "peers"):
             say(f"environment {name}")
             try:
                 self.pythons[name] = python_of(name, self.cache)
