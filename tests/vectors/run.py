@@ -61,6 +61,15 @@ class Places:
         return folder
 
     @cache  # noqa: B019  lives as long as the process
+    def features(self) -> Path:
+        """The graph of all shipped features, with what it must give."""
+        from tests.vectors import features
+
+        path = self._root / "features.json"
+        features.write(path)
+        return path
+
+    @cache  # noqa: B019  lives as long as the process
     def arm(self) -> Path:
         """The root of an arm64 system: Debian's packages, unpacked."""
         _need("qemu-aarch64-static", "apt-get", "dpkg-deb")
@@ -123,6 +132,14 @@ def _chromium(p: Places) -> list[str]:
     return ["node", str(HERE / "in_chromium.mjs"), str(p.modules()), "chromium"]
 
 
+def _node_features(p: Places) -> list[str]:
+    return ["node", str(HERE / "features.mjs"), str(p.modules()), "onnxruntime-node", str(p.features())]
+
+
+def _web_features(p: Places) -> list[str]:
+    return ["node", str(HERE / "features.mjs"), str(p.modules()), "onnxruntime-web", str(p.features())]
+
+
 def _arm_python(p: Places) -> list[str]:
     script = str(HERE / "replay.py")
     return ["env", f"PYTHONPATH={p.arm_site()}", *p.on_arm("python3.11"), script]
@@ -136,6 +153,8 @@ ENVIRONMENTS: dict[str, Callable[[Places], list[str]]] = {
     "node": _node,
     "web": _web,
     "chromium": _chromium,
+    "node-features": _node_features,
+    "web-features": _web_features,
     "arm64-python": _arm_python,
     "arm64-node": _arm_node,
 }

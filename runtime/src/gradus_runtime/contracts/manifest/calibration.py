@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from gradus_runtime.records import dataclass
+
+if TYPE_CHECKING:  # commands read manifests without numpy
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["HOTTEST", "LEAST", "LevelCalibration", "at_temperature"]
 
@@ -41,5 +44,7 @@ def at_temperature(p: npt.NDArray[np.float64], temperature: float) -> npt.NDArra
         p: float64 [N, C]; NaN rows stay NaN.
         temperature: From 1/4 to 4.
     """
+    import numpy as np
+
     powers = np.clip(p, LEAST, 1.0) ** (1.0 / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

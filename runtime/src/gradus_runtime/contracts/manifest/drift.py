@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from gradus_runtime.records import dataclass
+
+if TYPE_CHECKING:  # commands read manifests without numpy
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["DAYS", "REASONS", "Drift", "FeatureDrift", "distance"]
 
@@ -69,5 +71,7 @@ def distance(expected: Sequence[int] | npt.NDArray[np.int64], served: npt.NDArra
         expected: Counts by bin, int64 [B], at least one row.
         served: Counts by bin, int64 [B], at least one row.
     """
+    import numpy as np
+
     before, after = np.cumsum(np.asarray(expected, np.int64)), np.cumsum(served)
     return float(np.abs(before / before[-1] - after / after[-1]).max())
