@@ -551,3 +551,12 @@ def test_label_and_costs_of_the_manifest_are_used_where_none_are_given(
     expected = join(lines, walk(2 * DAY), known).lines
     assert main(["outcomes", *source, "--out", str(tmp_path / "outcomes.jsonl")]) == 0
     assert read_outcomes(tmp_path / "outcomes.jsonl") == expected
+
+
+def test_an_answer_that_the_policy_chose_against_the_most_probable_class_counts_as_a_call() -> None:
+    lines = [dataclasses.replace(s, call="HOLD", action="BUY", side=1) for s in made_up(3 * DAY, seed=5)]
+    group = build_record(lines, manifests(), COSTS).overall
+    assert group.calls == len(lines)
+    assert group.hit_rate == pytest.approx(sum(s.label == "BUY" for s in lines) / len(lines))
+    held = [dataclasses.replace(s, call="BUY", action="HOLD", side=0) for s in lines]
+    assert build_record(held, manifests(), COSTS).overall.calls == 0
