@@ -41,3 +41,13 @@ def test_a_compiled_regressor_takes_nan(library, encoding):
     rows = odd()
     assert compiled.proof.wrong_leaves == 0
     assert compiled.predict(rows) == pytest.approx(model.predict(rows), rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lightgbm, missing NaN", "hist gradient boosting, NaN"])
+def test_a_split_of_nan_against_all_numbers_has_a_rank_for_float64_rows(name):
+    model = missing.fit(name)
+    compiled = gradus_convert.compile(model, inputs="float64")
+    rows = odd().astype(np.float64)
+    rows = np.where(np.isinf(rows), 1.0, rows)
+    assert compiled.proof.wrong_leaves == 0
+    assert compiled.predict_proba(rows) == pytest.approx(model.predict_proba(rows), abs=1e-6)

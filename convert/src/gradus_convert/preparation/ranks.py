@@ -56,8 +56,10 @@ class Ranks:
         """Return the ranks of values of a column that are no NaN."""
         return np.asarray(np.searchsorted(self.thresholds[column], x, "left") - self.zeros[column])
 
-    def of_threshold(self, column: int, t: float) -> int:
-        """Return the rank of a threshold: `x <= t` iff `rank(x) <= rank(t)`."""
+    def of_threshold(self, column: int, t: float) -> float:
+        """Return the rank of a threshold: `x <= t` iff `rank(x) <= rank(t)`; that of infinity is infinite."""
+        if np.isposinf(t):
+            return float(t)
         moved = float(in_band(np.array(t))) if self.band else t
         return int(np.searchsorted(self.thresholds[column], moved, "left")) - int(self.zeros[column])
 
@@ -144,6 +146,7 @@ def ranks_of(
     """
     columns = np.concatenate([c for c, _ in splits] or [np.zeros(0, np.int64)]).astype(np.int64)
     bounds = np.concatenate([t for _, t in splits] or [np.zeros(0)])
+    columns, bounds = columns[bounds < np.inf], bounds[bounds < np.inf]
     if zero_band:
         bounds = in_band(bounds)
     order = np.lexsort((bounds, columns))
