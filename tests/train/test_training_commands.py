@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 
 import polars as pl
@@ -11,6 +12,8 @@ from gradus_runtime.cli import main
 from gradus_runtime.contracts import run_folder, strict_json
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_train.commands.inputs import chosen_levels
+from gradus_train.report.charts import folds_chart, reliability_chart, share_interval
+from gradus_train.report.page import load_details
 from gradus_train.run import forecast as forecasting
 from gradus_train.run.run import git_commit_of
 from gradus_train.training.parts import PartKey
@@ -240,6 +243,41 @@ def test_the_report_is_one_file_without_the_network(desk, capsys):
     assert len(ids) == len(set(ids))
     assert main(["report", "--run", str(desk / "run"), "--out", str(desk / "x" / "r.html"), "--json"]) == 0
     assert (desk / "x" / "r.html").read_text() == page
+
+
+def test_the_report_is_written_by_default_and_never_that_of_another_run(desk):
+    assert run_train(desk, "--level", "3") == 0
+    page = desk / "run" / "report.html"
+    written = page.read_bytes()
+    assert written.startswith(b"<!doctype html>")
+    assert main(["report", "--run", str(desk / "run")]) == 0
+    assert page.read_bytes() == written
+    assert run_train(desk, "--level", "3", "--no-report", "--resume") == 0
+    assert not page.exists()
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.0, 3), (1 / 3, 3), (0.5, 40), (0.92, 1_000), (1.0, 7)])
+def test_the_interval_of_a_share_holds_what_a_test_of_it_does_not_refuse(share, rows):
+    """The score test (seen - p) / sqrt(p (1 - p) / n), asked of a fine grid of p."""
+    inside = [p for p in (k / 100_000 for k in range(1, 100_000)) if
+              abs(share - p) <= 1.959964 * (p * (1 - p) / rows) ** 0.5]  # fmt: skip
+    low, high = share_interval(share, rows)
+    assert low == pytest.approx(min(inside), abs=2e-5)
+    assert high == pytest.approx(max(inside), abs=2e-5)
+
+
+def test_no_line_of_the_reliability_chart_joins_two_points(desk):
+    assert run_train(desk, "--level", "3") == 0
+    details = load_details(desk / "run")
+    assert not has_slanted_lines(reliability_chart(details.levels[0], details.data.classes))
+    assert has_slanted_lines(folds_chart(details.levels[0]))  # so such lines would be seen
+
+
+def has_slanted_lines(chart):
+    """Whether a line in a colour of classes or members joins points that are not above each other."""
+    paths = re.findall(r'<path d="([^"]*)"[^>]*style="fill: none; stroke: var\(--c\d\)', chart)
+    assert paths
+    return any(len(set(re.findall(r"[ML] ([\d.]+) ", path))) > 1 for path in paths)
 
 
 def test_the_report_of_a_failed_and_skipped_gate_says_so(desk):

@@ -11,7 +11,7 @@
     RUN/levels/LEVEL/MEMBER.txt      LightGBM text model
     RUN/levels/LEVEL/MEMBER.ubj      XGBoost UBJSON model
     RUN/levels/LEVEL/MEMBER.skops    scikit-learn estimator
-    RUN/report.html                  (after `gradus report`)
+    RUN/report.html                  (unless `--no-report`)
 
 `training_metadata.json` has three keys: `format`, `run` (this contract, `Run`), and `training` (details for
 people and for the report, which conversion does not read).

@@ -18,16 +18,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_runtime.contracts import run_folder
-    from gradus_runtime.store.whole_file import write_whole
-    from gradus_train.report.page import load_details, render
+    from gradus_train.report.page import write_page
 
-    run = run_folder.load(args.folder)
-    page = render(run, load_details(args.folder)).encode()
-    out = args.out or args.folder / "report.html"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, page)
-    print(json.dumps({"report": str(out), "bytes": len(page)}) if args.json else f"Report: {out}")
+    out = write_page(args.folder, args.out)
+    size = out.stat().st_size
+    print(json.dumps({"report": str(out), "bytes": size}) if args.json else f"Report: {out}")
     return int(ExitCode.DONE)
 
 

@@ -32,15 +32,22 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="check data, settings and disk, print the plan, train nothing"
     )
+    parser.add_argument(
+        "--no-report",
+        action="store_true",
+        help="write no report.html, which travels in the artifact",
+    )
     parser.add_argument("--verbose", action="store_true", help="show every part")
     parser.add_argument("--optimize", action="store_true", help="search parameters first, like `gradus tune`")
     add_search_arguments(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
+    from gradus_runtime.contracts import names
     from gradus_train.commands.inputs import choose_config, jobs_of, read_plan
     from gradus_train.commands.show import print_forecast, print_outcome
     from gradus_train.evaluation import gates as gating
+    from gradus_train.report.page import write_page
     from gradus_train.run.folder import check_target
     from gradus_train.run.forecast import check_disk, forecast
     from gradus_train.run.run import git_commit_of, train
@@ -72,6 +79,11 @@ def _run(args: argparse.Namespace) -> int:
                 costs=costs,
                 git_commit=git_commit_of(args.config.resolve().parent),
             )
+        if args.no_report:
+            (args.out / names.REPORT).unlink(missing_ok=True)  # that of the run before
+        else:
+            progress.say("Writing the report")
+            write_page(args.out)
     print_outcome(outcome, args.out, as_json=args.json)
     return int(ExitCode.CHECK_FAILED if outcome.run.gate_passed is False else ExitCode.DONE)
 

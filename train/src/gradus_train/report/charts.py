@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from gradus_train.evaluation.details import DataSummary, LevelDetails, SplitSummary
 from gradus_train.report.drawing import COLOURS, GRID, INK, MUTED, SOFT, canvas, to_svg
 
-__all__ = ["balance_chart", "class_colour", "folds_chart", "reliability_chart"]
+__all__ = ["balance_chart", "class_colour", "folds_chart", "reliability_chart", "share_interval"]
 
 
 def class_colour(index: int, n_classes: int) -> int:
@@ -73,24 +74,41 @@ def folds_chart(level: LevelDetails) -> str:
         return to_svg(axes, f"folds-{level.name}", f"Log loss of {level.name}'s vote against priors: {said}.")
 
 
+def share_interval(share: float, rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share that was seen in so many rows (Wilson, 1927).
+
+    >>> [round(end, 3) for end in share_interval(0.5, 10)]
+    [0.237, 0.763]
+    """
+    z = 1.959964
+    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def reliability_chart(level: LevelDetails, classes: tuple[str, ...]) -> str:
-    """Probabilities said against shares that came, by class, on the holdout."""
+    """Probabilities said against shares that came, by class, on the holdout, each with its 95 % interval.
+
+    No line joins the points: between two of them nothing was measured, and one may stand for three rows.
+    """
     with canvas(4.2, 2.9) as axes:
         axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
         total = max(1, level.holdout.ensemble.rows)
         for c, name in enumerate(classes):
             bins = level.reliability[c]
             colour = COLOURS[class_colour(c, len(classes))]
-            axes.plot([b.said for b in bins], [b.came for b in bins], color=colour, linewidth=1.2, label=name)
+            said = [b.said for b in bins]
+            ends = [share_interval(b.came, b.rows) for b in bins]
+            axes.vlines(said, [low for low, _ in ends], [high for _, high in ends], color=colour, linewidth=1)
             sizes = [6 + 90 * b.rows / total for b in bins]
-            axes.scatter([b.said for b in bins], [b.came for b in bins], s=sizes, color=colour)
+            axes.scatter(said, [b.came for b in bins], s=sizes, color=colour, label=name)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.set_xticks([0, 0.5, 1])
         axes.set_yticks([0, 0.5, 1])
         axes.set_xlabel("probability said", fontsize=9)
-        axes.set_title("share that came (larger dot: more rows)", color=MUTED, fontsize=9)
-        axes.legend(loc="upper left", handlelength=1.2)
+        axes.set_title("share that came, with 95 % (larger dot: more rows)", color=MUTED, fontsize=9)
+        axes.legend(loc="upper left", handlelength=1.2, markerscale=0.6)
         return to_svg(
             axes,
             f"reliability-{level.name}",

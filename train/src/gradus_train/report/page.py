@@ -13,13 +13,14 @@ from markupsafe import Markup
 
 from gradus_live.costs import NO_COSTS
 from gradus_live.money import Money
-from gradus_runtime.contracts import codec, run_folder, strict_json
+from gradus_runtime.contracts import codec, names, run_folder, strict_json
 from gradus_runtime.contracts.run_folder import METADATA, Run
 from gradus_runtime.errors import DataError
+from gradus_runtime.store.whole_file import write_whole
 from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.report.charts import balance_chart, class_colour, folds_chart, reliability_chart
 
-__all__ = ["load_details", "render"]
+__all__ = ["load_details", "render", "write_page"]
 
 _TOP = 15
 
@@ -69,6 +70,22 @@ def load_details(folder: Path) -> Details:
     return codec.decode(Details, details, place=f"{path}: training.details", error=DataError)
 
 
+def write_page(folder: Path, out: Path | None = None) -> Path:
+    """Write the page about a run, and return its path; into the run folder it travels with the artifact.
+
+    Args:
+        folder: Of a finished run.
+        out: The file to write; `report.html` in the run folder by default.
+
+    Raises:
+        DataError: The folder is not a finished run of this version.
+        EnvironmentFailedError: The file cannot be written.
+    """
+    path = out or folder / names.REPORT
+    write_whole(path, render(run_folder.load(folder), load_details(folder)).encode())
+    return path
+
+
 def render(run: Run, details: Details) -> str:
     """Return the page.
 
@@ -95,6 +112,7 @@ def render(run: Run, details: Details) -> str:
         # Markup: these are made by our own drawing, which escapes the one text that it takes from outside.
         "balance": Markup(balance_chart(details.data, details.split)),  # noqa: S704
         "levels": [_view(level, classes) for level in details.levels],
+        "beside": [gate for gate in details.gates if "the pinned version" in gate.text],
         "best_loss": min((p.scores.log_loss for p in details.step_down), default=0.0),
     }
     return environment.get_template("report.html.j2").render(context)
