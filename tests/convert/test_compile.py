@@ -279,6 +279,27 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lightgbm_of(o) for o in ("regression", "poisson", "tweedie", "quantile")),
+        lightgbm_of("regression", reg_sqrt=True),
+        *(
+            xgboost_of(o)
+            for o in ("reg:squarederror", "reg:logistic", "reg:gamma", "count:poisson", "reg:tweedie")
+        ),
+        lambda: xgboost.XGBRFRegressor(n_estimators=4).fit(X, T),
+    ],
+)
+def test_a_pickled_regressor_is_compiled(make: Any, tmp_path: Path) -> None:
+    model = make()
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    compiled = gradus_convert.compile(tmp_path / "m.pkl", proof="quick")
+    expected = model.predict(X)
+    np.testing.assert_allclose(compiled.predict(X), expected, rtol=3e-6, atol=3e-6 * np.abs(expected).max())
+
+
 # ---------------------------------------------------------------- rows and refusals
 
 

@@ -80,7 +80,7 @@ def test_an_xgboost_model_that_does_not_hold_together_is_refused(layout, change,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda v: v["learner"]["objective"].update(name="reg:squarederror"), "the objective must be one of"),
+        (lambda v: v["learner"]["objective"].update(name="rank:ndcg"), "the objective must be one of"),
         (lambda v: v["learner"]["gradient_booster"].update(name="gblinear"), "must be gbtree or dart"),
         (lambda v: trees(v)[0]["split_type"].__setitem__(0, 1), "not categories"),
         (lambda v: trees(v)[0]["tree_param"].update(size_leaf_vector="3"), "a leaf must hold one value"),

@@ -62,7 +62,7 @@ def build(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str,
         )
     rebuilt = ensemble.members[0].rebuilt
     native = read_model(rebuilt.model, place=str(path), values=True)
-    if rebuilt.labels is not None and native.labels is None:
+    if rebuilt.labels is not None and native.labels is None and native.task == "classes":
         native = dataclasses.replace(native, labels=rebuilt.labels, predicts="labels")
     if rebuilt.feature_names is not None:
         native = dataclasses.replace(native, feature_names=rebuilt.feature_names)

@@ -74,9 +74,13 @@ _RANDOM = {("numpy.random._pickle", f"__{n}_ctor") for n in ("bit_generator", "g
 _OBJECTS: frozenset[tuple[str, str]] = frozenset(
     ESTIMATORS
     | _RANDOM
-    | {("lightgbm.basic", "Booster"), ("lightgbm.sklearn", "LGBMClassifier")}
-    | {("xgboost.core", "Booster"), ("xgboost.sklearn", "XGBClassifier")}
-    | {("xgboost.sklearn", "XGBRFClassifier")}
+    | {("lightgbm.basic", "Booster")}
+    | {("lightgbm.sklearn", name) for name in ("LGBMClassifier", "LGBMRegressor")}
+    | {("xgboost.core", "Booster")}
+    | {
+        ("xgboost.sklearn", f"XGB{name}")
+        for name in ("Classifier", "RFClassifier", "Regressor", "RFRegressor")
+    }
     | {
         ("sklearn.ensemble._voting", "VotingClassifier"),
         ("sklearn.neural_network._stochastic_optimizers", "AdamOptimizer"),

@@ -22,12 +22,17 @@ from gradus_runtime.errors import EnvironmentFailedError
 
 __all__ = ["MODEL_KINDS", "Rebuilt", "label_values", "rebuild"]
 
-_LIGHTGBM_WRAPPER = Global("lightgbm.sklearn", "LGBMClassifier")
+_LIGHTGBM_WRAPPERS = frozenset(Global("lightgbm.sklearn", n) for n in ("LGBMClassifier", "LGBMRegressor"))
 _LIGHTGBM_BOOSTER = Global("lightgbm.basic", "Booster")
-_XGBOOST_WRAPPERS = frozenset(Global("xgboost.sklearn", n) for n in ("XGBClassifier", "XGBRFClassifier"))
+_XGBOOST_WRAPPERS = frozenset(
+    Global("xgboost.sklearn", f"XGB{n}") for n in ("Classifier", "RFClassifier", "Regressor", "RFRegressor")
+)
 _XGBOOST_BOOSTER = Global("xgboost.core", "Booster")
 MODEL_KINDS = frozenset(
-    {_LIGHTGBM_WRAPPER, _LIGHTGBM_BOOSTER, _XGBOOST_BOOSTER} | _XGBOOST_WRAPPERS | rebuild_sklearn.CLASSIFIERS
+    {_LIGHTGBM_BOOSTER, _XGBOOST_BOOSTER}
+    | _LIGHTGBM_WRAPPERS
+    | _XGBOOST_WRAPPERS
+    | rebuild_sklearn.CLASSIFIERS
 )
 """Kinds of `Inert` that are models."""
 
@@ -78,7 +83,7 @@ def rebuild(inert: Inert, *, place: str, any_version: bool = False, rounds: Roun
 
 def _rebuild(inert: Inert, place: str, any_version: bool, rounds: Rounds | None) -> Rebuilt:
     state = inert.attributes
-    if inert.kind == _LIGHTGBM_WRAPPER:
+    if inert.kind in _LIGHTGBM_WRAPPERS:
         booster, stopped = _lightgbm(_booster(state, "_Booster", _LIGHTGBM_BOOSTER, place), place, rounds)
         own = _names(state.get("feature_names_in_"))
         names = own or _given_names(booster.feature_name(), "Column_")

@@ -30,7 +30,18 @@ _OBJECTIVES = {
     "binary:logistic": "reg_loss_param",
     "multi:softmax": "softmax_multiclass_param",
     "multi:softprob": "softmax_multiclass_param",
+    "reg:squarederror": "reg_loss_param",
+    "reg:logistic": "reg_loss_param",
+    "reg:gamma": "reg_loss_param",
+    "count:poisson": "poisson_regression_param",
+    "reg:tweedie": "tweedie_regression_param",
 }
+_OPTIONS = {
+    "reg_loss_param": {"scale_pos_weight": "1"},
+    "poisson_regression_param": {"max_delta_step": "0.7"},
+    "tweedie_regression_param": {"tweedie_variance_power": "1.5"},
+}
+"""Of training alone: no answer depends on them, so none of the file's is taken over."""
 _NUMBERS = ("base_weights", "loss_changes", "split_conditions", "sum_hessian")
 _WHOLES = ("left_children", "right_children", "split_indices", "parents")
 _NONE = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
@@ -105,7 +116,7 @@ def _objective(objective: Mapping[str, Any], params: Mapping[str, str]) -> dict[
     classes = int(params.get("num_class", "0"))
     if (classes > 1) != name.startswith("multi:"):
         raise ValueError(f"{name} must fit num_class, {classes}")
-    options = {"scale_pos_weight": "1"} if name == "binary:logistic" else {"num_class": params["num_class"]}
+    options = _OPTIONS.get(_OBJECTIVES[name]) or {"num_class": params["num_class"]}
     return {"name": name, _OBJECTIVES[name]: options}
 
 
