@@ -110,11 +110,11 @@ static void walk_rows(const Plan *p, const float *x, size_t n, float *row, doubl
 
 /* ---- many rows: ranks[feature][row], the number of the feature's thresholds below x, so x > t_k iff rank > k */
 
-static void rank_block(const Layout *l, const float *x, uint16_t *ranks) {
+static void rank_block(const Layout *l, const float *x, int rows, uint16_t *ranks) {
   ptrdiff_t columns = l->features;
   for (int32_t f = 0; f < l->features; f++) {
     const float *t = l->threshold + l->first[f];
-    for (int r = 0; r < BLOCK; r += 16) {
+    for (int r = 0; r < rows; r += 16) {
       float v[16];
       uint32_t below[16] = {0};
       for (int i = 0; i < 16; i++) v[i] = x[(r + i) * columns + f];
@@ -125,16 +125,16 @@ static void rank_block(const Layout *l, const float *x, uint16_t *ranks) {
   }
 }
 
-static void map_block(const Layout *l, const Group *g, const uint16_t *ranks, uint8_t *own) {
+static void map_block(const Layout *l, const Group *g, const uint16_t *ranks, int rows, uint8_t *own) {
   for (int32_t f = 0; f < l->features; f++) {
     const uint8_t *map = g->map + l->first[f] + f;
-    for (int r = 0; r < BLOCK; r++) own[f * BLOCK + r] = map[ranks[f * BLOCK + r]];
+    for (int r = 0; r < rows; r++) own[f * BLOCK + r] = map[ranks[f * BLOCK + r]];
   }
 }
 
 /* All splits of a tree for all rows: `c` holds, for each row, the first leaf of the subtree that it is in. */
-SWEEP_TARGET static void sweep(const uint8_t *own, const SweepNode *n, const SweepNode *end, uint8_t *leaf) {
-  for (int h = 0; h < BLOCK; h += 4 * WIDTH) {
+SWEEP_TARGET static void sweep(const uint8_t *own, const SweepNode *n, const SweepNode *end, int rows, uint8_t *leaf) {
+  for (int h = 0; h < rows; h += 4 * WIDTH) {
 #if ISA_AVX512
     __m512i c0 = _mm512_setzero_si512(), c1 = c0, c2 = c0, c3 = c0;
     for (const SweepNode *at = n; at < end; at++) {
@@ -155,22 +155,22 @@ SWEEP_TARGET static void sweep(const uint8_t *own, const SweepNode *n, const Swe
   }
 }
 
-static void sweep_group(const Group *g, const uint8_t *own, double *totals) {
+static void sweep_group(const Group *g, const uint8_t *own, int rows, double *totals) {
   uint8_t leaf[BLOCK];
   for (int32_t k = 0; k < g->trees; k++) {
-    sweep(own, g->nodes + g->start[k], g->nodes + g->start[k + 1], leaf);
+    sweep(own, g->nodes + g->start[k], g->nodes + g->start[k + 1], rows, leaf);
     const float *value = g->values + g->value_start[k];
     double *total = totals + (size_t)g->output[k] * BLOCK;
-    for (int r = 0; r < BLOCK; r++) total[r] += value[leaf[r]];
+    for (int r = 0; r < rows; r++) total[r] += value[leaf[r]];
   }
 }
 
 /* Where the rows of a block end in a tree that is walked. The feature of a leaf is 0, and its step. */
-static void walk_tree(const uint32_t *nodes, int32_t depth, const uint16_t *ranks, uint32_t *ends) {
+static void walk_tree(const uint32_t *nodes, int32_t depth, const uint16_t *ranks, int rows, uint32_t *ends) {
 #if ISA_AVX2 || ISA_AVX512
   const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), one = _mm256_set1_epi32(1);
   const __m256i m7 = _mm256_set1_epi32(127), m13 = _mm256_set1_epi32(8191), m16 = _mm256_set1_epi32(65535);
-  for (int r = 0; r < BLOCK; r += 32) {
+  for (int r = 0; r < rows; r += 32) {
     __m256i s[4], l[4];
     for (int i = 0; i < 4; i++) s[i] = _mm256_setzero_si256(), l[i] = _mm256_add_epi32(lane, _mm256_set1_epi32(r + 8 * i));
     for (int32_t d = 0; d < depth; d++)
@@ -185,7 +185,7 @@ static void walk_tree(const uint32_t *nodes, int32_t depth, const uint16_t *rank
     for (int i = 0; i < 4; i++) _mm256_storeu_si256((__m256i *)(ends + r + 8 * i), s[i]);
   }
 #else
-  for (int r = 0; r < BLOCK; r += 16) {
+  for (int r = 0; r < rows; r += 16) {
     uint32_t s[16] = {0};
     for (int32_t d = 0; d < depth; d++)
       for (int i = 0; i < 16; i++) {
@@ -198,22 +198,22 @@ static void walk_tree(const uint32_t *nodes, int32_t depth, const uint16_t *rank
 #endif
 }
 
-static inline void add_vectors(const double *vectors, int32_t width, const int32_t *leaf, const uint32_t *ends, double *by_row) {
-  for (int r = 0; r < BLOCK; r++) {
+static inline void add_vectors(const double *vectors, int32_t width, const int32_t *leaf, const uint32_t *ends, int rows, double *by_row) {
+  for (int r = 0; r < rows; r++) {
     const double *v = vectors + (size_t)leaf[ends[r]] * (size_t)width;
     for (int32_t k = 0; k < width; k++) by_row[r * width + k] += v[k];
   }
 }
 
-static void walk_trees(const Plan *p, const Walked *w, const uint16_t *ranks, double *by_row, double *totals) {
+static void walk_trees(const Plan *p, const Walked *w, const uint16_t *ranks, int rows, double *by_row, double *totals) {
   uint32_t ends[BLOCK];
   for (int32_t k = 0; k < w->trees; k++) {
     const Run *run = p->runs + w->run[k];
     const int32_t *leaf = w->leaf + w->root[k];
-    walk_tree(w->nodes + w->root[k], w->depth[k], ranks, ends);
+    walk_tree(w->nodes + w->root[k], w->depth[k], ranks, rows, ends);
     if (!run->vectors) {
       double *total = totals + (size_t)(run->first + (w->tree[k] - run->tree) / (run->trees / run->outputs)) * BLOCK;
-      for (int r = 0; r < BLOCK; r++) {
+      for (int r = 0; r < rows; r++) {
         float value;
         memcpy(&value, leaf + ends[r], 4);
         total[r] += value;
@@ -222,12 +222,12 @@ static void walk_trees(const Plan *p, const Walked *w, const uint16_t *ranks, do
     }
     int first = !k || w->run[k - 1] != w->run[k], last = k + 1 == w->trees || w->run[k + 1] != w->run[k];
     if (first) memset(by_row, 0, BLOCK * (size_t)run->outputs * sizeof *by_row);
-    if (run->outputs == 2) add_vectors(run->vectors, 2, leaf, ends, by_row);
-    else if (run->outputs == 3) add_vectors(run->vectors, 3, leaf, ends, by_row);
-    else add_vectors(run->vectors, run->outputs, leaf, ends, by_row);
+    if (run->outputs == 2) add_vectors(run->vectors, 2, leaf, ends, rows, by_row);
+    else if (run->outputs == 3) add_vectors(run->vectors, 3, leaf, ends, rows, by_row);
+    else add_vectors(run->vectors, run->outputs, leaf, ends, rows, by_row);
     if (last)
       for (int32_t o = 0; o < run->outputs; o++)
-        for (int r = 0; r < BLOCK; r++) totals[(size_t)(run->first + o) * BLOCK + r] = by_row[r * run->outputs + o];
+        for (int r = 0; r < rows; r++) totals[(size_t)(run->first + o) * BLOCK + r] = by_row[r * run->outputs + o];
   }
 }
 
@@ -237,18 +237,20 @@ static void walk_block(const Plan *p, const Layout *l, const float *x, size_t n,
   float *padded = (float *)(by_row + outputs * BLOCK);
   uint16_t *ranks = (uint16_t *)(padded + columns * BLOCK);
   uint8_t *own = (uint8_t *)(ranks + columns * BLOCK + 2);
-  if (n < BLOCK) {
+  int rows = (int)(n + 31) / 32 * 32;               /* whole steps of every loop; a sweep does no harm beyond */
+  if (n < (size_t)rows) {
     memcpy(padded, x, n * columns * sizeof *x);
-    memset(padded + n * columns, 0, (BLOCK - n) * columns * sizeof *x);
+    memset(padded + n * columns, 0, ((size_t)rows - n) * columns * sizeof *x);
     x = padded;
   }
+  if (rows < BLOCK) memset(own, 0, columns * BLOCK);
   memset(totals, 0, outputs * BLOCK * sizeof *totals);
-  rank_block(l, x, ranks);
+  rank_block(l, x, rows, ranks);
   for (int32_t g = 0; g < l->n_groups; g++) {
-    map_block(l, l->group + g, ranks, own);
-    sweep_group(l->group + g, own, totals);
+    map_block(l, l->group + g, ranks, rows, own);
+    sweep_group(l->group + g, own, rows, totals);
   }
-  walk_trees(p, &l->walked, ranks, by_row, totals);
+  walk_trees(p, &l->walked, ranks, rows, by_row, totals);
   for (size_t r = 0; r < n; r++)
     for (size_t o = 0; o < outputs; o++) sums[r * outputs + o] = totals[o * BLOCK + r];
 }
