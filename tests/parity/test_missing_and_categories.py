@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.support import missing
 from tests.support.graphs import session
 
@@ -335,3 +337,46 @@ def test_a_view_that_breaks_its_promise_is_refused():
     ]:
         with pytest.raises(InexactModelError, match=message):
             dataclasses.replace(forest, views=(view, *forest.views[1:]))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**16),
+    library=st.sampled_from(["lightgbm", "xgboost", "forest", "hist"]),
+    absent=st.sampled_from([np.nan, 0.0, -999.0]),
+    share=st.sampled_from([0.0, 0.05, 0.6]),
+    categories=st.booleans(),
+)
+def test_any_small_model_with_missing_values_is_proved(seed, library, absent, share, categories):
+    import lightgbm
+    import xgboost
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+
+    X, y = missing.rows(None, seed, 150)
+    rng = np.random.default_rng(seed)
+    X[rng.random(X.shape) < share] = np.nan if library in ("forest", "hist") else absent
+    sets = [3, 4] if categories else []
+    models: dict[str, Callable[[], Any]] = {
+        "lightgbm": lambda: lightgbm.LGBMClassifier(
+            n_estimators=3,
+            num_leaves=9,
+            min_child_samples=2,
+            min_data_per_group=1,
+            zero_as_missing=absent == 0,
+            n_jobs=1,
+            verbose=-1,
+        ).fit(X, y, categorical_feature=sets),
+        "xgboost": lambda: xgboost.XGBClassifier(
+            n_estimators=3,
+            max_depth=5,
+            missing=absent,
+            n_jobs=1,
+            min_child_weight=0,
+            **({"enable_categorical": True, "feature_types": list("qqqcc")} if sets else {}),
+        ).fit(np.where(np.isin(np.arange(5), [3, 4]) & (X < 0), np.nan, X) if sets else X, y),
+        "forest": lambda: RandomForestClassifier(3, max_depth=6, random_state=seed).fit(X, y),
+        "hist": lambda: HistGradientBoostingClassifier(
+            max_iter=3, min_samples_leaf=2, categorical_features=sets or None
+        ).fit(X, y),
+    }
+    assert prove([read_model(models[library]())]).parity.wrong_leaves == 0
