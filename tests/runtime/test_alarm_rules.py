@@ -18,7 +18,9 @@ import gradus_runtime
 from gradus_runtime.store import disk
 
 ROOT = Path(gradus_runtime.__file__).parent
-NO_STEP_OF_A_BOT = {"cli", "contracts/schemas.py", "sessions/memory.py", "store/backup.py"}
+NO_STEP_OF_A_BOT = {
+    *("cli", "contracts/default_files.py", "contracts/schemas.py", "sessions/memory.py", "store/backup.py")
+}
 """Commands, and what runs for them or at import alone."""
 MODULES = sorted(
     path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradus_runtime.contracts.names import FALLBACK
-from gradus_runtime.errors import GradusError
+from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.reader import decisions_of
 from gradus_runtime.journal.writer import Journal
 from gradus_runtime.serving.served_version import ServedVersion
@@ -25,6 +25,7 @@ def restore_window(serving: ServedVersion, journal: Journal) -> None:
             bar, probabilities = line.bar_ms, line.probabilities.tolist()
             if bar is not None and line.level != FALLBACK and len(probabilities) == classes:
                 scores.append((bar, rules.choose(probabilities)[1]))
-    except GradusError:
+    except GradusError as e:
+        let_signals_through(e)
         return
     window.add(sorted(scores))

@@ -10,6 +10,7 @@ import struct
 from gradus_runtime.contracts.manifest.judgement_rules import Need
 from gradus_runtime.contracts.manifest.policy import ARGMAX, POLICIES, TrailingWindow
 from gradus_runtime.contracts.manifest.types import Manifest
+from gradus_runtime.errors import let_signals_through
 
 __all__ = ["MAX_WINDOW", "check_policy"]
 
@@ -56,7 +57,8 @@ def _trailing(window: TrailingWindow, need: Need) -> None:
     need(0.0 < window.share <= 0.5, rule, "policy.trailing.share", window.share)
     try:
         data = base64.b64decode(window.scores.encode(), validate=True)
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error) as e:
+        let_signals_through(e)
         data = b""
     rule = f"a trailing window must hold {window.bars} scores: float32, little-endian, in base64"
     need(len(data) == 4 * window.bars, rule, "policy.trailing.scores", f"{len(data)} bytes")
