@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,6 +57,18 @@ def test_a_walk_trains_converts_pins_serves_and_counts_each_week(project, walked
     assert walked["bar_by_bar"] == walked["weeks"][-1]["bars"]
     accepted = [w["version"]["version"] for w in walked["weeks"] if w["version"]["passed"]]
     assert Store(project / "out" / "store" / "walk").pin_state().version == accepted[-1]
+
+
+def test_each_week_is_compared_with_the_version_that_was_pinned_then_whatever_the_day_is_today(
+    project, walked
+):
+    """The artifacts of this walk expire after 30 days: by the clock of today, all of them have."""
+    for before, week in pairwise(walked["weeks"]):
+        run = project / "out" / "weeks" / week["name"] / "run" / "training_metadata.json"
+        gates = json.loads(run.read_bytes())["training"]["details"]["gates"]
+        compared = [g for g in gates if "the pinned version's" in g["text"]]
+        assert {g["level"] for g in compared} >= {"level1", "level2"}
+        assert before["served"] is not None
 
 
 def test_money_is_what_the_trades_left_less_two_sides_each(walked):

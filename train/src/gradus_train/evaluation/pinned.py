@@ -121,7 +121,9 @@ def compare_with_pinned(
     """
     fitted = [r for r in results if r.up_to is not None]
     result = {}
-    with Predictor.open(pinned.store, pinned.version, drift=False) as predictor:
+    # At the end of its data no version is too old: what it knows does not depend on when it is asked.
+    then = pinned.data_end / 1000
+    with Predictor.open(pinned.store, pinned.version, drift=False, clock=lambda: then) as predictor:
         for level in fitted:
             both = _compare(predictor, plan, level)
             if both is not None:
