@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus_runtime.records import dataclass
 from gradus_runtime.routing.guard import Guard
 from gradus_runtime.routing.request import Request
 from gradus_runtime.routing.schema import Schema

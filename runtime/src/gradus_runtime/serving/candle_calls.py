@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.decision import Decision
 from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.moments import read_moment
 from gradus_runtime.serving.candle_features import BarFeatures, CandleFeatures
-from gradus_runtime.serving.feed import Feed
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.sessions.memory import trim
+
+if TYPE_CHECKING:
+    from gradus_runtime.serving.feed import Feed
 
 __all__ = ["CandleCalls"]
 
@@ -108,6 +110,8 @@ class CandleCalls:
         """
         if clock is not None and not callable(clock):
             raise UsageError("clock must be callable", value=clock)
+        from gradus_runtime.serving.feed import Feed
+
         feed = Feed(self._active[0].candles, self._decide_made, self._candles, clock or self._source.clock)
         feed.push(history)
         if daily is not None:

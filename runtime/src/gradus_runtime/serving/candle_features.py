@@ -1,19 +1,25 @@
-"""Features of candles, by the graph that the artifact carries."""
+"""Features of candles, by the graph that the artifact carries.
+
+What reads candles is imported where a version with a graph is opened: other bots do not load it, and no
+bar's step does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus_runtime.candles import BarTable, DailyTable, read_golden_candles
-from gradus_runtime.candles.reading import ReadCandles, read_candles, read_daily
 from gradus_runtime.contracts.features_graph import FeaturesGraph, FeaturesSpec
 from gradus_runtime.errors import IntegrityError, UsageError
 from gradus_runtime.serving.version_files import VersionFiles
-from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
+
+if TYPE_CHECKING:
+    from gradus_runtime.candles import BarTable, DailyTable
+    from gradus_runtime.candles.reading import ReadCandles
+    from gradus_runtime.sessions.features_session import FeaturesSession
 
 __all__ = ["BarFeatures", "CandleFeatures"]
 
@@ -54,6 +60,8 @@ class CandleFeatures:
         self._files = files
         self._graph = graph
         self._session: FeaturesSession | None = None
+        if graph is not None:
+            _load()
 
     @property
     def spec(self) -> FeaturesSpec | None:
@@ -75,6 +83,9 @@ class CandleFeatures:
                     place=self._files.origin,
                     hint="It was trained on a table of features: compute them, and use decide or predict.",
                 )
+            from gradus_runtime.candles import read_golden_candles
+            from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
+
             place = f"{self._files.origin}/{graph.golden}"
             golden = read_golden_candles(self._files.read(graph.golden), place=place, error=IntegrityError)
             session = FeaturesSession(self._files.read(graph.file), graph.spec)
@@ -105,6 +116,8 @@ class CandleFeatures:
         Raises:
             UsageError: The version has no graph; the candles or the daily values are no table.
         """
+        from gradus_runtime.candles.reading import read_candles, read_daily
+
         session = self.session()
         spec = session.spec
         read = read_candles(candles, bar_ms=spec.bar_ms, now_ms=now_ms, hours=session.hours)
@@ -137,6 +150,13 @@ class CandleFeatures:
         at = datetime.fromtimestamp(int(bars.timestamps[-1]) / 1000, UTC)
         reasons = (*read.reasons, *_bridged(bars, spec.gaps.marked_bars))
         return BarFeatures({**dict(zip(spec.names, values, strict=True)), **given}, at, reasons)
+
+
+def _load() -> None:
+    """Import what the methods of `CandleFeatures` import."""
+    import gradus_runtime.candles.reading
+    import gradus_runtime.serving.feed
+    import gradus_runtime.sessions.features_session  # noqa: F401
 
 
 def _bridged(bars: BarTable, marked: int) -> list[str]:
