@@ -101,6 +101,13 @@ def test_every_command_in_the_documents_parses(command: str, parser: argparse.Ar
     assert parser.parse_args(words[1:]).run
 
 
+def test_the_notes_of_decisions_are_numbered_one_by_one() -> None:
+    notes = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
+    assert [note.name[:5] for note in notes] == [f"{number:04}-" for number in range(1, len(notes) + 1)]
+    for number, note in enumerate(notes, 1):
+        assert note.read_text("utf-8").startswith(f"# {number}. "), note.name
+
+
 def test_no_document_names_a_place_of_one_machine() -> None:
     for document in DOCUMENTS:
         assert not re.search(r"(^|[\s`\"'(])/(work|root|home)/", document.read_text("utf-8")), document

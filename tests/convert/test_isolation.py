@@ -5,7 +5,7 @@ import pickle
 import pytest
 from tests.support.legacy_models import NAMES, ensemble, model
 
-from gradus_convert.isolation import Limits, call
+from gradus_convert.isolation import ProcessLimits, call
 from gradus_convert.isolation.errors import rebuilt
 from gradus_convert.pickles.inert import UnsafePickleError
 from gradus_convert.pickles.request import ImportRequest, from_json, to_json
@@ -16,7 +16,7 @@ from gradus_runtime.contracts.manifest import DecisionPolicy
 from gradus_runtime.errors import DataError, EnvironmentFailedError, ExitCode
 
 MIB = 1 << 20
-ENOUGH = Limits(4096 * MIB, 300.0)
+ENOUGH = ProcessLimits(4096 * MIB, 300.0)
 
 
 @pytest.fixture(autouse=True)
@@ -50,13 +50,13 @@ def test_an_exit_is_an_error():
 def test_a_task_that_never_ends_is_ended():
     said = []
     with pytest.raises(EnvironmentFailedError, match=r"must end within 3 s\. Nothing was written"):
-        run("stay", limits=Limits(4096 * MIB, 3.0), progress=said.append)
+        run("stay", limits=ProcessLimits(4096 * MIB, 3.0), progress=said.append)
 
 
 def test_a_task_that_fills_memory_is_an_error_with_the_way_out():
     assert run("fill", {"bytes": 100 * MIB}) == 100 * MIB
     with pytest.raises(EnvironmentFailedError, match=r"fit into the memory .* Allow more with --max-mem"):
-        run("fill", {"bytes": 1000 * MIB}, Limits(600 * MIB, 300.0))
+        run("fill", {"bytes": 1000 * MIB}, ProcessLimits(600 * MIB, 300.0))
 
 
 def test_an_error_of_gradus_crosses_with_its_class_and_its_text():

@@ -11,9 +11,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.support.golden import full_row, trio_store
+from tests.support.golden import TRIO, full_row, variant, with_alarms
 
-from gradus_runtime import Predictor
+from gradus_runtime import Predictor, Store
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 RULES = DEPLOY / "prometheus-alerts.yml"
@@ -76,9 +76,12 @@ def promtool() -> str:
 
 def told(tmp_path: Path) -> set[str]:
     """The names that a bot tells Prometheus."""
-    store = trio_store(tmp_path / "store")
+    store = Store(tmp_path / "store")
+    variant(TRIO, store.path / "versions" / TRIO.name, change=with_alarms(rows_per_day=8))
+    store.pin(TRIO.name, actor="test")
     with Predictor.open(store.path, max_age_days=1e5, journal=tmp_path / "journal") as bot:
         bot.decide(full_row(), at=1_767_225_600_000)
+        bot.decide(full_row(1), confidence_threshold=1.0)
         for i in range(32):
             bot.decide(full_row(i) | {"dxy": None})
         text = bot.metrics()

@@ -32,7 +32,7 @@ from gradus_live.record.sequence import (
 )
 from gradus_runtime import DataError, Predictor
 from gradus_runtime.cli import main
-from gradus_runtime.contracts.manifest import Costs as Held
+from gradus_runtime.contracts.manifest import StatedCosts as Held
 from gradus_runtime.journal import DecisionLine, read_journal
 
 COSTS = Costs("exchange and pair", "2026-01-01", 0.0, 4.0, 0.5, 0.5, 0.0)

@@ -17,7 +17,7 @@ from tests.support.live_bot import DAY, made_up, promising
 
 from gradus_live.contracts_of import manifests_of
 from gradus_live.record import build_record
-from gradus_live.watch import Alert, Limits, deliver, find_alerts, read_state
+from gradus_live.watch import Alert, AlertLimits, deliver, find_alerts, read_state
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.journal import JournalContent, read_journal
@@ -50,7 +50,7 @@ class Bot:
         return read_journal([self.journal])
 
     def alerts(self, **limits: Any) -> list[Alert]:
-        return find_alerts(self.content(), self.manifests, None, Limits(BAR, **limits), self.clock.now)
+        return find_alerts(self.content(), self.manifests, None, AlertLimits(BAR, **limits), self.clock.now)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_level_below_the_first_is_said_after_so_many_bars_and_again_for_anothe
 
 
 def test_silence_is_an_event(bot: Bot) -> None:
-    assert kinds(find_alerts(JournalContent((), (), 0, 0, 0, 0, ()), {}, None, Limits(BAR), START)) == [
+    assert kinds(find_alerts(JournalContent((), (), 0, 0, 0, 0, ()), {}, None, AlertLimits(BAR), START)) == [
         "silence"
     ]
     with bot.open() as predictor:
@@ -187,7 +187,7 @@ def test_drift_of_a_version_without_alarm_levels_is_not_said(bot: Bot) -> None:
 
 def test_a_record_that_is_worse_than_promised_is_said() -> None:
     manifests = {"2026.1.4": promising(low=0.05, high=0.1)}
-    limits, now = Limits(BAR), START
+    limits, now = AlertLimits(BAR), START
     nothing = JournalContent((), (), 0, 0, 0, 0, ())
     good = build_record(made_up(20 * DAY), manifests, None)
     bad = build_record(made_up(20 * DAY, skill=0.0), manifests, None)

@@ -15,7 +15,7 @@ from tests.support.manifests import sample_manifest
 
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.features_graph import FeaturesGraph, FeaturesSpec, GapRule, ZoneTable
-from gradus_runtime.contracts.features_graph import FeatureSpec as Column
+from gradus_runtime.contracts.features_graph import GraphColumn as Column
 from gradus_runtime.contracts.manifest import FeatureSpec, GuardRule, Manifest, parse
 from gradus_runtime.errors import ManifestError, UsageError
 from gradus_runtime.journal import read_journal

@@ -15,13 +15,13 @@ from gradus_runtime import Predictor
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.manifest import (
-    Costs,
     GateResult,
     Label,
     LevelProof,
     Manifest,
     OrderOfService,
     RowSpan,
+    StatedCosts,
     Verdict,
     declared,
     parse,
@@ -32,7 +32,7 @@ from gradus_runtime.routing.schema import Schema, served_levels
 from gradus_runtime.store import Store
 
 LABEL = Label("fixed_horizon", 4, {"horizon": 4.0, "threshold": 0.005}, {"unit": "fraction"}, "up or down")
-COSTS = Costs("x", "2026-11-01", 0.0, 10.0, 0.5, 0.5, 0.0, "taker")
+COSTS = StatedCosts("x", "2026-11-01", 0.0, 10.0, 0.5, 0.5, 0.0, "taker")
 ORDER = OrderOfService(
     "measured", ("level2",), ("level1",), (LevelProof("level1", "level2", False, "level1 is not better"),)
 )

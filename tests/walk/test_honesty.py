@@ -10,10 +10,10 @@ from gradus_runtime.errors import CheckError
 from gradus_train import DataSource, load_config, load_feature_order
 from gradus_train.data import from_candles
 from gradus_train.data.from_candles import CandleInputs
-from gradus_train.walk.answers import Answers
+from gradus_train.walk.answers import WeekAnswers
 from gradus_train.walk.history import read_history
 from gradus_train.walk.outages import Outages
-from gradus_train.walk.versions import Version
+from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.week import Judge, Served
 from gradus_train.walk.weeks import WEEK_MS, Week
 
@@ -99,7 +99,7 @@ class RandomCalls:
             bars = self.history.bars_of(week)
             n = len(bars.timestamps)
             actions = rng.choice(np.array(["SELL", "HOLD", "BUY"], object), n, p=[0.05, 0.9, 0.05])
-            answers = Answers(actions, np.full(n, "level1", object), np.full((n, 3), 1 / 3, np.float32))
+            answers = WeekAnswers(actions, np.full(n, "level1", object), np.full((n, 3), 1 / 3, np.float32))
             found.append(self.judge._money(week, bars, answers))
         return found
 
@@ -161,7 +161,7 @@ def test_a_fill_at_the_close_that_was_just_seen_would_be_seen_in_the_money(rando
 
 def test_a_week_without_any_bar_leaves_nothing(random_calls):
     start = int(random_calls.history.whole.timestamps[-1]) // 86_400_000 * 86_400_000 + WEEK_MS
-    own = Version(
+    own = WeekVersion(
         "2026-01-05",
         "2026.1.5",
         "0" * 64,

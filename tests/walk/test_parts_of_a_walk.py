@@ -11,13 +11,21 @@ from tests.support.training import ORDER
 from gradus_live.bootstrap import Interval
 from gradus_runtime.errors import DataError, UsageError
 from gradus_train.report.walk_page import render_walk
-from gradus_train.walk.answers import Answers
+from gradus_train.walk.answers import WeekAnswers
 from gradus_train.walk.outages import Outages, Stretch, read_outages
-from gradus_train.walk.result import Line, Money, Refusal, Skill, WalkResult, WeekMoney, WeekResult
+from gradus_train.walk.result import (
+    ProcedureFigures,
+    Refusal,
+    Skill,
+    WalkMoney,
+    WalkResult,
+    WeekMoney,
+    WeekResult,
+)
 from gradus_train.walk.serving import in_service
 from gradus_train.walk.summary import lines_of, money_of, refusals_of, skill_of
 from gradus_train.walk.text import headline, render_text
-from gradus_train.walk.versions import Version
+from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.week import stepped_down
 from gradus_train.walk.weeks import Week, weeks_between
 
@@ -27,7 +35,7 @@ HOUR = 3_600_000
 def version(week, *, passed=True, verdict="none", trained=True):
     name = week.replace("-", ".") if trained else None
     problem = None if trained else "too few rows"
-    return Version(
+    return WeekVersion(
         week, name, name, problem, passed, () if passed else ("worse",), verdict, "", ("level1",), 900,
         (0.2, 0.6, 0.2), 0.001, 0.002,
     )  # fmt: skip
@@ -116,7 +124,7 @@ def test_an_outage_file_that_breaks_a_rule_is_refused(tmp_path, text, message):
 )
 def test_a_bar_steps_down_where_another_level_serves_than_the_one_asked_first(service, expected):
     levels = np.array(["level2", "level1", "level2", "fallback"], object)
-    answers = Answers(levels, levels, np.zeros((4, 3), np.float32))
+    answers = WeekAnswers(levels, levels, np.zeros((4, 3), np.float32))
     served_by = replace(version("2024-07-01"), service=service)
     assert stepped_down(answers, served_by, ("level1", "level2")) == expected
 
@@ -162,7 +170,7 @@ def result():
 
 def test_money_is_summed_with_the_deepest_fall_over_days():
     found = result().money
-    assert isinstance(found, Money)
+    assert isinstance(found, WalkMoney)
     assert found.net == pytest.approx(-0.015)
     assert found.drawdown == pytest.approx(-0.03)
     assert found.trades == 4
@@ -172,7 +180,7 @@ def test_money_is_summed_with_the_deepest_fall_over_days():
 
 def test_buy_and_hold_pays_two_sides_over_the_whole_walk():
     held = next(line for line in result().lines if line.name == "buy and hold")
-    assert isinstance(held, Line)
+    assert isinstance(held, ProcedureFigures)
     assert held.net == pytest.approx(14 * 0.001 - 2 * 10e-4)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert import readers
-from gradus_convert.artifact import ArtifactSpec, FeatureFacts, GraphSpec, LevelSpec, MemberSpec
+from gradus_convert.artifact import ArtifactSpec, FeatureFacts, GraphSpec, LevelContent, MemberSpec
 from gradus_convert.config import ArtifactConfig
 from gradus_convert.graphs.types import Encoding
 from gradus_runtime.candles import read_golden_candles
@@ -68,7 +68,7 @@ def read(
         progress(f"{level.name}: reading {', '.join(m.name for m in level.members)}")
         members = tuple(_member(folder, m) for m in level.members)
         levels.append(
-            LevelSpec(level.name, level.vote, members, {} if drop else level.metrics, hot.get(level.name))
+            LevelContent(level.name, level.vote, members, {} if drop else level.metrics, hot.get(level.name))
         )
         dropped += [DroppedMember(level.name, n, "left out of training") for n in run.members_dropped]
         dropped += [DroppedMember(level.name, n, "left out at conversion") for n in sorted(set(drop))]

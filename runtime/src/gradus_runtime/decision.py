@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gradus_runtime.policy import PolicyRules, below
 from gradus_runtime.routing.reasons import Trace
 
-__all__ = ["Decision", "Predictions", "Texts", "new_decision"]
+__all__ = ["Decision", "Predictions", "WordedRows", "new_decision"]
 
 T = TypeVar("T")
 
@@ -108,9 +108,9 @@ class Predictions:
     _rules: PolicyRules | None
 
     @property
-    def reasons(self) -> Texts[tuple[str, ...]]:
+    def reasons(self) -> WordedRows[tuple[str, ...]]:
         """The reasons of each row, as `Decision.reasons` has them; worded when looked at."""
-        return Texts(self, Predictions._reasons_of)
+        return WordedRows(self, Predictions._reasons_of)
 
     @property
     def calls(self) -> NDArray[np.object_]:
@@ -120,9 +120,9 @@ class Predictions:
         return names[np.where(self._served, labels, len(self.classes))]
 
     @property
-    def held(self) -> Texts[str | None]:
+    def held(self) -> WordedRows[str | None]:
         """Why the policy answered otherwise than `calls`, as `Decision.held`; worded when looked at."""
-        return Texts(self, Predictions._held_of)
+        return WordedRows(self, Predictions._held_of)
 
     @property
     def _served(self) -> NDArray[np.bool_]:
@@ -167,7 +167,7 @@ class Predictions:
         return self._trace.reasons(row, self._held_of(row))
 
 
-class Texts(Sequence[T]):
+class WordedRows(Sequence[T]):
     """What is worded of a table, row by row, when it is looked at."""
 
     __slots__ = ("_of", "_predictions")

@@ -6,7 +6,7 @@ from gradus_convert.artifact.spec import (
     BuiltArtifact,
     FeatureFacts,
     GraphSpec,
-    LevelSpec,
+    LevelContent,
     MemberSpec,
 )
 
@@ -16,7 +16,7 @@ __all__ = [
     "BuiltArtifact",
     "FeatureFacts",
     "GraphSpec",
-    "LevelSpec",
+    "LevelContent",
     "MemberSpec",
     "build_artifact",
 ]

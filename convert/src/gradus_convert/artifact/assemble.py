@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from gradus_convert.artifact import candles, card, golden, level
 from gradus_convert.artifact.lacking import able, for_its_rows, may_lack
-from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelSpec
+from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelContent
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
 from gradus_convert.parity import Proof, ThirdOpinion, ordinary_rows
@@ -100,7 +100,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     return BuiltArtifact(manifest, files, (*card.dropped(manifest), *spec.remarks))
 
 
-def _columns(spec: ArtifactSpec, s: LevelSpec) -> npt.NDArray[np.intp]:
+def _columns(spec: ArtifactSpec, s: LevelContent) -> npt.NDArray[np.intp]:
     wanted = set(spec.order.level_features(s.name))
     return np.array([i for i, name in enumerate(spec.order.names) if name in wanted], np.intp)
 
@@ -125,7 +125,7 @@ def _ranges(spec: ArtifactSpec, columns: Mapping[str, npt.NDArray[np.intp]]) -> 
     return low, high
 
 
-def _golden(spec: ArtifactSpec, s: LevelSpec, built: Proof, rows: Float32) -> Float32:
+def _golden(spec: ArtifactSpec, s: LevelContent, built: Proof, rows: Float32) -> Float32:
     """Golden answers of a level: NaN for rows that it cannot serve."""
     served = able(rows, may_lack(spec.order, s.name))
     result = np.full((len(rows), len(spec.classes)), np.nan, np.float32)
@@ -133,7 +133,7 @@ def _golden(spec: ArtifactSpec, s: LevelSpec, built: Proof, rows: Float32) -> Fl
     return result
 
 
-def _outline(spec: ArtifactSpec, s: LevelSpec) -> Level:
+def _outline(spec: ArtifactSpec, s: LevelContent) -> Level:
     """A level before it is built: enough for the schema hash."""
     nothing = level.NO_PARITY
     groups = spec.order.level(s.name).groups

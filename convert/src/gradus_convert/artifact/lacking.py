@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.artifact.spec import ArtifactSpec, LevelSpec
+from gradus_convert.artifact.spec import ArtifactSpec, LevelContent
 from gradus_convert.errors import InexactModelError
 from gradus_runtime.contracts.feature_order import FeatureOrder
 
@@ -37,7 +37,7 @@ def for_its_rows(spec: ArtifactSpec) -> ArtifactSpec:
     return replace(spec, levels=tuple(_level(spec.order, level) for level in spec.levels))
 
 
-def _level(order: FeatureOrder, level: LevelSpec) -> LevelSpec:
+def _level(order: FeatureOrder, level: LevelContent) -> LevelContent:
     lacking, members = may_lack(order, level.name), []
     for member in level.members:
         if len(lacking) != member.native.lowered.n_features:

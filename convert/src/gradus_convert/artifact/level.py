@@ -9,13 +9,13 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.artifact.spec import ArtifactSpec, LevelSpec, MemberSpec
+from gradus_convert.artifact.spec import ArtifactSpec, LevelContent, MemberSpec
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.parity.bits import BitOracle
-from gradus_convert.parity.votes import Ballot, native_vote
+from gradus_convert.parity.votes import MemberAnswers, native_vote
 from gradus_runtime.contracts.manifest import EXACT, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
@@ -27,7 +27,7 @@ NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0, None)
 Float32 = npt.NDArray[np.float32]
 
 
-def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping[str, str]) -> Proof:
+def build(spec: ArtifactSpec, level: LevelContent, rows: Float32, metadata: Mapping[str, str]) -> Proof:
     """Compile a level and prove it.
 
     Args:
@@ -71,14 +71,14 @@ def build(spec: ArtifactSpec, level: LevelSpec, rows: Float32, metadata: Mapping
     )
 
 
-def answers(spec: ArtifactSpec, level: LevelSpec, rows: Float32) -> Float32:
+def answers(spec: ArtifactSpec, level: LevelContent, rows: Float32) -> Float32:
     """What the libraries say of complete rows: float32 [N, C]."""
-    ballots = [Ballot(m.native.probabilities(rows), m.classes, m.weight) for m in level.members]
+    ballots = [MemberAnswers(m.native.probabilities(rows), m.classes, m.weight) for m in level.members]
     said, _ = native_vote(ballots, len(spec.classes), level.vote, 0.0, level.temperature)
     return said.astype(np.float32)
 
 
-def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Float32) -> Float32:
+def golden_answers(spec: ArtifactSpec, level: LevelContent, built: Proof, rows: Float32) -> Float32:
     """What complete rows must be answered: float32 [N, C].
 
     If the level is exact, to the bit, which the libraries cannot say; otherwise what they say.
@@ -90,7 +90,7 @@ def golden_answers(spec: ArtifactSpec, level: LevelSpec, built: Proof, rows: Flo
     return oracle.bits(oracle.leaves(rows))
 
 
-def describe(spec: ArtifactSpec, level: LevelSpec, built: Proof, class_counts: tuple[int, ...]) -> Level:
+def describe(spec: ArtifactSpec, level: LevelContent, built: Proof, class_counts: tuple[int, ...]) -> Level:
     """The level's part of the manifest."""
     total = math.fsum(m.weight for m in level.members)
     return Level(
@@ -114,7 +114,7 @@ def _member(m: MemberSpec, total: float) -> Member:
     return Member(m.name, m.native.library, m.weight / total, trees, nodes)
 
 
-def _vote(level: LevelSpec) -> Vote:
+def _vote(level: LevelContent) -> Vote:
     for known in get_args(Vote):
         if level.vote == known:
             vote: Vote = known
@@ -122,7 +122,7 @@ def _vote(level: LevelSpec) -> Vote:
     raise DataError("a vote must be soft or hard", place=level.name, value=level.vote)
 
 
-def _check(spec: ArtifactSpec, level: LevelSpec, width: int) -> None:
+def _check(spec: ArtifactSpec, level: LevelContent, width: int) -> None:
     for m in level.members:
         place = f"{level.name}: {m.name}"
         found = m.native.lowered.n_features

@@ -23,7 +23,7 @@ from gradus_runtime.contracts.manifest import (
 )
 from gradus_runtime.contracts.run_folder import NOTHING_FOUND, Findings
 
-__all__ = ["ArtifactSpec", "BuiltArtifact", "FeatureFacts", "GraphSpec", "LevelSpec", "MemberSpec"]
+__all__ = ["ArtifactSpec", "BuiltArtifact", "FeatureFacts", "GraphSpec", "LevelContent", "MemberSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class MemberSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelSpec:
+class LevelContent:
     """A level: `name` is of the feature order, `vote` "soft" or "hard", `metrics` of the holdout rows.
 
     `temperature` is None where the vote has none.
@@ -98,7 +98,7 @@ class ArtifactSpec:
     version: str
     classes: tuple[str, ...]
     order: FeatureOrder
-    levels: tuple[LevelSpec, ...]
+    levels: tuple[LevelContent, ...]
     decision: DecisionPolicy
     runtime: RuntimeRequirement
     aliases: Mapping[str, str]

@@ -93,13 +93,13 @@ def _run(args: argparse.Namespace) -> int:
 
     from gradus_convert.commands.converted import pin_and_report, progress
     from gradus_convert.conversion import publish_built
-    from gradus_convert.isolation import Limits
+    from gradus_convert.isolation import ProcessLimits
     from gradus_convert.pickles.run import default_limits, import_pickles
 
     started = time.perf_counter()
     request = request_of(args)
     usual = default_limits([path for paths in request.files.values() for path in paths])
-    limits = Limits(
+    limits = ProcessLimits(
         usual.memory if args.max_memory is None else args.max_memory,
         usual.seconds if args.max_seconds is None else args.max_seconds,
     )

@@ -101,12 +101,12 @@ def _check_paths(args: argparse.Namespace) -> list[Check]:
 
 
 def _check_rows(args: argparse.Namespace) -> tuple[list[Check], RowsReport]:
-    from gradus_convert.validation.against import Limits, check_rows
+    from gradus_convert.validation.against import SampleLimits, check_rows
     from gradus_runtime.errors import UsageError
 
     if len(args.paths) != 1:
         raise UsageError("--against takes one artifact", place="validate", value=args.paths)
-    limits = Limits(
+    limits = SampleLimits(
         args.min_level, args.max_missing, args.max_beyond, tuple(args.without), tuple(args.any_range)
     )
     return check_rows(args.paths[0], args.against, limits)

@@ -11,7 +11,16 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
 
-__all__ = ["LARGEST", "Binary", "Ensemble", "Label", "NodeArrays", "Transform", "build_forest", "refuse"]
+__all__ = [
+    "LARGEST",
+    "Binary",
+    "Ensemble",
+    "LabelOutput",
+    "NodeArrays",
+    "Transform",
+    "build_forest",
+    "refuse",
+]
 
 LARGEST = 50_000_000
 """Nodes times outputs: beyond, an ensemble takes gigabytes to look at."""
@@ -24,7 +33,7 @@ Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Label:
+class LabelOutput:
     """A classifier's first output.
 
     Attributes:
@@ -52,7 +61,7 @@ class Ensemble:
     forest: Forest
     nan_right: Bool
     transform: Transform
-    label: Label | None
+    label: LabelOutput | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from gradus_convert.compaction.ensemble import Ensemble, Label
+from gradus_convert.compaction.ensemble import Ensemble, LabelOutput
 from gradus_convert.graphs.builder import FLOAT, INT64, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.plan import plan_sums
@@ -66,7 +66,7 @@ def _both_scores(graph: Graph, sums: str, ensemble: Ensemble) -> str:
     return graph.op("Concat", other, sums, axis=1)
 
 
-def _emit_label(graph: Graph, sums: str, label: Label, name: str) -> None:
+def _emit_label(graph: Graph, sums: str, label: LabelOutput, name: str) -> None:
     if label.binary:
         limit = graph.constant(0.5 if label.positive and label.binary != "both" else 0, np.float32)
         column = sums if label.binary != "both" else graph.op("Gather", sums, graph.shape(1), axis=1)

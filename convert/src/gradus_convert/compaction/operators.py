@@ -13,7 +13,7 @@ from gradus_convert.compaction.ensemble import (
     LARGEST,
     Binary,
     Ensemble,
-    Label,
+    LabelOutput,
     NodeArrays,
     build_forest,
     refuse,
@@ -166,7 +166,7 @@ def _classifier(a: Attributes, nodes: NodeArrays, keys: dict[tuple[int, int], in
         n_features=width,
         place=a.place,
     )
-    label = Label(names, binary, bool((weights >= 0).all()))
+    label = LabelOutput(names, binary, bool((weights >= 0).all()))
     return Ensemble(forest, right, transform_of(a.word("post_transform", "NONE"), a.place), label)
 
 

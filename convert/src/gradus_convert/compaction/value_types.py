@@ -16,13 +16,13 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from gradus_convert.isolation import Limits, call
+from gradus_convert.isolation import ProcessLimits, call
 from gradus_runtime.errors import GradusError
 
 __all__ = ["ValueType", "ask_session", "infer", "value_types"]
 
 MIB = 1 << 20
-LIMITS = Limits(4096 * MIB, 120.0)
+LIMITS = ProcessLimits(4096 * MIB, 120.0)
 _MEMORY_TIMES = 20
 _ELEMENTS = {
     "float": onnx.TensorProto.FLOAT, "double": onnx.TensorProto.DOUBLE, "float16": onnx.TensorProto.FLOAT16,
@@ -59,7 +59,7 @@ def value_types(model: onnx.ModelProto, wanted: Collection[str], *, place: str) 
 
 def _ask(task: str, data: bytes, names: Collection[str], place: str) -> dict[str, ValueType]:
     """Ask in another process; nothing is known where that one crashes or refuses the model."""
-    limits = Limits(LIMITS.memory + _MEMORY_TIMES * len(data), LIMITS.seconds)
+    limits = ProcessLimits(LIMITS.memory + _MEMORY_TIMES * len(data), LIMITS.seconds)
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         file.write(data)
         file.flush()

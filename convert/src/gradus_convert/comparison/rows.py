@@ -14,18 +14,18 @@ from gradus_runtime.errors import DataError
 from gradus_runtime.rows.files import read_table
 from gradus_runtime.rows.values import read_value
 
-__all__ = ["Table", "read_rows"]
+__all__ = ["FeatureRows", "read_rows"]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FeatureRows:
     """Feature rows, float32 [N, columns], NaN where missing; `names` is None for the artifact's own order."""
 
     features: NDArray[np.float32]
     names: tuple[str, ...] | None
 
 
-def read_rows(path: Path, features: Collection[str]) -> Table:
+def read_rows(path: Path, features: Collection[str]) -> FeatureRows:
     """Read rows as `rows.files` does, or a run folder's `holdout.npz`; what is no number is missing.
 
     Args:
@@ -36,13 +36,13 @@ def read_rows(path: Path, features: Collection[str]) -> Table:
         DataError: It is neither, or cannot be read, or a row of it cannot.
     """
     if path.suffix == ".npz":
-        return Table(_holdout(path), None)
+        return FeatureRows(_holdout(path), None)
     table = read_table(path, features, whole=True)
     names = tuple(name for name in table.columns if name in frozenset(features))
     values = np.empty((table.count, len(names)), np.float32)
     for i, name in enumerate(names):
         values[:, i] = [read_value(value) for value in table.columns[name]]
-    return Table(values, names)
+    return FeatureRows(values, names)
 
 
 def _holdout(path: Path) -> NDArray[np.float32]:

@@ -30,7 +30,7 @@ from gradus_runtime.contracts.graph import PROBABILITIES
 from gradus_runtime.sessions.onnx_session import open_session
 
 if TYPE_CHECKING:
-    from gradus_convert.compilation.pipelines import Source
+    from gradus_convert.compilation.pipelines import PipelineSource
 
 __all__ = ["answers", "plain_row", "prove_front"]
 
@@ -42,7 +42,7 @@ Columns = dict[int, npt.NDArray[Any]]
 Float64 = npt.NDArray[np.float64]
 
 
-def plain_row(source: Source) -> Columns:
+def plain_row(source: PipelineSource) -> Columns:
     """Return one row that the model answers: zeros, and the first known category."""
     block = source.front.block
     known = {} if block is None else categories_of(block)
@@ -56,7 +56,7 @@ def plain_row(source: Source) -> Columns:
     return row
 
 
-def answers(source: Source, columns: Columns) -> bool:
+def answers(source: PipelineSource, columns: Columns) -> bool:
     """Whether the user's model answers rows, and its trees get what they take."""
     try:
         rows = source.before_trees(source.table(columns))
@@ -68,7 +68,7 @@ def answers(source: Source, columns: Columns) -> bool:
     return not (gaps if able is None else gaps & ~able).any()
 
 
-def prove_front(source: Source, build: Any, report: ModelProof, rows: Any, place: str) -> ModelProof:
+def prove_front(source: PipelineSource, build: Any, report: ModelProof, rows: Any, place: str) -> ModelProof:
     """Hold the steps before the trees, and then the whole graph, against the user's model.
 
     The steps must give the bits that scikit-learn gives; with them every tree must end at the leaf of the
@@ -102,14 +102,14 @@ def prove_front(source: Source, build: Any, report: ModelProof, rows: Any, place
     )
 
 
-def _for_library(source: Source, rows: Float64) -> npt.NDArray[Any]:
+def _for_library(source: PipelineSource, rows: Float64) -> npt.NDArray[Any]:
     """What the last step makes of float64 rows before it looks at them."""
     single = source.final.library == "sklearn" and not source.final.reads_float64
     with np.errstate(over="ignore"):
         return rows.astype(np.float32) if single else rows
 
 
-def _thresholds(source: Source) -> list[Float64]:
+def _thresholds(source: PipelineSource) -> list[Float64]:
     """Float64 values around the thresholds of each column before the trees."""
     forest, ranks = source.final.lowered, source.front.ranks
     seen = forest.sources[forest.feature] if isinstance(forest, Forest) else np.zeros(0)
@@ -129,7 +129,7 @@ def _thresholds(source: Source) -> list[Float64]:
     return [f[np.isfinite(f)] for f in found]
 
 
-def _rows(source: Source) -> Columns:
+def _rows(source: PipelineSource) -> Columns:
     """Rows of the user's that bring each column to its thresholds; categories, unknown and missing values."""
     random = np.random.default_rng(SEED)
     pools = _pools(source)
@@ -142,7 +142,7 @@ def _rows(source: Source) -> Columns:
     return columns
 
 
-def _pools(source: Source) -> Columns:
+def _pools(source: PipelineSource) -> Columns:
     block = source.front.block
     made_of = list(range(source.front.width)) if block is None else origins(block)
     base, known = plain_row(source), {} if block is None else categories_of(block)
@@ -167,7 +167,7 @@ def _pools(source: Source) -> Columns:
     return {i: _column(source, i, pool or [base[i][0]]) for i, pool in limited.items()}
 
 
-def _odd(source: Source, i: int) -> list[Any]:
+def _odd(source: PipelineSource, i: int) -> list[Any]:
     """Values that a model may refuse: missing ones, and categories that no row of training had."""
     if i in source.front.texts:
         return ["no such category", "", *([source.gap] if i in source.missing else [])]
@@ -175,7 +175,7 @@ def _odd(source: Source, i: int) -> list[Any]:
     return [1e6, -1e6, 12345.5, *([np.nan] if i in source.missing else []), *infinities]
 
 
-def _column(source: Source, i: int, values: list[Any]) -> npt.NDArray[Any]:
+def _column(source: PipelineSource, i: int, values: list[Any]) -> npt.NDArray[Any]:
     if i in source.front.numbers:
         return np.array(values, np.float64)
     found = np.empty(len(values), object)
@@ -183,7 +183,7 @@ def _column(source: Source, i: int, values: list[Any]) -> npt.NDArray[Any]:
     return found
 
 
-def _feed(source: Source, columns: Columns) -> dict[str, npt.NDArray[Any]]:
+def _feed(source: PipelineSource, columns: Columns) -> dict[str, npt.NDArray[Any]]:
     feed: dict[str, npt.NDArray[Any]] = {}
     if source.front.numbers:
         feed[NUMBERS] = np.stack([columns[i] for i in source.front.numbers], axis=1)
@@ -207,7 +207,9 @@ def _run(graph: LevelGraph, feed: dict[str, npt.NDArray[Any]], output: str, bloc
     return np.concatenate(parts)
 
 
-def _check_steps(source: Source, feed: dict[str, npt.NDArray[Any]], expected: Float64, place: str) -> None:
+def _check_steps(
+    source: PipelineSource, feed: dict[str, npt.NDArray[Any]], expected: Float64, place: str
+) -> None:
     front = source.front
     if front.block is None:
         return
@@ -229,7 +231,11 @@ def _check_steps(source: Source, feed: dict[str, npt.NDArray[Any]], expected: Fl
 
 
 def _check_leaves(
-    source: Source, graph: LevelGraph, feed: dict[str, npt.NDArray[Any]], expected: Float64, place: str
+    source: PipelineSource,
+    graph: LevelGraph,
+    feed: dict[str, npt.NDArray[Any]],
+    expected: Float64,
+    place: str,
 ) -> int:
     forest, final = graph_forest(source), source.final
     if final.leaves is None:
@@ -248,7 +254,7 @@ def _check_leaves(
     return int(wrong.size)
 
 
-def graph_forest(source: Source) -> Forest:
+def graph_forest(source: PipelineSource) -> Forest:
     """Return the forest that the graph walks."""
     form = source.trees.lowered
     if not isinstance(form, Forest):
@@ -257,7 +263,7 @@ def graph_forest(source: Source) -> Forest:
 
 
 def _check_answers(
-    source: Source,
+    source: PipelineSource,
     graph: LevelGraph,
     feed: dict[str, npt.NDArray[Any]],
     table: Any,
@@ -286,7 +292,7 @@ def _check_answers(
     return float(difference.max(initial=0.0))
 
 
-def _probabilities(source: Source, table: Any, rows: Float64) -> Any:
+def _probabilities(source: PipelineSource, table: Any, rows: Float64) -> Any:
     if hasattr(source.pipeline, "predict_proba"):
         return source.pipeline.predict_proba(table)
     return source.final.probabilities(_for_library(source, rows))

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from gradus_convert.compilation.facts import columns
 from gradus_convert.errors import InexactModelError
 from gradus_convert.preparation.float64 import ranked
-from gradus_convert.preparation.front import Front
+from gradus_convert.preparation.front import PipelineFront
 from gradus_convert.preparation.sklearn_steps import Raw, as_numbers, read_step
-from gradus_convert.preparation.steps import Texts, columns_of, width
+from gradus_convert.preparation.steps import TextColumns, columns_of, width
 from gradus_convert.readers import NativeModel
 from gradus_runtime.errors import EnvironmentFailedError
 
-__all__ = ["Source", "is_pipeline", "prepare"]
+__all__ = ["PipelineSource", "is_pipeline", "prepare"]
 
 
 def is_pipeline(model: Any) -> bool:
@@ -28,7 +28,7 @@ def is_pipeline(model: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class PipelineSource:
     """The user's model, as the rows see it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Source:
     pipeline: Any
     final: NativeModel
     trees: NativeModel
-    front: Front
+    front: PipelineFront
     names: tuple[str, ...] | None
     n_columns: int
     missing: tuple[int, ...] = ()
@@ -107,7 +107,7 @@ class Source:
         return np.asarray(rows, np.float64)
 
 
-def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel, Source]:
+def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel, PipelineSource]:
     """Return the trees as they look at the rows of the walk, and what stands before them.
 
     Raises:
@@ -116,15 +116,17 @@ def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel,
     inner, ranks = ranked(final, place)
     n_features = final.lowered.n_features
     if pipeline is None:
-        front = Front(None, tuple(range(n_features)), (), ranks, n_features)
-        return inner, _with_missing(Source(None, final, inner, front, final.feature_names, n_features))
+        front = PipelineFront(None, tuple(range(n_features)), (), ranks, n_features)
+        return inner, _with_missing(
+            PipelineSource(None, final, inner, front, final.feature_names, n_features)
+        )
     n_columns = int(pipeline.n_features_in_)
     names = getattr(pipeline, "feature_names_in_", None)
     block: Any = Raw(tuple(range(n_columns)))
     for name, step in pipeline.steps[:-1]:
         block = read_step(step, block, f"{place}: {name}")
     block = as_numbers(block)
-    if isinstance(block, Texts):
+    if isinstance(block, TextColumns):
         raise InexactModelError("texts must be encoded before the trees", place=place)
     if width(block) != n_features:
         raise InexactModelError(
@@ -134,12 +136,12 @@ def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel,
     if numbers & texts:
         rule = "a column must be of numbers or of texts, not both"
         raise InexactModelError(rule, place=place, value=sorted(numbers & texts))
-    front = Front(block, tuple(sorted(numbers)), tuple(sorted(texts)), ranks, n_features)
+    front = PipelineFront(block, tuple(sorted(numbers)), tuple(sorted(texts)), ranks, n_features)
     known = None if names is None else tuple(str(n) for n in names)
-    return inner, _with_missing(Source(pipeline, final, inner, front, known, n_columns))
+    return inner, _with_missing(PipelineSource(pipeline, final, inner, front, known, n_columns))
 
 
-def _with_missing(source: Source) -> Source:
+def _with_missing(source: PipelineSource) -> PipelineSource:
     """Find the columns whose values may be missing: there the model answers, and elsewhere it raises."""
     from gradus_convert.compilation.pipeline_proof import answers, plain_row
 

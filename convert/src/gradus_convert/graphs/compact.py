@@ -23,13 +23,13 @@ import numpy.typing as npt
 from onnx import helper
 
 from gradus_convert.graphs.builder import BOOL, DOUBLE, FLOAT, INT32, INT64, Columns, Graph, Shape
-from gradus_convert.graphs.plan import Run, SumPlan, Vectors
+from gradus_convert.graphs.plan import SumPlan, TreeRun, Vectors
 from gradus_convert.graphs.walk_tables import SCALE
 from gradus_runtime.contracts.graph import ONE_ROW
 
 __all__ = ["Keep", "Sums", "choose_branch", "emit_sums", "scaled", "widths"]
 
-_Piece = tuple[Run, str]
+_Piece = tuple[TreeRun, str]
 """A run and the payloads of its trees."""
 
 Keep = Callable[[npt.ArrayLike, npt.DTypeLike, str], str]
@@ -247,9 +247,9 @@ class _OneRow:
             return Columns(self._total(runs[0], payloads[0]), runs[0].outputs)
         outputs, trees = sum(r.outputs for r in runs), sum(r.trees for r in runs)
         payload = self.graph.op("Concat", *payloads, axis=0, type=FLOAT, dims=[self._flat(trees)])
-        return Columns(self._total(Run(runs[0].first, outputs, trees, None), payload), outputs)
+        return Columns(self._total(TreeRun(runs[0].first, outputs, trees, None), payload), outputs)
 
-    def _total(self, run: Run, payload: str) -> str:
+    def _total(self, run: TreeRun, payload: str) -> str:
         """Return the sums of a run, [N, outputs]."""
         if run.vectors is None:
             return self._values(run, payload)
@@ -261,19 +261,19 @@ class _OneRow:
             return payload
         return self.graph.op("Cast", payload, to=DOUBLE, type=DOUBLE, dims=[self._flat(trees)])
 
-    def _values(self, run: Run, payload: str) -> str:
+    def _values(self, run: TreeRun, payload: str) -> str:
         g, dims = self.graph, [1, run.outputs, run.trees // run.outputs]
         split = g.op("Reshape", self._summed(payload, run.trees), g.shape(*dims), type=self.type, dims=dims)
         return g.op("ReduceSum", split, g.shape(2), keepdims=0, type=self.type, dims=[1, run.outputs])
 
-    def _rows(self, run: Run, vectors: Vectors, payload: str) -> str:
+    def _rows(self, run: TreeRun, vectors: Vectors, payload: str) -> str:
         rows = self._vectors(run, vectors, payload, [run.trees])
         if self.plan.exact:
             return self.graph.total(rows, 0, keepdims=1)
         ones = self.graph.constant(np.ones((1, run.trees)), np.float32)
         return self.graph.op("MatMul", ones, rows, type=FLOAT, dims=[1, run.outputs])
 
-    def _vectors(self, run: Run, vectors: Vectors, payload: str, dims: Shape) -> str:
+    def _vectors(self, run: TreeRun, vectors: Vectors, payload: str, dims: Shape) -> str:
         dtype = np.float64 if self.plan.exact else np.float32
         table = self._keep(vectors, dtype, f"vectors{run.first}")
         ids = self.graph.op("Cast", payload, to=INT32, type=INT32, dims=dims)
@@ -350,13 +350,13 @@ class _ManyRows(_OneRow):
         sums = [Columns(self._total(run, payload), run.outputs) for run, payload in pieces]
         return Columns(self.graph.join(sums), sum(part.width for part in sums))
 
-    def _values(self, run: Run, payload: str) -> str:
+    def _values(self, run: TreeRun, payload: str) -> str:
         shape = self.graph.shape(run.outputs, run.trees // run.outputs, -1)
         split = self.graph.op("Reshape", self._summed(payload, run.trees), shape)
         total = self.graph.total(split, 1)
         return self.graph.op("Transpose", total, perm=[1, 0], type=self.type, dims=["N", run.outputs])
 
-    def _rows(self, run: Run, vectors: Vectors, payload: str) -> str:
+    def _rows(self, run: TreeRun, vectors: Vectors, payload: str) -> str:
         dims: Shape = [run.trees, "N"]
         by_tree = self.graph.op("Reshape", payload, self.graph.shape(run.trees, -1), type=FLOAT, dims=dims)
         return self.graph.total(self._vectors(run, vectors, by_tree, dims), 0)

@@ -27,7 +27,7 @@ from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, Front, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.views import widened
-from gradus_convert.graphs.vote import Ballot, emit_vote
+from gradus_convert.graphs.vote import MemberVote, emit_vote
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
 from gradus_runtime.contracts.manifest.calibration import HOTTEST
@@ -158,7 +158,7 @@ def _float_votes(
 ) -> str | None:
     """Write the level of `vote`, computed in float32; return as `_exact_votes` does."""
     leaves, values, forests = None, list[Columns](), [f for _, f in trees]
-    ballots = [Ballot(f.link, f.n_outputs, m.weight, m.classes) for m, f in trees]
+    ballots = [MemberVote(f.link, f.n_outputs, m.weight, m.classes) for m, f in trees]
     if forests:
         if encoding == "compact":
             plan = plan_sums(forests, ends.rows.width)
@@ -170,7 +170,7 @@ def _float_votes(
     for i, (member, fragment) in enumerate(others):
         name = emit_fragment(graph, fragment, ends.source, prefix=f"member{i}.", place=member.name)
         values.append(Columns(name, len(member.classes)))
-        ballots.append(Ballot("identity", len(member.classes), member.weight, member.classes))
+        ballots.append(MemberVote("identity", len(member.classes), member.weight, member.classes))
     emit_vote(
         graph,
         values,

@@ -14,13 +14,13 @@ from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs.fixed_point import FixedPoint
 from gradus_convert.graphs.walk_tables import EXACT_LIMIT, Walk, WalkTables, pack
 
-__all__ = ["Run", "SumPlan", "Vectors", "column_order", "leaf_payload", "plan_sums"]
+__all__ = ["SumPlan", "TreeRun", "Vectors", "column_order", "leaf_payload", "plan_sums"]
 
 Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class TreeRun:
     """Neighbouring trees of one stage that are summed by one operator.
 
     Attributes:
@@ -50,7 +50,7 @@ class SumPlan:
     """
 
     tables: WalkTables
-    runs: tuple[tuple[Run, ...], ...]
+    runs: tuple[tuple[TreeRun, ...], ...]
     leaf_order: npt.NDArray[np.int64]
     exact: bool
 
@@ -98,7 +98,7 @@ def plan_sums(
     runs = tuple(
         _merge(
             [
-                (i, Run(int(columns[i]), forests[i].n_outputs, len(walks[i].trees), payloads[i][0]))
+                (i, TreeRun(int(columns[i]), forests[i].n_outputs, len(walks[i].trees), payloads[i][0]))
                 for i in stage.walks
             ]
         )
@@ -107,15 +107,15 @@ def plan_sums(
     return SumPlan(tables, runs, _leaf_order(walks, tables), exact=fixed is not None)
 
 
-def _merge(runs: Sequence[tuple[int, Run]]) -> tuple[Run, ...]:
+def _merge(runs: Sequence[tuple[int, TreeRun]]) -> tuple[TreeRun, ...]:
     """Join neighbouring forests of single values whose outputs have equally many trees."""
-    result: list[tuple[int, Run]] = []
+    result: list[tuple[int, TreeRun]] = []
     for i, run in runs:
         if result:
             before, last = result[-1]
             fits = last.vectors is None and run.vectors is None and before == i - 1
             if fits and last.trees * run.outputs == run.trees * last.outputs:
-                joined = Run(last.first, last.outputs + run.outputs, last.trees + run.trees, None)
+                joined = TreeRun(last.first, last.outputs + run.outputs, last.trees + run.trees, None)
                 result[-1] = (i, joined)
                 continue
         result.append((i, run))

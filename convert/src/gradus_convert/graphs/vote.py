@@ -14,11 +14,11 @@ from gradus_convert.graphs.builder import FLOAT, Columns, Graph
 from gradus_convert.graphs.exact_vote import tempered
 from gradus_convert.graphs.types import Vote
 
-__all__ = ["Ballot", "emit_vote"]
+__all__ = ["MemberVote", "emit_vote"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class MemberVote:
     """One member's part in the vote.
 
     Attributes:
@@ -37,7 +37,7 @@ class Ballot:
 def emit_vote(
     graph: Graph,
     values: Sequence[Columns],
-    ballots: Sequence[Ballot],
+    ballots: Sequence[MemberVote],
     n_classes: int,
     *,
     vote: Vote,
@@ -68,7 +68,7 @@ def emit_vote(
         label: Name of the label.
     """
     alone = len(ballots) == 1 and ballots[0].classes == tuple(range(n_classes))
-    if alone and vote == "soft" and not class_weights:
+    if alone and vote == "soft" and not class_weights and temperature is None:
         _alone(graph, graph.join(values), ballots[0].link, output)
         graph.op("ArgMax", output, axis=1, keepdims=0, name=label)
         return
@@ -105,7 +105,9 @@ def _alone(graph: Graph, sums: str, link: str, output: str) -> None:
         graph.op("Identity", sums, name=output)
 
 
-def _matrix(ballots: Sequence[Ballot], n_classes: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _matrix(
+    ballots: Sequence[MemberVote], n_classes: int
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """What each column of each member's probabilities gives to each class."""
     rows = [(c, b.weight) for b in ballots for c in b.classes]
     matrix = np.zeros((len(rows), n_classes))
@@ -114,7 +116,7 @@ def _matrix(ballots: Sequence[Ballot], n_classes: int) -> np.ndarray[tuple[int, 
     return matrix / math.fsum(b.weight for b in ballots)
 
 
-def _probabilities(graph: Graph, sums: str, group: Sequence[Ballot], vote: Vote) -> str:
+def _probabilities(graph: Graph, sums: str, group: Sequence[MemberVote], vote: Vote) -> str:
     """The votes of members with one link and as many columns: float32 [N, members * classes]."""
     link, columns = group[0].link, group[0].columns
     classes = len(group[0].classes)

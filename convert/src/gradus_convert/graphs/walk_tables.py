@@ -27,7 +27,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, depths
 
-__all__ = ["DEEPEST", "EXACT_LIMIT", "SCALE", "Stage", "Table", "Walk", "WalkTables", "follow", "pack"]
+__all__ = ["DEEPEST", "EXACT_LIMIT", "SCALE", "SlotTable", "Stage", "Walk", "WalkTables", "follow", "pack"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -81,7 +81,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class SlotTable:
     """Slots.
 
     Attributes:
@@ -110,8 +110,8 @@ class WalkTables:
             +inf for NaN.
     """
 
-    top: tuple[Table, ...]
-    bottom: Table
+    top: tuple[SlotTable, ...]
+    bottom: SlotTable
     left: Int32
     stages: tuple[Stage, ...]
     n_features: int
@@ -132,7 +132,7 @@ class WalkTables:
         """Columns of a row that the walk reads."""
         return (self.n_features + 1) * (2 if self.copies == "mixed" else 1)
 
-    def level(self, level: int) -> Table:
+    def level(self, level: int) -> SlotTable:
         """Return the table that slots of a level are in."""
         return self.top[level] if level < self.heap else self.bottom
 
@@ -193,9 +193,9 @@ def pack(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> 
     )
 
 
-def _table(nodes: _Nodes, slots: Int64, inner: int, dtype: Any) -> Table:
+def _table(nodes: _Nodes, slots: Int64, inner: int, dtype: Any) -> SlotTable:
     columns = nodes.column[slots[:inner]].astype(np.int32 if inner <= WIDE_SLOTS else dtype)
-    return Table(nodes.threshold[slots], columns, nodes.local[slots].astype(np.int32))
+    return SlotTable(nodes.threshold[slots], columns, nodes.local[slots].astype(np.int32))
 
 
 def _heap_levels(nodes: _Nodes) -> int:

@@ -4,6 +4,6 @@
 lines; no object crosses. A crash, an endless loop and full memory end the child; the parent raises an error.
 """
 
-from gradus_convert.isolation.parent import Limits, call
+from gradus_convert.isolation.parent import ProcessLimits, call
 
-__all__ = ["Limits", "call"]
+__all__ = ["ProcessLimits", "call"]

@@ -15,7 +15,7 @@ from typing import Any
 from gradus_convert.isolation import errors
 from gradus_runtime.errors import EnvironmentFailedError
 
-__all__ = ["Limits", "call"]
+__all__ = ["ProcessLimits", "call"]
 
 MIB = 1 << 20
 _MAX_LINE = 16 * MIB
@@ -23,7 +23,7 @@ _ENDED = "the process that works on the file must end well"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProcessLimits:
     """What a process may take.
 
     Attributes:
@@ -38,7 +38,7 @@ class Limits:
 def call(
     task: str,
     request: Mapping[str, Any],
-    limits: Limits,
+    limits: ProcessLimits,
     *,
     place: str,
     progress: Callable[[str], None] = lambda _: None,
@@ -111,7 +111,7 @@ def _ended(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threadi
         process.kill()
 
 
-def _failure(code: int, late: bool, limits: Limits, place: str) -> EnvironmentFailedError:
+def _failure(code: int, late: bool, limits: ProcessLimits, place: str) -> EnvironmentFailedError:
     hint = "Nothing was written."
     if late:
         rule = f"the process that works on the file must end within {limits.seconds:g} s"

@@ -14,7 +14,7 @@ from gradus_convert.graphs import VotingMember
 from gradus_convert.graphs.exact_vote import exact_answers, exact_ballots
 from gradus_convert.graphs.plan import column_order
 from gradus_convert.graphs.types import Vote
-from gradus_convert.parity.votes import Ballot, native_vote
+from gradus_convert.parity.votes import MemberAnswers, native_vote
 
 __all__ = ["BitOracle", "check_bits", "different_bits", "whole_sums"]
 
@@ -77,7 +77,8 @@ class BitOracle:
             for m, nodes in zip(self._members, leaves, strict=True)
         ]
         ballots = [
-            Ballot(p, m.voting.classes, m.voting.weight) for p, m in zip(said, self._members, strict=True)
+            MemberAnswers(p, m.voting.classes, m.voting.weight)
+            for p, m in zip(said, self._members, strict=True)
         ]
         expected, ties = native_vote(ballots, self._n_classes, self._vote, _TIE, self._temperature)
         difference = np.abs(answers.astype(np.float64) - expected).max(axis=1)

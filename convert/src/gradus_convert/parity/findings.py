@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Findings", "WrongLeaf"]
+__all__ = ["ProofCounts", "WrongLeaf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class WrongLeaf:
 
 
 @dataclass(slots=True)
-class Findings:
+class ProofCounts:
     """Counts, as the proof goes on.
 
     Attributes:

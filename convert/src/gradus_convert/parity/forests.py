@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.parity.compiled import Compiled
-from gradus_convert.parity.findings import Findings
+from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
 from gradus_convert.parity.regions import Domain, critical_values
 from gradus_convert.parity.rows import special_rows
@@ -26,7 +26,7 @@ def check_forests(
     natives: Sequence[NativeModel],
     model_bytes: bytes,
     rows: Float32,
-    findings: Findings,
+    findings: ProofCounts,
     *,
     boundaries: bool,
     single: int,

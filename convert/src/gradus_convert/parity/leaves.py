@@ -24,7 +24,7 @@ from gradus_convert.graphs.views import ROWS, RowPlan, plan_rows
 from gradus_convert.parity.bits import different_bits
 from gradus_convert.parity.boxes import LARGEST, Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled, ahead, slices
-from gradus_convert.parity.findings import Findings
+from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.packing import Packed, pack
 from gradus_convert.parity.parts import views_part, walk_part
 from gradus_convert.parity.regions import Domain, atoms_of, critical_values, rows_at_splits
@@ -62,7 +62,7 @@ class ProvenForest:
     walker: Walker
 
 
-def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: Findings) -> None:
+def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: ProofCounts) -> None:
     """Compare all three on rows, for every tree."""
     for rows, (compiled,) in ahead(lambda part: graph.run(X[part], LEAVES), slices(len(X))):
         _check_width(members, compiled)
@@ -76,7 +76,7 @@ def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, fin
 
 
 def check_single_rows(
-    members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: Findings
+    members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: ProofCounts
 ) -> None:
     """Compare interpreter and graph on rows asked for one by one, for every tree."""
     for rows, (compiled,) in ahead(lambda part: graph.run(X[part], LEAVES, block=1), slices(len(X))):
@@ -91,7 +91,7 @@ def check_boundaries(
     members: Sequence[ProvenForest],
     graph: Compiled,
     source: Float32,
-    findings: Findings,
+    findings: ProofCounts,
     *,
     model_bytes: bytes,
     domain: Domain,
@@ -127,7 +127,7 @@ def _check_packed(
     graph: Compiled,
     boxes: Iterator[Boxes],
     source: Float32,
-    findings: Findings,
+    findings: ProofCounts,
     limit: np.float32,
 ) -> Float32:
     """Compare interpreter and graph on rows that serve many boxes each; return the rows."""
@@ -151,7 +151,7 @@ def _check_packed(
 
 
 def _check_regions(
-    members: Sequence[ProvenForest], source: Float32, domain: Domain, findings: Findings
+    members: Sequence[ProvenForest], source: Float32, domain: Domain, findings: ProofCounts
 ) -> Float32:
     """Compare library and interpreter at every split, missing values and categories included.
 
@@ -232,7 +232,7 @@ def _boxes(member: ProvenForest) -> Iterator[Boxes]:
 
 
 def _boxes_checked_by_library(
-    members: Sequence[ProvenForest], source: Float32, findings: Findings
+    members: Sequence[ProvenForest], source: Float32, findings: ProofCounts
 ) -> Iterator[Boxes]:
     """Compare library and interpreter in every box, and pass it on; trees are counted over all members."""
     for m in members:
@@ -263,7 +263,7 @@ def _chunks(member: ProvenForest) -> Iterator[range]:
 
 
 def _check_library(
-    member: ProvenForest, trees: range, boxes: Sequence[Boxes], source: Float32, findings: Findings
+    member: ProvenForest, trees: range, boxes: Sequence[Boxes], source: Float32, findings: ProofCounts
 ) -> None:
     """Compare library and interpreter inside each box, for all the given trees."""
     if not boxes:
@@ -273,7 +273,7 @@ def _check_library(
     _compare_library(member, trees, X, findings)
 
 
-def _compare_library(member: ProvenForest, trees: range, X: Float32, findings: Findings) -> None:
+def _compare_library(member: ProvenForest, trees: range, X: Float32, findings: ProofCounts) -> None:
     said = _native(member, X, trees)
     ours = member.forest.native_leaf[member.walker.leaves(X, trees)]
     findings.compare(said, ours, np.array(trees), member=member.name, who="library against interpreter")

@@ -16,7 +16,7 @@ from gradus_convert.graphs.fixed_point import largest_sum
 from gradus_convert.graphs.values import VALUES, exact_values, value_sums
 from gradus_convert.parity.bits import BitOracle, check_bits, whole_sums
 from gradus_convert.parity.compiled import Compiled, ahead, fewer_library_threads, slices
-from gradus_convert.parity.findings import Findings
+from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.forests import check_forests, some
 from gradus_convert.parity.leaves import ProvenForest
 from gradus_convert.parity.proof import TOLERANCE, judge_leaves
@@ -97,7 +97,7 @@ def prove_model(
 def _prove(
     native: NativeModel, build: Callable[[bool], LevelGraph], rows: Float32, kind: ProofKind, place: str
 ) -> ModelProof:
-    findings, forest = Findings(), native.lowered
+    findings, forest = ProofCounts(), native.lowered
     if kind == "quick":
         rows = rows[:_QUICK_ROWS]
     X = rows
@@ -118,7 +118,7 @@ def _prove(
     many = Compiled(published.model_bytes)
     answers = _Values(native) if native.task == "values" else _Classes(native)
     answers.compare(many, X, 96, findings)
-    answers.compare(many, some(X, _SINGLE_SAMPLE), 1, Findings())
+    answers.compare(many, some(X, _SINGLE_SAMPLE), 1, ProofCounts())
     if published.bits == EXACT and isinstance(forest, Forest):
         few = some(X, _BITS_SAMPLE)
         check_bits(answers.bits(forest, few), many.run(few, answers.output)[0], place=place)
@@ -145,7 +145,7 @@ class _Classes:
     def __init__(self, native: NativeModel) -> None:
         self._native = native
 
-    def compare(self, graph: Compiled, X: Float32, block: int, findings: Findings) -> None:
+    def compare(self, graph: Compiled, X: Float32, block: int, findings: ProofCounts) -> None:
         """Compare answers and count.
 
         Raises:
@@ -202,7 +202,7 @@ class _Values:
             raise TypeError("a model of values is of trees")
         self._native, self._forest = native, native.lowered
 
-    def compare(self, graph: Compiled, X: Float32, block: int, findings: Findings) -> None:
+    def compare(self, graph: Compiled, X: Float32, block: int, findings: ProofCounts) -> None:
         """Compare answers and count.
 
         Raises:

@@ -14,11 +14,11 @@ from gradus_convert.graphs import LevelGraph, VotingMember
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.bits import BitOracle, check_bits
 from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, fewer_library_threads, slices
-from gradus_convert.parity.findings import Findings
+from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.forests import check_forests, some
 from gradus_convert.parity.leaves import ProvenForest
 from gradus_convert.parity.third_opinion import ThirdOpinion, ask
-from gradus_convert.parity.votes import Ballot, native_vote
+from gradus_convert.parity.votes import MemberAnswers, native_vote
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT, Parity
@@ -108,7 +108,7 @@ def _prove(
     place: str,
     third_opinion: bool,
 ) -> Proof:
-    findings = Findings()
+    findings = ProofCounts()
     proven = _with_trees(members)
     extra = boundary = rows[:0]
     if proven:
@@ -128,7 +128,7 @@ def _prove(
     many, single = Compiled(published.model_bytes), SingleRows(published)
     X = np.concatenate([rows, extra])
     _check_answers(members, lambda part: many.run(part, PROBABILITIES, LABEL), X, vote, findings)
-    again = Findings()  # of rows that are counted already
+    again = ProofCounts()  # of rows that are counted already
     _check_answers(members, single.run, some(X, _SINGLE_SAMPLE), vote, again)
     findings.max_difference = max(findings.max_difference, again.max_difference)
     findings.label_changes += again.label_changes
@@ -153,7 +153,7 @@ def _check_bits(
     return oracle.error(leaves, said)
 
 
-def _parity(findings: Findings) -> Parity:
+def _parity(findings: ProofCounts) -> Parity:
     return Parity(
         rows=findings.probability_rows,
         boundary_rows=findings.boundary_rows,
@@ -181,13 +181,13 @@ def _check_answers(
     answer: Callable[[Float32], Sequence[npt.NDArray[np.generic]]],
     X: Float32,
     vote: _Vote,
-    findings: Findings,
+    findings: ProofCounts,
 ) -> None:
     """Compare what `answer` gives, probabilities and labels, with the libraries' vote."""
     answers = ahead(lambda part: answer(X[part]), slices(len(X), _ANSWERS))
     for rows, (probabilities, label) in answers:
         ballots = [
-            Ballot(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members
+            MemberAnswers(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members
         ]
         expected, ties = native_vote(ballots, vote.n_classes, vote.kind, TOLERANCE, vote.temperature)
         difference = np.abs(probabilities.astype(np.float64) - expected).max(axis=1)
@@ -199,7 +199,7 @@ def _check_answers(
         findings.probability_rows += len(expected)
 
 
-def judge_leaves(findings: Findings, place: str) -> None:
+def judge_leaves(findings: ProofCounts, place: str) -> None:
     """Raise if a leaf differs.
 
     Raises:
@@ -214,7 +214,7 @@ def judge_leaves(findings: Findings, place: str) -> None:
         )
 
 
-def _judge_answers(findings: Findings, place: str) -> None:
+def _judge_answers(findings: ProofCounts, place: str) -> None:
     if not findings.max_difference <= TOLERANCE:
         raise ParityError(
             f"probabilities must agree with the libraries within {TOLERANCE:g}",

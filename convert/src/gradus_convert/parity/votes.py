@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from gradus_runtime.contracts.manifest.calibration import at_temperature
 
-__all__ = ["Ballot", "native_vote"]
+__all__ = ["MemberAnswers", "native_vote"]
 
 Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ballot:
+class MemberAnswers:
     """What one member says of N rows.
 
     Attributes:
@@ -31,7 +31,11 @@ class Ballot:
 
 
 def native_vote(
-    ballots: Sequence[Ballot], n_classes: int, vote: str, tolerance: float, temperature: float | None = None
+    ballots: Sequence[MemberAnswers],
+    n_classes: int,
+    vote: str,
+    tolerance: float,
+    temperature: float | None = None,
 ) -> tuple[Float64, npt.NDArray[np.bool_]]:
     """Weigh the members' probabilities ("soft") or their decisions ("hard"); then a temperature, if any.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus_convert.artifact import BuiltArtifact
-from gradus_convert.isolation import Limits, call
+from gradus_convert.isolation import ProcessLimits, call
 from gradus_convert.pickles.request import ImportRequest, from_json, to_json
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
@@ -25,7 +25,7 @@ _SECONDS, _SECONDS_PER_MIB = 900.0, 60.0
 def import_pickles(
     request: ImportRequest,
     *,
-    limits: Limits | None = None,
+    limits: ProcessLimits | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> BuiltArtifact:
     """Read pickle or joblib files, compile what they hold, and prove it; nothing of the files is run.
@@ -55,13 +55,13 @@ def import_pickles(
         return _read(Path(folder), tuple(map(str, result["remarks"])), place)
 
 
-def default_limits(paths: list[Path]) -> Limits:
+def default_limits(paths: list[Path]) -> ProcessLimits:
     """Return what an import of these files may take: 4 GiB and 15 minutes, and more for large files."""
     try:
         size = sum(path.stat().st_size for path in paths)
     except OSError as e:
         raise DataError("a model file must be readable", place=e.filename, value=e.strerror) from None
-    return Limits(_MEMORY + _MEMORY_TIMES * size, _SECONDS + _SECONDS_PER_MIB * size / MIB)
+    return ProcessLimits(_MEMORY + _MEMORY_TIMES * size, _SECONDS + _SECONDS_PER_MIB * size / MIB)
 
 
 def build(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:

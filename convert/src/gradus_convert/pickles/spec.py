@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelSpec, MemberSpec
+from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelContent, MemberSpec
 from gradus_convert.pickles import levels_and_classes
 from gradus_convert.pickles.ensemble import LegacyEnsemble, LegacyMember, or_drop, read_ensemble
 from gradus_convert.pickles.inert import BrokenPickleError
@@ -176,7 +176,7 @@ def _level(
     natives: Mapping[str, NativeModel],
     columns: _Columns,
     given: Mapping[str, float] | None,
-) -> LevelSpec:
+) -> LevelContent:
     weights = given if given is not None else ensemble.weights
     if weights is None and len(natives) == 1:
         weights = dict.fromkeys(natives, 1.0)
@@ -205,7 +205,7 @@ def _level(
             members.append(MemberSpec(member.name, float(weight), native, mine))
     if not members:
         raise UsageError("a member must have a weight above 0", place=name, value=dict(weights))
-    return LevelSpec(name, ensemble.vote, tuple(members), {})
+    return LevelContent(name, ensemble.vote, tuple(members), {})
 
 
 def _rows(
@@ -277,7 +277,7 @@ def _provenance(
     request: ImportRequest,
     classes: Mapping[object, str],
     order: FeatureOrder,
-    levels: Mapping[str, LevelSpec],
+    levels: Mapping[str, LevelContent],
 ) -> Provenance:
     """The imported files stand for the data, of which nothing else is known."""
     digests = [hashlib.sha256(p.read_bytes()).hexdigest() for paths in request.files.values() for p in paths]

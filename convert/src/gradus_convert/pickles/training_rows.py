@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.artifact import LevelSpec
-from gradus_convert.parity.votes import Ballot, native_vote
+from gradus_convert.artifact import LevelContent
+from gradus_convert.parity.votes import MemberAnswers, native_vote
 from gradus_runtime.errors import DataError
 from gradus_runtime.rows.files import read_table
 from gradus_runtime.rows.values import read_value
@@ -49,7 +49,7 @@ def read_training_rows(path: Path, names: Sequence[str], originals: Mapping[str,
     return rows
 
 
-def float64_remarks(level: LevelSpec, rows: Float64 | None, n_classes: int) -> Iterator[str]:
+def float64_remarks(level: LevelContent, rows: Float64 | None, n_classes: int) -> Iterator[str]:
     """Say what a bot must know that gave its libraries float64 values, which gradus rounds to float32.
 
     Args:
@@ -78,11 +78,11 @@ def float64_remarks(level: LevelSpec, rows: Float64 | None, n_classes: int) -> I
     )
 
 
-def _vote(level: LevelSpec, rows: Float64, *, wide: bool, n_classes: int) -> Float64:
+def _vote(level: LevelContent, rows: Float64, *, wide: bool, n_classes: int) -> Float64:
     """The libraries' vote on rows as float64 where they read it, or on the same rows as float32."""
     narrow = rows.astype(np.float32)
     answers = []
     for m in level.members:
         given: Any = rows if wide and m.native.reads_float64 else narrow
-        answers.append(Ballot(m.native.probabilities(given), m.classes, m.weight))
+        answers.append(MemberAnswers(m.native.probabilities(given), m.classes, m.weight))
     return np.asarray(native_vote(answers, n_classes, level.vote, 0.0)[0], np.float64)

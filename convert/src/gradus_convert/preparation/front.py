@@ -11,11 +11,11 @@ from gradus_convert.graphs.builder import DOUBLE, FLOAT, Graph
 from gradus_convert.preparation.ranks import Ranks
 from gradus_convert.preparation.steps import NUMBERS, TEXTS, Block, emit
 
-__all__ = ["Front"]
+__all__ = ["PipelineFront"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Front:
+class PipelineFront:
     """Steps, and how their float64 columns become what the walk compares.
 
     Attributes:

@@ -17,11 +17,11 @@ from gradus_convert.preparation.steps import (
     Coded,
     Computed,
     Filled,
-    Joined,
+    JoinedBlocks,
     Missing,
     Numbers,
     Picked,
-    Texts,
+    TextColumns,
     width,
 )
 
@@ -78,8 +78,8 @@ def _count(block: Input) -> int:
 def _pick(block: Input, columns: Sequence[int]) -> Input:
     if isinstance(block, Raw):
         return Raw(tuple(block.columns[i] for i in columns))
-    if isinstance(block, Texts):
-        return Texts(tuple(block.columns[i] for i in columns), tuple(block.fills[i] for i in columns))
+    if isinstance(block, TextColumns):
+        return TextColumns(tuple(block.columns[i] for i in columns), tuple(block.fills[i] for i in columns))
     return Picked(block, tuple(int(i) for i in columns))
 
 
@@ -92,13 +92,13 @@ def _joined(parts: Sequence[Input], place: str) -> Input:
         return kept[0]
     if all(isinstance(p, Raw) for p in kept):
         return Raw(tuple(c for p in kept if isinstance(p, Raw) for c in p.columns))
-    if any(isinstance(p, Texts) for p in kept):
+    if any(isinstance(p, TextColumns) for p in kept):
         raise InexactModelError(
             "texts must be encoded by the step that takes them",
             place=place,
             hint="Put imputer and encoder of texts into one pipeline of the ColumnTransformer.",
         )
-    return Joined(tuple(as_numbers(p) for p in kept))
+    return JoinedBlocks(tuple(as_numbers(p) for p in kept))
 
 
 def _refuse(rule: str, place: str, value: object) -> InexactModelError:
@@ -152,7 +152,7 @@ def _imputer(step: Any, block: Input, place: str) -> Input:
         filled = Filled(numeric, values)
     if step.indicator_ is None:
         return filled
-    return Joined((filled, _indicated(step.indicator_, numeric)))
+    return JoinedBlocks((filled, _indicated(step.indicator_, numeric)))
 
 
 def _indicated(indicator: Any, numeric: Block) -> Block:
@@ -162,11 +162,13 @@ def _indicated(indicator: Any, numeric: Block) -> Block:
 def _text_imputer(step: Any, block: Input, place: str) -> Input:
     if step.indicator_ is not None:
         raise _refuse("add_indicator must be False for texts", place, step.add_indicator)
-    if not isinstance(block, Raw | Texts):
+    if not isinstance(block, Raw | TextColumns):
         raise _refuse("an imputer of texts must come first", place, "texts")
-    before = block.fills if isinstance(block, Texts) else (None,) * len(block.columns)
+    before = block.fills if isinstance(block, TextColumns) else (None,) * len(block.columns)
     fills = [str(v) for v in step.statistics_]
-    return Texts(block.columns, tuple(b if b is not None else f for b, f in zip(before, fills, strict=True)))
+    return TextColumns(
+        block.columns, tuple(b if b is not None else f for b, f in zip(before, fills, strict=True))
+    )
 
 
 def _indicator(step: Any, block: Input, place: str) -> Input:
@@ -285,12 +287,12 @@ def _one(block: Input, j: int, categories: npt.NDArray[Any], place: str) -> Bloc
     text = any(isinstance(c, str) for c in categories)
     picked = _pick(block, [j])
     if not text:
-        if isinstance(picked, Texts):
+        if isinstance(picked, TextColumns):
             raise _refuse("categories must be texts where the imputer's are", place, "numbers")
         return as_numbers(picked)
     if isinstance(picked, Raw):
-        return Texts(picked.columns, (None,))
-    if isinstance(picked, Texts):
+        return TextColumns(picked.columns, (None,))
+    if isinstance(picked, TextColumns):
         return picked
     raise _refuse("texts must come from the rows", place, "texts")
 

@@ -24,11 +24,11 @@ __all__ = [
     "Coded",
     "Computed",
     "Filled",
-    "Joined",
+    "JoinedBlocks",
     "Missing",
     "Numbers",
     "Picked",
-    "Texts",
+    "TextColumns",
     "categories_of",
     "columns_of",
     "emit",
@@ -54,7 +54,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextColumns:
     """Columns of the user's rows, as texts; what stands for a missing one, by column, if it is no None."""
 
     columns: tuple[int, ...]
@@ -109,22 +109,22 @@ class Coded:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedBlocks:
     """Blocks side by side."""
 
     blocks: tuple[Block, ...]
 
 
-Block = Numbers | Texts | Filled | Missing | Computed | Picked | Coded | Joined
+Block = Numbers | TextColumns | Filled | Missing | Computed | Picked | Coded | JoinedBlocks
 
 
 def width(block: Block) -> int:
     """Return how many columns a block has."""
-    if isinstance(block, Numbers | Texts | Picked):
+    if isinstance(block, Numbers | TextColumns | Picked):
         return len(block.columns)
     if isinstance(block, Coded):
         return int(block.table.shape[1])
-    if isinstance(block, Joined):
+    if isinstance(block, JoinedBlocks):
         return sum(width(b) for b in block.blocks)
     return width(block.block)
 
@@ -164,7 +164,7 @@ class _Writer:
             return self._computed(block, k)
         if isinstance(block, Coded):
             return self._coded(block)
-        if isinstance(block, Joined):
+        if isinstance(block, JoinedBlocks):
             parts = [self.write(b) for b in block.blocks if width(b)]
             return parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1, **self._as(k))
         raise TypeError("texts must be coded")
@@ -183,13 +183,13 @@ class _Writer:
 
     def _coded(self, block: Coded) -> str:
         g = self.graph
-        code = self._text_code(block) if isinstance(block.block, Texts) else self._number_code(block)
+        code = self._text_code(block) if isinstance(block.block, TextColumns) else self._number_code(block)
         table = g.constant(block.table, np.float64)
         return g.op("Gather", table, code, axis=0, **self._as(int(block.table.shape[1])))
 
     def _text_code(self, block: Coded) -> str:
         g, texts = self.graph, block.block
-        if not isinstance(texts, Texts) or len(texts.columns) != 1:
+        if not isinstance(texts, TextColumns) or len(texts.columns) != 1:
             raise TypeError("a column of texts is coded by itself")
         keys = [str(c) for c in block.categories]
         codes = list(range(len(keys)))
@@ -249,18 +249,18 @@ def columns_of(block: Block) -> tuple[set[int], set[int]]:
     """Return the columns of the user's rows that a block takes as numbers, and as texts."""
     if isinstance(block, Numbers):
         return set(block.columns), set()
-    if isinstance(block, Texts):
+    if isinstance(block, TextColumns):
         return set(), set(block.columns)
-    inner = block.blocks if isinstance(block, Joined) else (block.block,)
+    inner = block.blocks if isinstance(block, JoinedBlocks) else (block.block,)
     found = [columns_of(b) for b in inner]
     return set().union(*(n for n, _ in found)), set().union(*(t for _, t in found))
 
 
 def origins(block: Block) -> list[int]:
     """Return the column of the user's rows that each column of a block is made of."""
-    if isinstance(block, Numbers | Texts):
+    if isinstance(block, Numbers | TextColumns):
         return list(block.columns)
-    if isinstance(block, Joined):
+    if isinstance(block, JoinedBlocks):
         return [c for b in block.blocks for c in origins(b)]
     inner = origins(block.block)
     if isinstance(block, Picked):
@@ -273,8 +273,8 @@ def categories_of(block: Block) -> dict[int, tuple[str, ...] | tuple[float, ...]
     if isinstance(block, Coded):
         return {origins(block.block)[0]: block.categories}
     found: dict[int, tuple[str, ...] | tuple[float, ...]] = {}
-    if isinstance(block, Numbers | Texts):
+    if isinstance(block, Numbers | TextColumns):
         return found
-    for inner in block.blocks if isinstance(block, Joined) else (block.block,):
+    for inner in block.blocks if isinstance(block, JoinedBlocks) else (block.block,):
         found |= categories_of(inner)
     return found

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from gradus_convert.graphs.plan import Run, SumPlan
+from gradus_convert.graphs.plan import SumPlan, TreeRun
 from gradus_convert.graphs.tree_walk import walk_call
-from gradus_convert.graphs.walk_tables import DEEPEST, Stage, Table, WalkTables
+from gradus_convert.graphs.walk_tables import DEEPEST, SlotTable, Stage, WalkTables
 from gradus_runtime.contracts.graph import TREE_WALK, WALK_DOMAIN
 from gradus_runtime.errors import IntegrityError
 
@@ -78,21 +78,21 @@ def _plan(call: onnx.NodeProto, tables: _Arrays, place: str) -> SumPlan:
     return SumPlan(laid_out, _runs(call, tables, stages, counts, place), np.zeros(0, np.int64), exact=True)
 
 
-def _level(tables: _Arrays, level: int, slots: int, columns: int, place: str) -> Table:
+def _level(tables: _Arrays, level: int, slots: int, columns: int, place: str) -> SlotTable:
     column = _table(tables, f"column{level}", _COLUMNS if level else (_INT32,), (slots,), place)
     threshold = _table(tables, f"threshold{level}", (_FLOAT32,), (slots,), place)
     _inside(column, columns, f"column{level}", place)
-    return Table(threshold, column, np.zeros(0, np.int32))
+    return SlotTable(threshold, column, np.zeros(0, np.int32))
 
 
 def _bottom(
     tables: _Arrays, first: int, walked: bool, columns: int, place: str
-) -> tuple[Table, npt.NDArray[np.int32]]:
+) -> tuple[SlotTable, npt.NDArray[np.int32]]:
     threshold = _table(tables, "threshold", (_FLOAT32,), (None,), place)
     _need(len(threshold) >= first, f"`threshold` must have at least {first} slots", place, len(threshold))
     nothing = np.zeros(0, np.int32)
     if not walked:
-        return Table(threshold, nothing, nothing), nothing
+        return SlotTable(threshold, nothing, nothing), nothing
     column = _table(tables, "column", _COLUMNS, (None,), place)
     left = _table(tables, "left", (_INT32,), (len(column),), place)
     fits = first <= len(column) <= len(threshold)
@@ -102,7 +102,7 @@ def _bottom(
     ends = left.astype(np.int64) + (column != columns)
     _inside(left, len(threshold) - 1, "left", place)
     _need(bool((ends < len(threshold)).all()), "`left` must lead to slots", place, int(ends.max(initial=0)))
-    return Table(threshold, column, nothing), left
+    return SlotTable(threshold, column, nothing), left
 
 
 def _inside(table: npt.NDArray[Any], last: int, name: str, place: str) -> None:
@@ -112,7 +112,7 @@ def _inside(table: npt.NDArray[Any], last: int, name: str, place: str) -> None:
 
 def _runs(
     call: onnx.NodeProto, tables: _Arrays, stages: Sequence[Stage], counts: Sequence[int], place: str
-) -> tuple[tuple[Run, ...], ...]:
+) -> tuple[tuple[TreeRun, ...], ...]:
     first, outputs, trees, vectors = (
         _list(call, f"run_{name}", place, least=least)
         for name, least in (("first", 0), ("outputs", 1), ("trees", 1), ("vectors", 0))
@@ -128,7 +128,7 @@ def _runs(
     runs = []
     for f, o, t, v in zip(first, outputs, trees, vectors, strict=True):
         table = _table(tables, f"vectors{f}", (_FLOAT64,), (None, o), place) if v else None
-        runs.append(Run(f, o, t, table))
+        runs.append(TreeRun(f, o, t, table))
     starts = np.cumsum([0, *counts]).tolist()
     by_stage = tuple(tuple(runs[a:b]) for a, b in pairwise(starts))
     whole = all(sum(r.trees for r in part) == s.trees for part, s in zip(by_stage, stages, strict=True))

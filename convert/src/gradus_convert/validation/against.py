@@ -19,14 +19,14 @@ from gradus_runtime.rows.files import RowTable, read_table
 from gradus_runtime.rows.values import FLOAT32_BOUND, read_value
 from gradus_runtime.store import open_artifact
 
-__all__ = ["Limits", "RowsReport", "check_rows"]
+__all__ = ["RowsReport", "SampleLimits", "check_rows"]
 
 Matrix = npt.NDArray[np.float64]
 MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SampleLimits:
     """What a sample may do before it fails.
 
     Attributes:
@@ -67,7 +67,7 @@ class RowsReport:
     row_levels: tuple[str, ...]
 
 
-def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], RowsReport]:
+def check_rows(source: str, path: Path, limits: SampleLimits) -> tuple[list[Check], RowsReport]:
     """Check a sample of rows against an artifact.
 
     Args:
@@ -109,7 +109,7 @@ def check_rows(source: str, path: Path, limits: Limits) -> tuple[list[Check], Ro
     return checks, report
 
 
-def _check_limits(limits: Limits, manifest: Manifest) -> None:
+def _check_limits(limits: SampleLimits, manifest: Manifest) -> None:
     groups = {f.group for f in manifest.features}
     for group in limits.without:
         if group not in groups:
@@ -211,7 +211,7 @@ def _ranges(
     features: list[FeatureSpec],
     beyond: Mapping[str, float],
     values: Matrix,
-    limits: Limits,
+    limits: SampleLimits,
     place: str,
 ) -> Check:
     unknown = [f.name for f in features if f.minimum is None]
@@ -239,7 +239,7 @@ def _ranges(
     return Check(place, "ranges", tuple(found))
 
 
-def _missing(missing: Mapping[str, float], limits: Limits, place: str) -> tuple[Finding, ...]:
+def _missing(missing: Mapping[str, float], limits: SampleLimits, place: str) -> tuple[Finding, ...]:
     found = []
     for group, share in missing.items():
         if share and group not in limits.without:
@@ -249,7 +249,9 @@ def _missing(missing: Mapping[str, float], limits: Limits, place: str) -> tuple[
     return tuple(found)
 
 
-def _levels(levels: Mapping[str, int], limits: Limits, place: str, health: Health) -> tuple[Finding, ...]:
+def _levels(
+    levels: Mapping[str, int], limits: SampleLimits, place: str, health: Health
+) -> tuple[Finding, ...]:
     found = []
     problems = [f"{s.name} is out of service: {s.problem}" for s in health.levels if s.problem]
     for problem in ([health.halted] if health.halted else []) + problems:

@@ -90,14 +90,14 @@ def _look(args: argparse.Namespace) -> list[Alert]:
     from gradus_live.contracts_of import manifests_of
     from gradus_live.outcomes import read_outcomes
     from gradus_live.record import build_record
-    from gradus_live.watch import Limits, find_alerts
+    from gradus_live.watch import AlertLimits, find_alerts
     from gradus_runtime.journal import read_journal
 
     content = read_journal(args.journal)
     manifests = manifests_of(options.source_of(args))
     outcomes = () if args.outcomes is None else read_outcomes(args.outcomes)
     record = build_record(outcomes, manifests, None) if outcomes else None
-    limits = Limits(args.bar, bars=args.bars, expiry_days=args.expiry_days)
+    limits = AlertLimits(args.bar, bars=args.bars, expiry_days=args.expiry_days)
     return find_alerts(content, manifests, record, limits, time.time())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Band", "Line", "draw"]
+__all__ = ["Band", "Curve", "draw"]
 
 _WIDTH, _HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 10, 30
@@ -15,7 +15,7 @@ Values = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """A line: its values (None leaves a gap), its CSS colour, whether it is drawn as points."""
 
     values: Values
@@ -33,7 +33,7 @@ class Band:
     opacity: float
 
 
-def draw(days: Sequence[str], lines: Sequence[Line], bands: Sequence[Band], unit: str, label: str) -> str:
+def draw(days: Sequence[str], lines: Sequence[Curve], bands: Sequence[Band], unit: str, label: str) -> str:
     """Return a chart.
 
     Args:
@@ -111,7 +111,7 @@ def _runs(values: Values) -> list[list[int]]:
     return [run for run in runs if run]
 
 
-def _path(scale: _Scale, line: Line) -> str:
+def _path(scale: _Scale, line: Curve) -> str:
     parts = []
     for run in _runs(line.values):
         points = " ".join(f"{scale.x(i)},{scale.y(line.values[i] or 0.0)}" for i in run)
@@ -119,7 +119,7 @@ def _path(scale: _Scale, line: Line) -> str:
     return "".join(parts)
 
 
-def _points(scale: _Scale, line: Line) -> str:
+def _points(scale: _Scale, line: Curve) -> str:
     return "".join(
         f'<circle cx="{scale.x(i)}" cy="{scale.y(value)}" r="2.2" style="fill:{line.colour}"/>'
         for i, value in enumerate(line.values)

@@ -23,7 +23,7 @@ from gradus_live.record.sequence import (
     mean_sequence,
 )
 
-__all__ = ["AS_PROMISED", "NO_PROMISE", "TOO_EARLY", "WORSE", "GroupRecord", "Rows", "judge"]
+__all__ = ["AS_PROMISED", "NO_PROMISE", "TOO_EARLY", "WORSE", "GroupRecord", "OutcomeRows", "judge"]
 
 AS_PROMISED = "as promised"
 WORSE = "worse than promised"
@@ -35,7 +35,7 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class OutcomeRows:
     """N bars with a decision and its outcome, in time order, each bar once.
 
     Attributes:
@@ -68,10 +68,10 @@ class Rows:
     outcomes: Outcomes
     bar_ms: int
 
-    def select(self, keep: np.typing.NDArray[np.bool_]) -> Rows:
+    def select(self, keep: np.typing.NDArray[np.bool_]) -> OutcomeRows:
         """Return the bars where `keep` (bool [N]) is true."""
         places = np.flatnonzero(keep).tolist()
-        return Rows(
+        return OutcomeRows(
             self.stamps[keep],
             tuple(self.versions[i] for i in places),
             tuple(self.levels[i] for i in places),
@@ -133,7 +133,7 @@ class GroupRecord:
 
 
 def judge(
-    version: str, level: str, rows: Rows, promises: list[Promise | None], costs: Costs | None
+    version: str, level: str, rows: OutcomeRows, promises: list[Promise | None], costs: Costs | None
 ) -> GroupRecord:
     """Judge a group; `promises` are those of its versions and levels, each once."""
     blocks = blocks_of_days(rows.stamps, rows.skill, rows.bar_ms, FEWEST_VALUES)
@@ -228,7 +228,7 @@ def _calibration(confidences: Floats, right: np.typing.NDArray[np.bool_]) -> flo
     return float(total) / len(confidences)
 
 
-def _money(rows: Rows, costs: Costs | None) -> tuple[Money | None, MeanSequence | None]:
+def _money(rows: OutcomeRows, costs: Costs | None) -> tuple[Money | None, MeanSequence | None]:
     if costs is None or not len(rows.stamps):
         return None, None
     trades = take_trades(rows.stamps, rows.bar_ms, rows.sides, rows.outcomes)

@@ -12,7 +12,7 @@ from gradus_live.bars import Floats
 from gradus_live.costs import Costs
 from gradus_live.labels import Outcomes
 from gradus_live.outcomes.file import OutcomeLine
-from gradus_live.record.group import FEWEST_VALUES, GroupRecord, Rows, judge
+from gradus_live.record.group import FEWEST_VALUES, GroupRecord, OutcomeRows, judge
 from gradus_live.record.promise import Promise, priors_of, promise_of
 from gradus_live.record.sequence import blocks_of_days, running
 from gradus_runtime.contracts.manifest import Manifest
@@ -148,7 +148,7 @@ def build_record(
 
 def _rows(
     lines: Sequence[OutcomeLine], manifests: Mapping[str, Manifest]
-) -> tuple[Rows, dict[tuple[str, str], Promise | None]]:
+) -> tuple[OutcomeRows, dict[tuple[str, str], Promise | None]]:
     promises: dict[tuple[str, str], Promise | None] = {}
     priors: dict[tuple[str, str], Floats | None] = {}
     seen = _SharesSoFar()
@@ -181,7 +181,7 @@ def _rows(
         np.array([line.long_bars for line in lines], np.int64),
         np.array([line.short_bars for line in lines], np.int64),
     )
-    rows = Rows(
+    rows = OutcomeRows(
         np.array([line.bar for line in lines], np.int64),
         tuple(line.version for line in lines),
         tuple(line.level for line in lines),
@@ -226,7 +226,7 @@ class _SharesSoFar:
 
 
 def _days(
-    rows: Rows, promises: Mapping[tuple[str, str], Promise | None], costs: Costs | None
+    rows: OutcomeRows, promises: Mapping[tuple[str, str], Promise | None], costs: Costs | None
 ) -> tuple[DayPoint, ...]:
     blocks = blocks_of_days(rows.stamps, rows.skill, rows.bar_ms, FEWEST_VALUES)
     ends = [promises[key] for key in zip(rows.versions, rows.levels, strict=True)]
@@ -254,7 +254,7 @@ def _days(
     return tuple(points)
 
 
-def _net(rows: Rows, costs: Costs | None) -> np.typing.NDArray[np.float64] | None:
+def _net(rows: OutcomeRows, costs: Costs | None) -> np.typing.NDArray[np.float64] | None:
     if costs is None or not len(rows.stamps):
         return None
     from gradus_live.money import net_returns, take_trades

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from importlib.resources import files
 
-from gradus_live.record.chart import Band, Line, draw
+from gradus_live.record.chart import Band, Curve, draw
 from gradus_live.record.group import AS_PROMISED, NO_PROMISE, TOO_EARLY, WORSE, GroupRecord
 from gradus_live.record.live_record import LiveRecord
 from gradus_live.record.text import between
@@ -78,8 +78,8 @@ def _skill(record: LiveRecord) -> str:
     chart = draw(
         [point.day for point in days],
         [
-            Line([point.skill for point in days], "var(--muted)", points=True),
-            Line([point.mean for point in days], "var(--skill)"),
+            Curve([point.skill for point in days], "var(--muted)", points=True),
+            Curve([point.mean for point in days], "var(--skill)"),
         ],
         [
             Band([p.promised_low for p in days], [p.promised_high for p in days], "var(--promise)", 0.25),
@@ -115,7 +115,7 @@ def _money(record: LiveRecord) -> str:
         )
     chart = draw(
         [point.day for point in record.days],
-        [Line([None if p.net is None else 100 * p.net for p in record.days], "var(--net)")],
+        [Curve([None if p.net is None else 100 * p.net for p in record.days], "var(--net)")],
         [],
         "+.1f",
         "Sum of net returns so far, percent",

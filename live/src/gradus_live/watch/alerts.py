@@ -13,7 +13,7 @@ from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.journal import DecisionLine, EventLine, JournalContent
 from gradus_runtime.serving.drift_history import JournalDrift
 
-__all__ = ["Alert", "Limits", "find_alerts"]
+__all__ = ["Alert", "AlertLimits", "find_alerts"]
 
 _DAY = 86_400.0
 
@@ -39,7 +39,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AlertLimits:
     """When something is said.
 
     Attributes:
@@ -59,7 +59,7 @@ def find_alerts(
     content: JournalContent,
     manifests: Mapping[str, Manifest],
     record: LiveRecord | None,
-    limits: Limits,
+    limits: AlertLimits,
     now: float,
 ) -> list[Alert]:
     """Return everything that is to be said of what journals hold now.
@@ -137,7 +137,7 @@ def _events(events: Sequence[EventLine]) -> list[Alert]:
 
 
 def _silence(
-    decisions: Sequence[DecisionLine], events: Sequence[EventLine], limits: Limits, now: float
+    decisions: Sequence[DecisionLine], events: Sequence[EventLine], limits: AlertLimits, now: float
 ) -> list[Alert]:
     """No decision for some bars: silence is an event, too, and so is a journal without any line."""
     last = max((line.decided for line in decisions), default=None)

@@ -38,10 +38,10 @@ __all__ = [
     "GRAPH_FILE",
     "SPEC_FILE",
     "Closing",
-    "FeatureSpec",
     "FeaturesGraph",
     "FeaturesSpec",
     "GapRule",
+    "GraphColumn",
     "LevelHistory",
     "ZoneTable",
     "changed_inputs",
@@ -108,7 +108,7 @@ class GapRule:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureSpec:
+class GraphColumn:
     """A column of the graph.
 
     Attributes:
@@ -169,7 +169,7 @@ class FeaturesSpec:
     carry_days: int
     zone: ZoneTable
     gaps: GapRule
-    features: tuple[FeatureSpec, ...]
+    features: tuple[GraphColumn, ...]
     levels: tuple[LevelHistory, ...]
     terms: Mapping[str, str]
     look_back: int

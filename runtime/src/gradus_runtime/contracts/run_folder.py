@@ -25,7 +25,6 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.contracts.manifest import (
-    Costs,
     Drift,
     GateResult,
     Histogram,
@@ -35,6 +34,7 @@ from gradus_runtime.contracts.manifest import (
     Policy,
     Provenance,
     RowSpan,
+    StatedCosts,
     Verdict,
 )
 from gradus_runtime.errors import DataError
@@ -115,7 +115,7 @@ class Findings:
     """
 
     label: Label | None
-    costs: Costs | None
+    costs: StatedCosts | None
     order_of_service: OrderOfService | None
     gates: tuple[GateResult, ...] | None
     verdict: Verdict | None

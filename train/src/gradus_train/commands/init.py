@@ -12,7 +12,7 @@ from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from gradus_train.init import Answers, Survey
+    from gradus_train.init import InitAnswers, Survey
     from gradus_train.training.prepare import Plan
 
 __all__ = ["COMMAND"]
@@ -74,9 +74,9 @@ def _check_alone(args: argparse.Namespace) -> None:
 
 def _from_table(args: argparse.Namespace) -> int:
     from gradus_train.ingest import read_table
-    from gradus_train.init import Answers, class_counts, files_for, planned, survey, write_files
+    from gradus_train.init import InitAnswers, class_counts, files_for, planned, survey, write_files
 
-    answers = Answers(
+    answers = InitAnswers(
         time=args.time,
         close=args.close,
         label=args.label,
@@ -102,7 +102,7 @@ def _from_table(args: argparse.Namespace) -> int:
     return int(ExitCode.DONE)
 
 
-def _typed(table: Path, answers: Answers) -> str:
+def _typed(table: Path, answers: InitAnswers) -> str:
     """Return the command with what was answered already."""
     from gradus_train.init.columns import shell_words
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradus_train.evaluation.metrics import ReliabilityBin, Scores
 from gradus_train.evaluation.policy_report import PolicyReport
 from gradus_train.evaluation.service import ServiceOrder
-from gradus_train.evaluation.verdict import Verdict
+from gradus_train.evaluation.verdict import ReachedVerdict
 
 __all__ = [
     "BalanceBucket",
@@ -174,7 +174,7 @@ class GateLine:
 class Details:
     """All of it."""
 
-    verdict: Verdict
+    verdict: ReachedVerdict
     service: ServiceOrder
     data: DataSummary
     split: SplitSummary

@@ -16,7 +16,7 @@ from gradus_train.evaluation.details import GateLine
 from gradus_train.evaluation.drift import drift_levels
 from gradus_train.evaluation.evidence import Integers
 from gradus_train.evaluation.service import ServiceOrder
-from gradus_train.evaluation.verdict import Verdict
+from gradus_train.evaluation.verdict import ReachedVerdict
 from gradus_train.training.prepare import Plan
 
 __all__ = ["findings", "span_of"]
@@ -28,7 +28,7 @@ def findings(
     costs: Costs | None,
     service: ServiceOrder,
     gates: Sequence[GateLine] | None,
-    verdict: Verdict,
+    verdict: ReachedVerdict,
     policy: contract.Policy | None,
     temperatures: Sequence[contract.LevelCalibration],
     measured: Integers,
@@ -49,7 +49,9 @@ def findings(
     """
     return Findings(
         label=to_contract(plan.dataset.rule),
-        costs=None if costs is None else codec.decode(contract.Costs, codec.encode(costs), place="costs"),
+        costs=None
+        if costs is None
+        else codec.decode(contract.StatedCosts, codec.encode(costs), place="costs"),
         order_of_service=contract.OrderOfService(
             service.kind,
             service.levels,

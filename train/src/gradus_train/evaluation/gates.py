@@ -18,7 +18,7 @@ from gradus_train.evaluation.members import MemberCost
 from gradus_train.evaluation.metrics import Scores
 from gradus_train.evaluation.pinned import SERVED
 from gradus_train.evaluation.value import LEVEL, ValueTest
-from gradus_train.evaluation.verdict import Verdict
+from gradus_train.evaluation.verdict import ReachedVerdict
 
 __all__ = ["FORMAT", "METRICS", "Gate", "evaluate", "load", "parse", "passed", "value_lines"]
 
@@ -182,7 +182,7 @@ def passed(lines: Sequence[GateLine]) -> bool:
     return all(line.holds is not False for line in lines if line.kind == "integrity")
 
 
-def value_lines(verdict: Verdict) -> tuple[GateLine, ...]:
+def value_lines(verdict: ReachedVerdict) -> tuple[GateLine, ...]:
     """Return the verdict's tests as gates of what is served."""
     moves, direction = verdict.moves, verdict.direction
     lines = [_value_line("moves", "log loss gain over the best constant", moves)]

@@ -12,14 +12,14 @@ from gradus_train.evaluation.evidence import Said
 from gradus_train.training.member import Rows
 from gradus_train.training.prepare import Plan
 
-__all__ = ["LevelProof", "ServiceOrder", "declared_order", "measured_order"]
+__all__ = ["LevelComparison", "ServiceOrder", "declared_order", "measured_order"]
 
 LEVEL = 0.025
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class LevelProof:
+class LevelComparison:
     """A level against what it must be better than.
 
     Attributes:
@@ -59,7 +59,7 @@ class ServiceOrder:
     kind: str
     levels: tuple[str, ...]
     others: tuple[str, ...]
-    proofs: tuple[LevelProof, ...]
+    proofs: tuple[LevelComparison, ...]
 
 
 def declared_order(measured: ServiceOrder, names: Sequence[str]) -> ServiceOrder:
@@ -99,7 +99,7 @@ def measured_order(plan: Plan, said: Mapping[str, Said]) -> ServiceOrder:
 
 def _proof(
     plan: Plan, name: str, against: str, rows: Rows, mine: np.ndarray, theirs: np.ndarray
-) -> LevelProof:
+) -> LevelComparison:
     labels = plan.dataset.labels[rows]
     gain = np.log(np.maximum(mine[rows, labels], _SMALLEST) / np.maximum(theirs[rows, labels], _SMALLEST))
     test: BlockTest = stretch_test(gain)
@@ -112,7 +112,7 @@ def _proof(
         words += f": difference {-test.mean:+.4f}, 95 % {-high:+.4f} to {-low:+.4f}"
     else:
         words += ", which are too few to tell"
-    return LevelProof(
+    return LevelComparison(
         level=name,
         against=against,
         rows=len(rows),

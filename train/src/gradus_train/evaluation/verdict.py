@@ -18,14 +18,14 @@ from gradus_train.evaluation.value import (
     threshold_lines,
 )
 
-__all__ = ["VERDICTS", "Verdict", "judge"]
+__all__ = ["VERDICTS", "ReachedVerdict", "judge"]
 
 VERDICTS = ("none", "moves", "direction", "tradable")
 _POINT = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReachedVerdict:
     """What was found.
 
     Attributes:
@@ -52,7 +52,7 @@ class Verdict:
     per_side: float | None
 
 
-def judge(evidence: Evidence, costs: Costs | None) -> Verdict:
+def judge(evidence: Evidence, costs: Costs | None) -> ReachedVerdict:
     """Judge rows that no model was fitted on.
 
     Args:
@@ -77,7 +77,7 @@ def judge(evidence: Evidence, costs: Costs | None) -> Verdict:
         name = "direction"
     else:
         name = "moves" if moves.holds else "none"
-    verdict = Verdict(
+    verdict = ReachedVerdict(
         name=name,
         sentences=(),
         moves=moves,
@@ -118,9 +118,9 @@ def _pays(line: ThresholdLine) -> bool:
     return proved and line.holdout.trades >= MIN_HELD_TRADES and line.holdout.net > 0
 
 
-def _with_sentences(verdict: Verdict) -> Verdict:
-    fields = {name: getattr(verdict, name) for name in Verdict.__slots__}
-    return Verdict(**{**fields, "sentences": (_skill(verdict), _money(verdict))})
+def _with_sentences(verdict: ReachedVerdict) -> ReachedVerdict:
+    fields = {name: getattr(verdict, name) for name in ReachedVerdict.__slots__}
+    return ReachedVerdict(**{**fields, "sentences": (_skill(verdict), _money(verdict))})
 
 
 _WORDS = {
@@ -135,7 +135,7 @@ _WITHOUT_SIDES = {
 }
 
 
-def _skill(verdict: Verdict) -> str:
+def _skill(verdict: ReachedVerdict) -> str:
     """The first sentence: what is known, with the test that says so."""
     words = _WORDS[verdict.name]
     if verdict.direction is None:
@@ -154,7 +154,7 @@ def _figure(test: ValueTest) -> str:
     return f"{test.mean:+.4f}{interval}, p {test.p:.3f}, holdout {test.holdout:+.4f}"
 
 
-def _money(verdict: Verdict) -> str:
+def _money(verdict: ReachedVerdict) -> str:
     """The second sentence: money, calls, hit rate beside break-even, interval, smallest visible edge."""
     if verdict.no_money is not None:
         return f"Money: {verdict.no_money}."

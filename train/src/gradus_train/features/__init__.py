@@ -2,14 +2,14 @@
 
 from gradus_train.features.builtin import builtin_order
 from gradus_train.features.compilation import CompiledFeatures, compile_features, resolved
-from gradus_train.features.computation import FeatureTable, compute_features, golden_candles
+from gradus_train.features.computation import ComputedFeatures, compute_features, golden_candles
 from gradus_train.features.latest import latest_features
 from gradus_train.features.settings import FeatureSettings
 
 __all__ = [
     "CompiledFeatures",
+    "ComputedFeatures",
     "FeatureSettings",
-    "FeatureTable",
     "builtin_order",
     "compile_features",
     "compute_features",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from gradus_runtime.contracts.feature_order import FORMAT_1, FeatureOrder
 from gradus_runtime.contracts.features_graph import (
-    FeatureSpec,
     FeaturesSpec,
     GapRule,
+    GraphColumn,
     LevelHistory,
     ZoneTable,
 )
@@ -115,9 +115,9 @@ def _gaps(settings: FeatureSettings, first_ms: int, last_ms: int) -> GapRule:
     return GapRule(settings.bridge_bars, MARKED_BARS, settings.closings, zone)
 
 
-def _feature(name: str, expression: str, node: Node) -> FeatureSpec:
+def _feature(name: str, expression: str, node: Node) -> GraphColumn:
     first = node.needs[BARS].first if BARS in node.needs else 1
-    return FeatureSpec(
+    return GraphColumn(
         name=name,
         expression=expression,
         unit=str(node.unit),

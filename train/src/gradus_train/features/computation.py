@@ -13,13 +13,13 @@ from gradus_runtime.errors import CheckError
 from gradus_runtime.sessions.features_session import FeaturesSession
 from gradus_train.features.compilation import CompiledFeatures
 
-__all__ = ["FeatureTable", "compute_features", "daily_table", "golden_candles"]
+__all__ = ["ComputedFeatures", "compute_features", "daily_table", "golden_candles"]
 
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureTable:
+class ComputedFeatures:
     """Features of every bar, bridged ones among them.
 
     Attributes:
@@ -39,7 +39,7 @@ def compute_features(
     from_start: bool = True,
     block_rows: int | None = None,
     last: int | None = None,
-) -> FeatureTable:
+) -> ComputedFeatures:
     """Compute the features of every bar from bars up to and including it.
 
     Args:
@@ -63,7 +63,7 @@ def compute_features(
     if len(made) < len(table.timestamps):
         before = np.full((len(table.timestamps) - len(made), made.shape[1]), np.nan, np.float32)
         made = np.concatenate([before, made])
-    return FeatureTable(table, made)
+    return ComputedFeatures(table, made)
 
 
 def daily_table(daily: pl.DataFrame | None) -> DailyTable | None:
@@ -77,7 +77,7 @@ def daily_table(daily: pl.DataFrame | None) -> DailyTable | None:
 
 
 def golden_candles(
-    compiled: CompiledFeatures, bars: pl.DataFrame, daily: pl.DataFrame | None, table: FeatureTable
+    compiled: CompiledFeatures, bars: pl.DataFrame, daily: pl.DataFrame | None, table: ComputedFeatures
 ) -> GoldenCandles:
     """The tail of a history that gives its last bars the features that they have in the whole.
 

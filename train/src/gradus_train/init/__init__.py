@@ -1,12 +1,12 @@
 """The door of `gradus init`: a configuration for a table of own features, or the default one."""
 
-from gradus_train.init.answers import Answers
+from gradus_train.init.answers import InitAnswers
 from gradus_train.init.files import default_files, files_for, write_files
 from gradus_train.init.planning import class_counts, planned
 from gradus_train.init.survey import Survey, survey
 
 __all__ = [
-    "Answers",
+    "InitAnswers",
     "Survey",
     "class_counts",
     "default_files",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from gradus_runtime.errors import UsageError
 
-__all__ = ["Answers", "Question", "ask"]
+__all__ = ["InitAnswers", "Question", "ask"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class InitAnswers:
     """What the command line says; None or empty: find out, or take the default.
 
     Attributes:

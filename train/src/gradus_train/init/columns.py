@@ -14,7 +14,7 @@ from gradus_runtime.errors import DataError, UsageError
 from gradus_train.ingest.columns import ALIASES, fold, is_simulated_name
 from gradus_train.ingest.feature_table import REACH_COLUMN, feature_column
 from gradus_train.ingest.table import RawTable
-from gradus_train.init.answers import Answers, Question
+from gradus_train.init.answers import InitAnswers, Question
 
 __all__ = ["Roles", "check_named", "roles", "time_column"]
 
@@ -52,7 +52,7 @@ class Roles:
     questions: list[Question] = field(default_factory=list)
 
 
-def check_named(table: RawTable, answers: Answers) -> None:
+def check_named(table: RawTable, answers: InitAnswers) -> None:
     """Check that the columns that were named are there.
 
     Raises:
@@ -67,7 +67,7 @@ def check_named(table: RawTable, answers: Answers) -> None:
             raise UsageError("a column must be in the table", place=option, value=name, hint=hint)
 
 
-def time_column(table: RawTable, answers: Answers) -> str | Question:
+def time_column(table: RawTable, answers: InitAnswers) -> str | Question:
     """Return the column of the stamps, or the question which one it is."""
     if answers.time is not None:
         return answers.time
@@ -91,7 +91,7 @@ def _looks_like_time(column: pl.Series) -> bool:
     return bool(first) and re.match(r"\d{4}-\d{2}-\d{2}|\d{9,}", str(first[0])) is not None
 
 
-def roles(table: RawTable, time: str, answers: Answers) -> Roles:
+def roles(table: RawTable, time: str, answers: InitAnswers) -> Roles:
     """Say what each column is.
 
     Raises:
@@ -117,14 +117,14 @@ def roles(table: RawTable, time: str, answers: Answers) -> Roles:
     return found
 
 
-def _label(table: RawTable, answers: Answers) -> str | None:
+def _label(table: RawTable, answers: InitAnswers) -> str | None:
     if answers.label is not None:
         return answers.label
     own = [c for c in table.columns if fold(c) == "label" and c not in answers.drop]
     return own[0] if len(own) == 1 else None
 
 
-def _find_prices(table: RawTable, answers: Answers, found: Roles) -> None:
+def _find_prices(table: RawTable, answers: InitAnswers, found: Roles) -> None:
     free = [c for c in table.columns if c not in answers.drop and c != found.label]
     for price in _PRICES:
         same = [c for c in free if fold(c) == price]
@@ -138,7 +138,7 @@ def _find_prices(table: RawTable, answers: Answers, found: Roles) -> None:
             found.prices["close"] = alike[0]
 
 
-def _consider(table: RawTable, column: str, answers: Answers, found: Roles) -> None:
+def _consider(table: RawTable, column: str, answers: InitAnswers, found: Roles) -> None:
     """Take a column as a feature, or say why not, or ask."""
     raw = table.frame[column]
     wanted = column in answers.features

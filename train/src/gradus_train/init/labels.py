@@ -11,7 +11,7 @@ from gradus_live.labels import Column, FixedHorizon
 from gradus_train.ingest.columns import fold
 from gradus_train.ingest.feature_table import REACH_COLUMN, stated_reach
 from gradus_train.ingest.table import RawTable
-from gradus_train.init.answers import Answers, Question
+from gradus_train.init.answers import InitAnswers, Question
 
 __all__ = ["fallback_class", "label_rule"]
 
@@ -24,7 +24,7 @@ _THRESHOLD = 0.5
 
 
 def label_rule(
-    table: RawTable, label: str | None, has_price: bool, answers: Answers
+    table: RawTable, label: str | None, has_price: bool, answers: InitAnswers
 ) -> Column | FixedHorizon | list[Question]:
     """Return the rule of the labels, or what must be asked.
 
@@ -50,7 +50,7 @@ def label_rule(
     )
 
 
-def _of_column(table: RawTable, label: str, answers: Answers) -> Column | list[Question]:
+def _of_column(table: RawTable, label: str, answers: InitAnswers) -> Column | list[Question]:
     counts = _counts(table.frame[label])
     reach = answers.reach
     if reach is None and any(fold(c) == fold(REACH_COLUMN) for c in table.columns):

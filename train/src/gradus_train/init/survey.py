@@ -11,7 +11,7 @@ from gradus_train.data.source import DataSettings
 from gradus_train.ingest.candles import most_common_step
 from gradus_train.ingest.stamps import to_milliseconds
 from gradus_train.ingest.table import RawTable
-from gradus_train.init.answers import Answers, Question, ask
+from gradus_train.init.answers import InitAnswers, Question, ask
 from gradus_train.init.columns import Roles, check_named, roles, time_column
 from gradus_train.init.labels import label_rule
 
@@ -39,7 +39,7 @@ class Survey:
     left_out: Mapping[str, str]
 
 
-def survey(table: RawTable, answers: Answers, command: str) -> Survey:
+def survey(table: RawTable, answers: InitAnswers, command: str) -> Survey:
     """Look at a table, and ask for all that is missing in one message.
 
     Args:
@@ -83,7 +83,7 @@ def survey(table: RawTable, answers: Answers, command: str) -> Survey:
     return Survey(settings, rule, tuple(found.features), tuple(found.sometimes), found.left_out)
 
 
-def _zone(table: RawTable, time: str, answers: Answers) -> str | Question | None:
+def _zone(table: RawTable, time: str, answers: InitAnswers) -> str | Question | None:
     """Return the zone that the stamps need, None where they carry their own, or the question."""
     if answers.timezone is not None:
         DataSettings(timezone=answers.timezone)  # refuses an unknown one

@@ -12,7 +12,7 @@ from gradus_train.training.calibration import Calibration, choose
 from gradus_train.training.execute import Executed
 from gradus_train.training.fitting import FittedPart
 from gradus_train.training.member import Probabilities, Rows
-from gradus_train.training.prepare import LAST, UP_TO, LevelPlan, Plan
+from gradus_train.training.prepare import LAST, UP_TO, Plan, TrainingLevel
 from gradus_train.training.vote import combine, optimal_weights
 
 __all__ = ["FoldVote", "LevelResult", "assemble"]
@@ -50,7 +50,7 @@ class LevelResult:
         holdout_before: The holdout's vote without a temperature.
     """
 
-    plan: LevelPlan
+    plan: TrainingLevel
     final: Mapping[str, FittedPart]
     shipped: Mapping[str, FittedPart]
     shipped_rows: Rows
@@ -69,7 +69,7 @@ class LevelResult:
         return self.calibration.temperature if known and self.calibration is not None else None
 
 
-def assemble(plan: Plan, level: LevelPlan, executed: Executed) -> LevelResult:
+def assemble(plan: Plan, level: TrainingLevel, executed: Executed) -> LevelResult:
     """Put the parts of a level together.
 
     With `weights = "optimise"` the final weights are fitted to the out-of-fold probabilities of all folds.

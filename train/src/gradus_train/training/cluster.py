@@ -52,6 +52,7 @@ class Cluster:
         self._tables: dict[int, tuple[Plan, Any]] = {}
         self._waiting: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
 
     @property
     def width(self) -> int:
@@ -94,12 +95,13 @@ class Cluster:
     def _table(self, plan: Plan) -> Any:
         """The table of a plan as a task: its bytes stand with the scheduler, and outlive any worker."""
         data = plan.dataset
-        if id(data) not in self._tables:
-            table = encode_table(plan)
-            if len(self._tables) == TABLES:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[id(data)] = (plan, self._client.submit(keep_table, table, pure=True))
-        return self._tables[id(data)][1]
+        with self._sending:  # studies of a search submit from threads of their own
+            if id(data) not in self._tables:
+                table = encode_table(plan)
+                if len(self._tables) == TABLES:
+                    self._tables.pop(next(iter(self._tables)))
+                self._tables[id(data)] = (plan, self._client.submit(keep_table, table, pure=True))
+            return self._tables[id(data)][1]
 
     def _worded(self, error: BaseException) -> BaseException:
         if isinstance(error, self._distributed.scheduler.KilledWorker):

@@ -6,6 +6,7 @@ All take the same tasks and give the same bytes: a part is fitted with one threa
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -111,6 +112,7 @@ class Processes:
         self._folder = folder
         self._tables: dict[int, tuple[Plan, Path]] = {}
         self._written = 0
+        self._lock = threading.Lock()
 
     @property
     def width(self) -> int:
@@ -124,14 +126,15 @@ class Processes:
 
     def _table(self, plan: Plan) -> str:
         data = plan.dataset
-        if id(data) not in self._tables:
-            path = self._folder / f"{self._written}.table"
-            write_whole(path, encode_table(plan))
-            self._written += 1
-            if len(self._tables) == TABLES:
-                self._tables.pop(next(iter(self._tables)))[1].unlink(missing_ok=True)
-            self._tables[id(data)] = (plan, path)  # the plan is held, so that no other dataset gets its id
-        return str(self._tables[id(data)][1])
+        with self._lock:  # studies of a search submit from threads of their own
+            if id(data) not in self._tables:
+                path = self._folder / f"{self._written}.table"
+                write_whole(path, encode_table(plan))
+                self._written += 1
+                if len(self._tables) == TABLES:
+                    self._tables.pop(next(iter(self._tables)))[1].unlink(missing_ok=True)
+                self._tables[id(data)] = (plan, path)  # the plan is held: no other dataset gets its id
+            return str(self._tables[id(data)][1])
 
     def __enter__(self) -> Self:
         start = multiprocessing.get_context("spawn")

@@ -27,9 +27,9 @@ __all__ = [
     "LAST",
     "LIBRARIES",
     "UP_TO",
-    "LevelPlan",
     "Plan",
     "Task",
+    "TrainingLevel",
     "latest_days",
     "library_versions",
     "prepare",
@@ -64,7 +64,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelPlan:
+class TrainingLevel:
     """A level to train.
 
     Attributes:
@@ -93,7 +93,7 @@ class Plan:
     order: FeatureOrder
     config: TrainingConfig
     timeline: Timeline
-    levels: tuple[LevelPlan, ...]
+    levels: tuple[TrainingLevel, ...]
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -241,7 +241,7 @@ def _level(
     columns: Rows,
     usable: npt.NDArray[np.bool_],
     inputs: str,
-) -> LevelPlan:
+) -> TrainingLevel:
     development = line.development[usable[line.development]]
     _check_rows(name, dataset, development, int(usable[line.holdout].sum()))
     skipped: dict[int, str] = {}
@@ -259,7 +259,7 @@ def _level(
     tasks = tuple(
         _task(name, member, piece, config, columns, inputs) for piece in pieces for member in config.members
     )
-    return LevelPlan(name, order.level_features(name), usable, columns, skipped, tasks)
+    return TrainingLevel(name, order.level_features(name), usable, columns, skipped, tasks)
 
 
 def _check_rows(name: str, dataset: Dataset, development: Rows, held: int) -> None:

@@ -20,7 +20,7 @@ from gradus_runtime.contracts import strict_json
 from gradus_runtime.errors import DataError
 from gradus_train.config import MemberConfig, Parameters
 from gradus_train.training.pools import Pool, Threads
-from gradus_train.training.prepare import LevelPlan, Plan, Task
+from gradus_train.training.prepare import Plan, Task, TrainingLevel
 from gradus_train.training.progress import Progress
 from gradus_train.tuning.parameters import Found
 from gradus_train.tuning.space import start, suggest
@@ -33,7 +33,7 @@ _SMALLEST = 1e-15
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    level: LevelPlan
+    level: TrainingLevel
     member: MemberConfig
     folds: tuple[Task, ...]
 
@@ -97,7 +97,7 @@ def study_name(folds: Sequence[Task]) -> str:
     return f"{folds[0].key.level}.{folds[0].key.member}.{digest[:16]}"
 
 
-def _job(level: LevelPlan, member: MemberConfig) -> _Job:
+def _job(level: TrainingLevel, member: MemberConfig) -> _Job:
     folds = tuple(t for t in level.tasks if t.key.member == member.name and not t.final)
     if not folds:
         raise DataError("tuning needs at least one fold with enough rows", place=level.name)

@@ -18,7 +18,7 @@ from gradus_runtime.errors import CheckError, ConfigError
 from gradus_train.data.dataset import Dataset
 from gradus_train.walk.history import History
 
-__all__ = ["Answers", "answer_bar_by_bar", "answer_table", "calls_of", "check_sides", "no_answers"]
+__all__ = ["WeekAnswers", "answer_bar_by_bar", "answer_table", "calls_of", "check_sides", "no_answers"]
 
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class WeekAnswers:
     """Answers for N bars.
 
     Attributes:
@@ -40,7 +40,7 @@ class Answers:
     levels: npt.NDArray[np.object_]
     probabilities: npt.NDArray[np.float32]
 
-    def differences(self, other: Answers) -> int:
+    def differences(self, other: WeekAnswers) -> int:
         """Return in how many bars the two differ: in an action, a level, or a bit of a probability."""
         mine, theirs = (a.probabilities.view(np.uint32) for a in (self, other))
         same = (self.actions == other.actions) & (self.levels == other.levels)
@@ -57,16 +57,16 @@ class _Clock:
         return self.now
 
 
-def no_answers(bars: int, classes: int) -> Answers:
+def no_answers(bars: int, classes: int) -> WeekAnswers:
     """Return what a bot says that has no version: nothing."""
-    return Answers(
+    return WeekAnswers(
         np.full(bars, "", object), np.full(bars, FALLBACK, object), np.zeros((bars, classes), np.float32)
     )
 
 
 def answer_table(
     version: Path, bars: Dataset, order: FeatureOrder, missing: Mapping[str, Flags] | None = None
-) -> Answers:
+) -> WeekAnswers:
     """Let the runtime answer bars as a table, at the time at which each of them closes.
 
     Args:
@@ -89,7 +89,7 @@ def answer_table(
                 clock.now = float(closes[rows][0]) / 1000
                 at = bars.timestamps[rows].tolist()
                 pieces.append(bot.predict(features[rows], names=bars.names, at=at))
-    return Answers(
+    return WeekAnswers(
         np.concatenate([p.actions for p in pieces]),
         np.concatenate([p.levels for p in pieces]),
         np.concatenate([p.probabilities for p in pieces]),
@@ -116,7 +116,7 @@ def _without(bars: Dataset, order: FeatureOrder, missing: Mapping[str, Flags]) -
 
 def answer_bar_by_bar(
     version: Path, history: History, bars: Dataset, missing: Mapping[str, Flags] | None = None
-) -> Answers:
+) -> WeekAnswers:
     """Let the runtime answer bars one after another, by a feed that takes each candle when it closes.
 
     The features come from the graph that the version carries, as they do for a bot.
@@ -148,7 +148,9 @@ def answer_bar_by_bar(
             actions.append(said.action)
             levels.append(said.level)
             probabilities.append(list(said.probabilities.values()))
-    return Answers(np.array(actions, object), np.array(levels, object), np.array(probabilities, np.float32))
+    return WeekAnswers(
+        np.array(actions, object), np.array(levels, object), np.array(probabilities, np.float32)
+    )
 
 
 def _push_days(push: Callable[[Any], None], history: History, pushed: int, moment_ms: int) -> int:
@@ -185,7 +187,7 @@ def check_sides(rule: LabelRule) -> None:
         )
 
 
-def calls_of(answers: Answers, bars: Dataset) -> Integers:
+def calls_of(answers: WeekAnswers, bars: Dataset) -> Integers:
     """Return what each answer calls for: 1 long, -1 short, 0 nothing, int64 [N]."""
     rule = bars.rule
     if isinstance(rule, Meta):

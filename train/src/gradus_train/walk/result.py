@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_live.bootstrap import Interval
-from gradus_train.walk.versions import Version
+from gradus_train.walk.versions import WeekVersion
 
-__all__ = ["FORMAT", "Line", "Money", "Refusal", "Skill", "WalkResult", "WeekMoney", "WeekResult"]
+__all__ = [
+    "FORMAT",
+    "ProcedureFigures",
+    "Refusal",
+    "Skill",
+    "WalkMoney",
+    "WalkResult",
+    "WeekMoney",
+    "WeekResult",
+]
 
 FORMAT = "gradus-walk/1"
 
@@ -77,7 +86,7 @@ class WeekResult:
     """
 
     name: str
-    version: Version
+    version: WeekVersion
     served: str | None
     bars: int
     levels: Mapping[str, int]
@@ -95,7 +104,7 @@ class WeekResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProcedureFigures:
     """A procedure beside others: what it left, in all and a week; trades; the deepest fall."""
 
     name: str
@@ -125,7 +134,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class WalkMoney:
     """The money of the walk, as log returns.
 
     Attributes:
@@ -194,8 +203,8 @@ class WalkResult:
     per_side: float
     rules: tuple[str, ...]
     weeks: tuple[WeekResult, ...]
-    money: Money
-    lines: tuple[Line, ...]
+    money: WalkMoney
+    lines: tuple[ProcedureFigures, ...]
     levels: Mapping[str, int]
     stepped_down: int
     skill: Mapping[str, Interval]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradus_train.walk.versions import Version
+from gradus_train.walk.versions import WeekVersion
 
 __all__ = ["REQUIRE", "SCHEDULES", "in_service"]
 
@@ -12,7 +12,7 @@ REQUIRE = ("integrity", "direction")
 SCHEDULES = ("weekly", "monthly", "never")
 
 
-def in_service(versions: Sequence[Version], require: str, schedule: str) -> list[Version | None]:
+def in_service(versions: Sequence[WeekVersion], require: str, schedule: str) -> list[WeekVersion | None]:
     """Return for each week the version that serves it; None where none has been pinned yet.
 
     A version that may not serve leaves the one before in place.
@@ -24,8 +24,8 @@ def in_service(versions: Sequence[Version], require: str, schedule: str) -> list
         schedule: "weekly" trains each week, "monthly" in the first week that begins in a calendar month,
             "never" once: the first version that may serve stays.
     """
-    serving: list[Version | None] = []
-    now: Version | None = None
+    serving: list[WeekVersion | None] = []
+    now: WeekVersion | None = None
     month = ""
     for version in versions:
         due = schedule == "weekly" or (schedule == "monthly" and version.week[:7] != month)

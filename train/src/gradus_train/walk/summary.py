@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gradus_live.bootstrap import Interval, ratio_interval
 from gradus_live.costs import Costs
-from gradus_train.walk.result import Line, Money, Refusal, Skill, WeekMoney, WeekResult
+from gradus_train.walk.result import ProcedureFigures, Refusal, Skill, WalkMoney, WeekMoney, WeekResult
 
 __all__ = ["BLOCK_DAYS", "lines_of", "money_of", "outage_cost", "outage_skill", "refusals_of", "skill_of"]
 
@@ -19,14 +19,14 @@ _WEEKS_OF_SKILL = 2
 Floats = npt.NDArray[np.float64]
 
 
-def money_of(weeks: Sequence[WeekResult], *, seed: int) -> Money:
+def money_of(weeks: Sequence[WeekResult], *, seed: int) -> WalkMoney:
     """Put the weeks' money together."""
     days, trades = _days([w.money for w in weeks])
     count = int(trades.sum())
     net = float(days.sum())
     drawn = np.sum([w.random for w in weeks], axis=0)
     bars = sum(w.bars for w in weeks)
-    return Money(
+    return WalkMoney(
         net=net,
         gross=sum(w.money.gross for w in weeks),
         costs=sum(w.money.costs for w in weeks),
@@ -42,7 +42,9 @@ def money_of(weeks: Sequence[WeekResult], *, seed: int) -> Money:
     )
 
 
-def lines_of(weeks: Sequence[WeekResult], costs: Costs, *, require: str, seed: int) -> tuple[Line, ...]:
+def lines_of(
+    weeks: Sequence[WeekResult], costs: Costs, *, require: str, seed: int
+) -> tuple[ProcedureFigures, ...]:
     """Put procedures side by side: the walk's own, the other rule, less training, no trades, the market."""
     beside = "direction" if require == "integrity" else "integrity"
     chosen: list[tuple[str, Callable[[WeekResult], WeekMoney]]] = [
@@ -54,11 +56,13 @@ def lines_of(weeks: Sequence[WeekResult], costs: Costs, *, require: str, seed: i
     lines = []
     for name, money in chosen:
         days, trades = _days([money(w) for w in weeks])
-        lines.append(Line(name, float(days.sum()), _a_week(days, seed), int(trades.sum()), _drawdown(days)))
-    lines.append(Line("HOLD", 0.0, Interval(0.0, 0.0, 0.0), 0, 0.0))
+        lines.append(
+            ProcedureFigures(name, float(days.sum()), _a_week(days, seed), int(trades.sum()), _drawdown(days))
+        )
+    lines.append(ProcedureFigures("HOLD", 0.0, Interval(0.0, 0.0, 0.0), 0, 0.0))
     held = np.concatenate([w.hold for w in weeks])
     held[[0, -1]] -= 1e-4 * costs.per_side
-    lines.append(Line("buy and hold", float(held.sum()), _a_week(held, seed), 1, _drawdown(held)))
+    lines.append(ProcedureFigures("buy and hold", float(held.sum()), _a_week(held, seed), 1, _drawdown(held)))
     return tuple(lines)
 
 

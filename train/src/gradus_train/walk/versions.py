@@ -27,7 +27,7 @@ from gradus_train.walk.conversion import Converted, convert
 from gradus_train.walk.history import History
 from gradus_train.walk.weeks import Week
 
-__all__ = ["Procedure", "Version", "Workshop", "plan_of"]
+__all__ = ["Procedure", "WeekVersion", "Workshop", "plan_of"]
 
 FILE = "version.json"
 _MAX_BYTES = 16 << 20
@@ -55,7 +55,7 @@ class Procedure:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class WeekVersion:
     """What a week's training gave.
 
     Attributes:
@@ -132,12 +132,12 @@ class Workshop:
         self,
         history: History,
         week: Week,
-        before: Version | None,
+        before: WeekVersion | None,
         *,
         following: Week | None,
         pool: Ahead,
         progress: Progress,
-    ) -> Version:
+    ) -> WeekVersion:
         """Return the version of a week.
 
         Args:
@@ -184,7 +184,7 @@ class Workshop:
         (run / "holdout.npz").unlink()
         return version
 
-    def _key(self, plan: Plan, before: Version | None) -> str:
+    def _key(self, plan: Plan, before: WeekVersion | None) -> str:
         """Digest of all that a version depends on."""
         p, data = self._procedure, plan.dataset
         facts = {
@@ -200,7 +200,7 @@ class Workshop:
         }
         return hashlib.sha256(strict_json.canonical_bytes(facts)).hexdigest()
 
-    def _kept(self, week: Week, key: str) -> Version | None:
+    def _kept(self, week: Week, key: str) -> WeekVersion | None:
         """Return what was made of the same before, if it is whole."""
         path = self._out / "weeks" / week.name / FILE
         try:
@@ -210,7 +210,7 @@ class Workshop:
         value = strict_json.parse(data, place=str(path), max_bytes=_MAX_BYTES, error=DataError)
         if not isinstance(value, dict) or value.get("key") != key:
             return None
-        version = codec.decode(Version, value.get("version"), place=f"{path}: version", error=DataError)
+        version = codec.decode(WeekVersion, value.get("version"), place=f"{path}: version", error=DataError)
         if version.version is None:
             return version
         try:
@@ -220,14 +220,14 @@ class Workshop:
             return None
 
 
-def _version(week: Week, plan: Plan, outcome: Outcome, made: Converted) -> Version:
+def _version(week: Week, plan: Plan, outcome: Outcome, made: Converted) -> WeekVersion:
     labels, sigma = plan.dataset.labels, plan.dataset.sigma
     used = np.logical_or.reduce([level.usable for level in plan.levels])
     shares = np.bincount(labels[used], minlength=len(plan.dataset.classes)) / max(1, int(used.sum()))
     known = sigma[np.isfinite(sigma)] if sigma is not None else np.zeros(0)
     calm, wild = (float(q) for q in np.quantile(known, [1 / 3, 2 / 3])) if len(known) else (0.0, 0.0)
     details = outcome.details
-    return Version(
+    return WeekVersion(
         week=week.name,
         version=made.version,
         digest=made.digest,
@@ -244,5 +244,5 @@ def _version(week: Week, plan: Plan, outcome: Outcome, made: Converted) -> Versi
     )
 
 
-def _nothing(week: Week, problem: str) -> Version:
-    return Version(week.name, None, None, problem, False, (), "none", "", (), 0, (), 0.0, 0.0)
+def _nothing(week: Week, problem: str) -> WeekVersion:
+    return WeekVersion(week.name, None, None, problem, False, (), "none", "", (), 0, (), 0.0, 0.0)

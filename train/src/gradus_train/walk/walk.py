@@ -24,7 +24,7 @@ from gradus_train.walk.history import History
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.result import FORMAT, WalkResult, WeekResult
 from gradus_train.walk.serving import REQUIRE, in_service
-from gradus_train.walk.versions import Procedure, Version, Workshop
+from gradus_train.walk.versions import Procedure, WeekVersion, Workshop
 from gradus_train.walk.week import Judge, Served
 from gradus_train.walk.weeks import Week
 
@@ -44,8 +44,8 @@ RULES = (
 class _Walked:
     """The versions of the weeks, and those in service under the walk's rule."""
 
-    versions: list[Version]
-    serving: list[Version | None]
+    versions: list[WeekVersion]
+    serving: list[WeekVersion | None]
 
 
 def walk(
@@ -108,7 +108,7 @@ def walk(
 def _versions(
     history: History, weeks: Sequence[Week], shop: Workshop, require: str, pool: Ahead, told: Progress
 ) -> _Walked:
-    versions: list[Version] = []
+    versions: list[WeekVersion] = []
     for week, following in zip(weeks, [*weeks[1:], None], strict=True):
         serving = in_service(versions, require, "weekly")
         version = shop.make(

@@ -14,11 +14,18 @@ from gradus_live.costs import Costs
 from gradus_live.positions import REASONS, Positions, hold_positions, scattered
 from gradus_runtime.errors import CheckError
 from gradus_train.data.dataset import Dataset
-from gradus_train.walk.answers import FALLBACK, Answers, answer_bar_by_bar, answer_table, calls_of, no_answers
+from gradus_train.walk.answers import (
+    FALLBACK,
+    WeekAnswers,
+    answer_bar_by_bar,
+    answer_table,
+    calls_of,
+    no_answers,
+)
 from gradus_train.walk.history import History
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.result import Skill, WeekMoney, WeekResult
-from gradus_train.walk.versions import Version
+from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.weeks import Week
 
 __all__ = ["Judge", "Served", "stepped_down"]
@@ -33,9 +40,9 @@ Flags = npt.NDArray[np.bool_]
 class Served:
     """The versions of a week: its own, the one that serves, and those of other procedures, by name."""
 
-    own: Version
-    main: Version | None
-    others: Mapping[str, Version | None]
+    own: WeekVersion
+    main: WeekVersion | None
+    others: Mapping[str, WeekVersion | None]
 
 
 class Judge:
@@ -81,9 +88,9 @@ class Judge:
         """
         bars = self._history.bars_of(week)
         missing = self._outages.missing(self._history.order, week, bars.timestamps, bars.bar_ms)
-        asked: dict[tuple[str | None, bool], Answers] = {}
+        asked: dict[tuple[str | None, bool], WeekAnswers] = {}
 
-        def ask(version: Version | None, *, whole: bool = False) -> Answers:
+        def ask(version: WeekVersion | None, *, whole: bool = False) -> WeekAnswers:
             key = (None if version is None else version.version, whole or not missing)
             if key not in asked:
                 asked[key] = self._ask(version, bars, {} if whole else missing)
@@ -123,15 +130,17 @@ class Judge:
             random=self._random(week, bars, mine),
         )
 
-    def _ask(self, version: Version | None, bars: Dataset, missing: Mapping[str, Flags]) -> Answers:
+    def _ask(self, version: WeekVersion | None, bars: Dataset, missing: Mapping[str, Flags]) -> WeekAnswers:
         if version is None or not len(bars.timestamps):
             return no_answers(len(bars.timestamps), len(bars.classes))
         return answer_table(self._folder(version), bars, self._history.order, missing)
 
-    def _folder(self, version: Version) -> Path:
+    def _folder(self, version: WeekVersion) -> Path:
         return self._store / "versions" / str(version.version)
 
-    def _compare(self, version: Version, bars: Dataset, missing: Mapping[str, Flags], table: Answers) -> None:
+    def _compare(
+        self, version: WeekVersion, bars: Dataset, missing: Mapping[str, Flags], table: WeekAnswers
+    ) -> None:
         one_by_one = answer_bar_by_bar(self._folder(version), self._history, bars, missing)
         different = table.differences(one_by_one)
         if different:
@@ -146,11 +155,11 @@ class Judge:
         first = int(np.searchsorted(self._bars.timestamps, bars.timestamps[0])) if len(bars.timestamps) else 0
         return first, first + len(bars.timestamps)
 
-    def _held(self, bars: Dataset, answers: Answers) -> Positions:
+    def _held(self, bars: Dataset, answers: WeekAnswers) -> Positions:
         first, last = self._span(bars)
         return hold_positions(self._bars, calls_of(answers, bars), bars.rule, first, last)
 
-    def _money(self, week: Week, bars: Dataset, answers: Answers) -> WeekMoney:
+    def _money(self, week: Week, bars: Dataset, answers: WeekAnswers) -> WeekMoney:
         held = self._held(bars, answers)
         net = held.net(self._costs, bars.bar_ms)
         day = self._days(week, self._bars.timestamps[held.closed])
@@ -170,7 +179,7 @@ class Judge:
         closes = stamps + self._bars.bar_ms - 1
         return np.asarray(np.clip((closes - week.start_ms) // _DAY_MS, 0, 6), dtype=np.int64)
 
-    def _skill(self, week: Week, bars: Dataset, answers: Answers, own: Version) -> Floats:
+    def _skill(self, week: Week, bars: Dataset, answers: WeekAnswers, own: WeekVersion) -> Floats:
         """Brier skill by bar, float64 [N]; NaN where no level served, or no label is known."""
         reach = (bars.rule.reach + 1) * bars.bar_ms
         known = (bars.labels >= 0) & (bars.timestamps + reach <= week.end_ms)
@@ -181,7 +190,7 @@ class Judge:
         said = ((answers.probabilities.astype(np.float64) - came) ** 2).sum(axis=1)
         return np.where(known, base - said, np.nan)
 
-    def _regimes(self, bars: Dataset, own: Version) -> npt.NDArray[np.object_]:
+    def _regimes(self, bars: Dataset, own: WeekVersion) -> npt.NDArray[np.object_]:
         sigma = bars.sigma if bars.sigma is not None else np.full(len(bars.timestamps), np.nan)
         names = np.where(sigma <= own.calm, "calm", np.where(sigma > own.wild, "wild", "usual"))
         return np.where(np.isfinite(sigma), names, "unknown").astype(object)
@@ -198,7 +207,7 @@ class Judge:
         funding = 1e-4 * self._costs.funding_per_day
         return tuple((np.bincount(day, moves, 7) - funding).tolist())
 
-    def _random(self, week: Week, bars: Dataset, answers: Answers) -> tuple[float, ...]:
+    def _random(self, week: Week, bars: Dataset, answers: WeekAnswers) -> tuple[float, ...]:
         held = self._held(bars, answers)
         first, last = self._span(bars)
         rng = np.random.default_rng([self._seed, week.start_ms // _DAY_MS])
@@ -214,7 +223,7 @@ def _counts(levels: npt.NDArray[np.object_]) -> dict[str, int]:
     return {str(name): int(n) for name, n in zip(names, counts, strict=True)}
 
 
-def stepped_down(answers: Answers, version: Version | None, levels: Sequence[str]) -> int:
+def stepped_down(answers: WeekAnswers, version: WeekVersion | None, levels: Sequence[str]) -> int:
     """Return how many bars another level served than the one that is asked first.
 
     Args:

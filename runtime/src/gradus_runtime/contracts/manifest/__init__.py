@@ -8,12 +8,12 @@ from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift, FeatureDrift
 from gradus_runtime.contracts.manifest.judgement import (
     VERDICTS,
-    Costs,
     GateResult,
     Label,
     LevelProof,
     OrderOfService,
     RowSpan,
+    StatedCosts,
     Verdict,
     declared,
 )
@@ -48,7 +48,6 @@ __all__ = [
     "POLICIES",
     "VERDICTS",
     "WHERE_GIVEN",
-    "Costs",
     "DecisionPolicy",
     "Drift",
     "DroppedMember",
@@ -72,6 +71,7 @@ __all__ = [
     "Provenance",
     "RowSpan",
     "RuntimeRequirement",
+    "StatedCosts",
     "TrailingWindow",
     "Verdict",
     "declared",

@@ -8,12 +8,12 @@ from gradus_runtime.records import dataclass
 
 __all__ = [
     "VERDICTS",
-    "Costs",
     "GateResult",
     "Label",
     "LevelProof",
     "OrderOfService",
     "RowSpan",
+    "StatedCosts",
     "Verdict",
     "declared",
 ]
@@ -42,7 +42,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
+class StatedCosts:
     """What a trade costs, in basis points of its value, as of a date; a side, and funding a day."""
 
     market: str

@@ -17,11 +17,11 @@ from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift
 from gradus_runtime.contracts.manifest.judgement import (
-    Costs,
     GateResult,
     Label,
     OrderOfService,
     RowSpan,
+    StatedCosts,
     Verdict,
 )
 from gradus_runtime.contracts.manifest.policy import Policy
@@ -248,7 +248,7 @@ class Manifest:
     members_dropped: tuple[DroppedMember, ...] | None
     order_of_service: OrderOfService
     label: Label | None = None
-    costs: Costs | None = None
+    costs: StatedCosts | None = None
     gates: tuple[GateResult, ...] | None = None
     verdict: Verdict | None = None
     measured: RowSpan | None = None

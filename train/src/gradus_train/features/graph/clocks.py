@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from gradus_train.features.graph.domains import DomainRows, dates_rows, longer_rows
 from gradus_train.features.graph.emitter import Emitter
-from gradus_train.features.graph.frame import Frame, Rows
+from gradus_train.features.graph.frame import Frame, RowFrame
 from gradus_train.features.graph.reach import Reach, longer_of
-from gradus_train.features.language import Bars, Dates, Domain, Longer, Need, Node, Since
+from gradus_train.features.language import BarClock, Dates, Domain, Longer, Node, RowsNeeded, Since
 from gradus_train.features.language.nodes import Clock
 
 __all__ = ["Clocks"]
@@ -32,7 +32,7 @@ class Clocks:
     bar_ms: int
     carry_days: int
     _domains: dict[Domain, DomainRows] = field(default_factory=dict)
-    _since: dict[Node, Rows] = field(default_factory=dict)
+    _since: dict[Node, RowFrame] = field(default_factory=dict)
     _available: dict[Node, tuple[str, int]] = field(default_factory=dict)
 
     def domain(self, domain: Longer | Dates) -> DomainRows:
@@ -46,10 +46,10 @@ class Clocks:
             self._domains[domain] = rows
         return self._domains[domain]
 
-    def rows(self, clock: Clock) -> Rows:
+    def rows(self, clock: Clock) -> RowFrame:
         """Where the rows of a clock stand."""
         match clock:
-            case Bars():
+            case BarClock():
                 return self.frame.rows
             case Longer() | Dates():
                 return self.domain(clock).rows
@@ -58,7 +58,7 @@ class Clocks:
                     self._since[node] = self._bars_since(node)
                 return self._since[node]
 
-    def met(self, clock: Clock, need: Need, rows: int) -> str:
+    def met(self, clock: Clock, need: RowsNeeded, rows: int) -> str:
         """Whether a clock has run as far as is needed, on its last `rows` rows before the wanted ones."""
         e, stand = self.e, self.rows(clock)
         position = e.slice(stand.position, stand.have - rows)
@@ -91,7 +91,7 @@ class Clocks:
             return self.domain(node.domain), self.reach.dated
         return self.domain(longer_of(node)), self.frame.before
 
-    def _bars_since(self, node: Node) -> Rows:
+    def _bars_since(self, node: Node) -> RowFrame:
         """Bars since the value was last unavailable, or since the segment started, whichever is later."""
         e = self.e
         mask, have = self.available(node)
@@ -99,4 +99,4 @@ class Clocks:
         since = e.op("Sub", e.rows(mask), e.slice(e.starts_of(start), 1))
         since = e.op("Where", mask, since, e.ints(-1))
         in_segment = e.slice(self.frame.rows.position, self.frame.before - have)
-        return Rows(have, e.op("Min", since, in_segment))
+        return RowFrame(have, e.op("Min", since, in_segment))

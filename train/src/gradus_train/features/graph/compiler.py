@@ -29,7 +29,7 @@ from gradus_train.features.graph.emitter import Emitter
 from gradus_train.features.graph.frame import ALWAYS, Frame, make_frame
 from gradus_train.features.graph.reach import MARGIN, Reach, measure
 from gradus_train.features.graph.values import Values
-from gradus_train.features.language import BARS, COLUMNS, Dates, Need, Node
+from gradus_train.features.language import BARS, COLUMNS, Dates, Node, RowsNeeded
 
 __all__ = ["DAILY_CLOSE", "DAILY_DATE", "OPSET", "compile_graph"]
 
@@ -78,7 +78,7 @@ def _finite(e: Emitter, table: str) -> str:
 
 def _available(e: Emitter, frame: Frame, clocks: Clocks, features: Sequence[Node]) -> str:
     """Return bool [R, F]: all bars' needs at once, against rows of limits; then what else a feature needs."""
-    needs = [f.needs.get(BARS, Need(0, 0)) for f in features]
+    needs = [f.needs.get(BARS, RowsNeeded(0, 0)) for f in features]
     position = frame.rows.position
     full = e.op("Where", frame.rows.known or "", e.ints(ALWAYS), position)
 

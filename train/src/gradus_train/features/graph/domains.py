@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_train.features.graph.emitter import Emitter
-from gradus_train.features.graph.frame import Frame, Rows
+from gradus_train.features.graph.frame import Frame, RowFrame
 from gradus_train.features.language import Dates, Longer
 
 __all__ = ["DAY_MS", "DomainRows", "dates_rows", "day_column", "longer_rows"]
@@ -34,7 +34,7 @@ class DomainRows:
     at: str
     index: str
     fresh: str
-    rows: Rows
+    rows: RowFrame
 
 
 def longer_rows(e: Emitter, frame: Frame, longer: Longer, bar_ms: int, pads: int) -> DomainRows:
@@ -53,7 +53,7 @@ def longer_rows(e: Emitter, frame: Frame, longer: Longer, bar_ms: int, pads: int
     index = e.count(ends)
     age = e.op("Sub", frame.row, e.op("Gather", e.slice(at, pads), index))
     fresh = e.op("LessOrEqual", age, frame.rows.position)
-    return DomainRows(at, index, fresh, Rows(pads, position, known))
+    return DomainRows(at, index, fresh, RowFrame(pads, position, known))
 
 
 def dates_rows(e: Emitter, frame: Frame, dates: Dates, carry_days: int, pads: int, dated: int) -> DomainRows:
@@ -72,7 +72,7 @@ def dates_rows(e: Emitter, frame: Frame, dates: Dates, carry_days: int, pads: in
     fresh = e.op("LessOrEqual", e.op("Sub", today, e.op("Gather", date_at, index)), e.ints(carry_days))
     step = e.op("Sub", e.slice(date_at, 1), e.slice(date_at, 0, -1))
     start = e.op("Concat", e.flags([True]), e.op("Greater", step, e.ints(carry_days)), axis=0)
-    return DomainRows(at, index, fresh, Rows(pads, _positions(e, start, pads)))
+    return DomainRows(at, index, fresh, RowFrame(pads, _positions(e, start, pads)))
 
 
 def day_column(e: Emitter, name: str) -> str:

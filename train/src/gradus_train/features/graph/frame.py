@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from gradus_train.features.graph.emitter import END, Emitter
 
-__all__ = ["ALWAYS", "Frame", "Rows", "make_frame"]
+__all__ = ["ALWAYS", "Frame", "RowFrame", "make_frame"]
 
 ALWAYS = 2**40
 _NEVER_NEXT = -10
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowFrame:
     """Where the rows of a clock stand; tensors, over the last `have` rows before the wanted ones and those.
 
     Attributes:
@@ -49,7 +49,7 @@ class Frame:
     timestamp: str
     columns: dict[str, str]
     row: str
-    rows: Rows
+    rows: RowFrame
 
 
 def make_frame(e: Emitter, before: int, columns: Iterable[str]) -> Frame:
@@ -79,6 +79,6 @@ def make_frame(e: Emitter, before: int, columns: Iterable[str]) -> Frame:
     row = e.rows(timestamp)
     all_given = e.op("And", "from_start", e.op("LessOrEqual", count, size))
     known = e.op("Or", e.op("Greater", first, missing), all_given)
-    rows = Rows(before, e.op("Sub", row, first), known)
+    rows = RowFrame(before, e.op("Sub", row, first), known)
     read = {name: fit(name, 0.0, np.float64) for name in columns}
     return Frame(before, wanted, timestamp, read, row, rows)

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradus_train.features.graph.emitter import END, Emitter
-from gradus_train.features.graph.frame import Rows
+from gradus_train.features.graph.frame import RowFrame
 
 __all__ = ["smooth_group", "weight_sums"]
 
 _SCALE = 200  # binary digits behind the point, in which sums of weights are computed exactly enough
 
 
-Clocks = Sequence[tuple[Rows, int]]
+Clocks = Sequence[tuple[RowFrame, int]]
 
 
 def smooth_group(
@@ -86,7 +86,7 @@ def _steps(window: int) -> list[tuple[int, int]]:
 
 
 def _masks(
-    e: Emitter, steps: Sequence[tuple[int, int]], clocks: Sequence[tuple[Rows, int]], rows: int
+    e: Emitter, steps: Sequence[tuple[int, int]], clocks: Sequence[tuple[RowFrame, int]], rows: int
 ) -> str:
     """[steps, rows]: does the segment have values so far back?"""
     masks = []

@@ -4,20 +4,29 @@ An expression is causal by construction: there is no way to write a value of a l
 """
 
 from gradus_train.features.language.builder import OpenWeek
-from gradus_train.features.language.nodes import BARS, Bars, Dates, Domain, Longer, Need, Node, Since
+from gradus_train.features.language.nodes import (
+    BARS,
+    BarClock,
+    Dates,
+    Domain,
+    Longer,
+    Node,
+    RowsNeeded,
+    Since,
+)
 from gradus_train.features.language.program import CALENDAR, COLUMNS, Program
 
 __all__ = [
     "BARS",
     "CALENDAR",
     "COLUMNS",
-    "Bars",
+    "BarClock",
     "Dates",
     "Domain",
     "Longer",
-    "Need",
     "Node",
     "OpenWeek",
     "Program",
+    "RowsNeeded",
     "Since",
 ]

@@ -6,7 +6,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gradus_train.features.language.nodes import BARS, Bars, Clock, Domain, Longer, Need, Node, Value
+from gradus_train.features.language.nodes import (
+    BARS,
+    BarClock,
+    Clock,
+    Domain,
+    Longer,
+    Node,
+    RowsNeeded,
+    Value,
+)
 from gradus_train.features.language.units import LITERAL, NUMBER, Unit
 
 __all__ = ["Builder", "LongHistoryError", "MixedDomainsError", "OpenWeek"]
@@ -59,7 +68,7 @@ class Builder:
         domain: Domain | None = None,
         flag: bool = False,
         unit: Unit = NUMBER,
-        needs: Mapping[Clock, Need] | None = None,
+        needs: Mapping[Clock, RowsNeeded] | None = None,
         history: int | None = None,
         dates: int | None = None,
         source: str | None = None,
@@ -196,10 +205,12 @@ class Builder:
         the rows since then. Over values of another domain it needs its whole window.
         """
         x = self.number(x)
-        normalised = all(isinstance(clock, Bars | Longer) for clock in x.needs)
+        normalised = all(isinstance(clock, BarClock | Longer) for clock in x.needs)
         first = rows - 1 if normalised else window - 1
         needs = {
-            clock: need.further(first, window - 1) if normalised else Need(*[need.full + window - 1] * 2)
+            clock: need.further(first, window - 1)
+            if normalised
+            else RowsNeeded(*[need.full + window - 1] * 2)
             for clock, need in x.needs.items()
         }
         return self.make(
@@ -238,9 +249,9 @@ class Builder:
                 raise LongHistoryError
 
 
-def joined_needs(args: Sequence[Node]) -> dict[Clock, Need]:
+def joined_needs(args: Sequence[Node]) -> dict[Clock, RowsNeeded]:
     """What all of these nodes need together."""
-    needs: dict[Clock, Need] = {}
+    needs: dict[Clock, RowsNeeded] = {}
     for node in args:
         for clock, need in node.needs.items():
             needs[clock] = need.joined(needs.get(clock, need))

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from gradus_train.features.language.units import Unit
 
-__all__ = ["BARS", "Bars", "Clock", "Dates", "Domain", "Longer", "Need", "Node", "Since", "Value"]
+__all__ = ["BARS", "BarClock", "Clock", "Dates", "Domain", "Longer", "Node", "RowsNeeded", "Since", "Value"]
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class BarClock:
     """The bars of the history."""
 
 
@@ -39,24 +39,24 @@ class Dates:
     series: tuple[str, ...]
 
 
-Domain = Bars | Longer | Dates
-BARS = Bars()
+Domain = BarClock | Longer | Dates
+BARS = BarClock()
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RowsNeeded:
     """Rows since the start of a segment: fewest, and from which on the start need not be seen."""
 
     first: int
     full: int
 
-    def further(self, first: int, full: int | None = None) -> Need:
+    def further(self, first: int, full: int | None = None) -> RowsNeeded:
         """So many rows more."""
-        return Need(self.first + first, self.full + (first if full is None else full))
+        return RowsNeeded(self.first + first, self.full + (first if full is None else full))
 
-    def joined(self, other: Need) -> Need:
+    def joined(self, other: RowsNeeded) -> RowsNeeded:
         """What satisfies both."""
-        return Need(max(self.first, other.first), max(self.full, other.full))
+        return RowsNeeded(max(self.first, other.first), max(self.full, other.full))
 
 
 Value = float | int | str
@@ -91,7 +91,7 @@ class Node:
     domain: Domain | None
     flag: bool
     unit: Unit
-    needs: Mapping[Clock, Need]
+    needs: Mapping[Clock, RowsNeeded]
     history: int
     dates: int
     sources: frozenset[str]

@@ -9,7 +9,17 @@ from difflib import get_close_matches
 from gradus_runtime.errors import ConfigError
 from gradus_train.features.language.builder import Builder, LongHistoryError, MixedDomainsError, OpenWeek
 from gradus_train.features.language.functions import FUNCTIONS, NO_FINITE_HISTORY, signature
-from gradus_train.features.language.nodes import BARS, Bars, Clock, Dates, Domain, Longer, Need, Node, Since
+from gradus_train.features.language.nodes import (
+    BARS,
+    BarClock,
+    Clock,
+    Dates,
+    Domain,
+    Longer,
+    Node,
+    RowsNeeded,
+    Since,
+)
 from gradus_train.features.language.parser import MAX_DEPTH, parse
 from gradus_train.features.language.source import Source
 from gradus_train.features.language.syntax import Call, Name, Number, Operation, Syntax, Text
@@ -162,11 +172,11 @@ class Program:
     def _name(self, tree: Name, domain: Domain, source: Source) -> Node:
         name = tree.value
         match domain:
-            case Bars() if name in COLUMNS:
+            case BarClock() if name in COLUMNS:
                 return self._column(name, domain)
-            case Bars() if name in CALENDAR:
+            case BarClock() if name in CALENDAR:
                 return self.builder.make(
-                    "calendar", (), (name,), domain=BARS, needs={BARS: Need(1, 1)}, source="calendar"
+                    "calendar", (), (name,), domain=BARS, needs={BARS: RowsNeeded(1, 1)}, source="calendar"
                 )
             case Longer() if name in COLUMNS:
                 return self._longer_column(name, domain)
@@ -178,7 +188,7 @@ class Program:
 
     def _column(self, name: str, domain: Domain) -> Node:
         unit = Unit.base("volume" if name == "volume" else "price" if name in COLUMNS else name)
-        needs: dict[Clock, Need] = {domain: Need(1, 1)}
+        needs: dict[Clock, RowsNeeded] = {domain: RowsNeeded(1, 1)}
         return self.builder.make("column", (), (name,), domain=domain, unit=unit, needs=needs, source=name)
 
     def _longer_column(self, name: str, domain: Longer) -> Node:
@@ -195,19 +205,19 @@ class Program:
             (column,),
             domain=domain,
             unit=column.unit,
-            needs={domain: Need(1, 1)},
+            needs={domain: RowsNeeded(1, 1)},
             history=1,
         )
 
     def _known(self, name: str, domain: Domain) -> str:
         match domain:
-            case Bars():
+            case BarClock():
                 inputs = [*COLUMNS, *CALENDAR]
             case Longer():
                 inputs = [*COLUMNS]
             case Dates():
                 inputs = ["close", *self._daily]
-        if isinstance(domain, Bars) and name in self._daily:
+        if isinstance(domain, BarClock) and name in self._daily:
             return f"A daily series is used as daily({name})."
         near = get_close_matches(name, [*dict.fromkeys([*inputs, *self._sources])], 3)
         near = [n for n in near if n != name]
@@ -281,7 +291,7 @@ class Program:
             (inner,),
             domain=BARS,
             unit=inner.unit,
-            needs={Since(inner): Need(1, 1)},
+            needs={Since(inner): RowsNeeded(1, 1)},
             history=history,
         )
 
@@ -297,7 +307,7 @@ class Program:
             (inner,),
             domain=BARS,
             unit=inner.unit,
-            needs={Since(inner): Need(1, 1)},
+            needs={Since(inner): RowsNeeded(1, 1)},
             history=1,
             dates=inner.history,
         )
@@ -318,7 +328,7 @@ class Program:
 
 def _inside(domain: Domain) -> str:
     match domain:
-        case Bars():
+        case BarClock():
             return "on bars"
         case Longer():
             return "inside of resample()"
