@@ -20,6 +20,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from math import ceil
 from pathlib import Path
 
 from tests.anywhere.conditions import CONDITIONS, Condition, slice_of
@@ -102,7 +103,7 @@ def environment(condition: Condition, folder: Path, clock: Path | None) -> dict[
     if clock is not None:
         result |= {
             "LD_PRELOAD": str(clock),
-            "GRADUS_CLOCK_OFFSET": str(round(condition.local_time.timestamp() - time.time())),
+            "GRADUS_CLOCK_OFFSET": str(ceil(condition.local_time.timestamp() - time.time())),
         }
     return result
 
