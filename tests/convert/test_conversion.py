@@ -268,7 +268,7 @@ def test_what_training_found_is_copied_into_the_manifest_and_the_card(run: Path,
     assert card.index("## Verdict: moves") < card.index("## level1")
     assert "In service (measured): level2. Only where nothing in service can answer: level1." in card
     assert "* value gate, passed: it moves" in card
-    with Predictor.open(tmp_path / "tiny" / "versions" / "2026.11.21") as bot:
+    with Predictor.open(tmp_path / "tiny" / "versions" / "2026.11.21", max_age_days=1e5) as bot:
         names = [f.name for f in m.features]
         assert bot.decide(dict.fromkeys(names, 0.5)).level == "level2"
     alone = tmp_path / "alone"

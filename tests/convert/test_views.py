@@ -16,7 +16,7 @@ from tests.support.missing import ODD
 
 from gradus_convert.forest.ir import Forest, leaves
 from gradus_convert.forest.pruning import restrict
-from gradus_convert.forest.views import CategoryView, FilledView, MissingView, View, ordered, widen
+from gradus_convert.forest.views import CategoryView, FilledView, MissingView, View, nan_alone, ordered, widen
 from gradus_convert.graphs import VotingMember, build_level
 
 FEATURES = 4
@@ -139,7 +139,7 @@ def test_a_forest_restricted_to_rows_has_their_leaves(forest, missing):
     before = forest.native_leaf[leaves(forest, rows)]
     assert (small.native_leaf[leaves(small, rows)] == before).all()
     assert len(small.views) <= len(forest.views)
-    assert not any(isinstance(v, FilledView) and v.nan_alone and not able[v.column] for v in small.views)
+    assert not any(isinstance(v, FilledView) and nan_alone(v) and not able[v.column] for v in small.views)
 
 
 def test_equal_views_are_one_column_and_their_order_is_fixed():

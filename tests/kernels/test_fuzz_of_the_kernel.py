@@ -89,7 +89,10 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def run(fuzz: list[str], calls: list[str], count: int, seed: int, **environment: str) -> None:
-    settings = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1", **environment}
+    inherited = {
+        k: v for k, v in os.environ.items() if k != "LD_PRELOAD"
+    }  # the sanitizer must be loaded first
+    settings = {**inherited, "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1", **environment}
     command = [*fuzz, str(count), str(seed), *calls]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=settings)
     assert done.returncode == 0, done.stderr[-3000:]

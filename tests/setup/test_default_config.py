@@ -141,3 +141,11 @@ def test_a_file_that_was_named_has_no_default(
 def test_a_package_without_its_defaults_says_so() -> None:
     with pytest.raises(EnvironmentFailedError, match="Install gradus-live anew"):
         default_files.default_file("gradus_live", "nothing.toml")
+
+
+def test_the_build_hooks_of_the_packages_differ_in_what_they_include_alone() -> None:
+    """A hook must lie in its package, so there are two; what one learns the other must learn, too."""
+    hooks = [(PROJECT / package / "hatch_build.py").read_text("utf-8") for package in ("train", "convert")]
+    own = ("PACKAGE = ", "FILES = ")
+    train, convert = ([line for line in hook.splitlines() if not line.startswith(own)] for hook in hooks)
+    assert train == convert

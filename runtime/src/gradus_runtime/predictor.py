@@ -184,8 +184,8 @@ class Predictor(ReloadCalls, CandleCalls):
         """Answer one row.
 
         Args:
-            row: Names to values, in any order; other names are ignored. docs/rows.md says what comes of each
-                kind of value.
+            row: Names to values, in any order; other names are ignored. docs/rows.md says how each kind of
+                value is read.
             at: The bar that the row is of, by its opening: milliseconds since 1970 UTC, an aware datetime, or
                 ISO 8601 text with its offset. The decision and the journal name it; the answer is the same,
                 unless the policy's threshold moves with the scores of the bars before (docs/policy.md).

@@ -3,19 +3,21 @@
 It imports what opens the model and nothing else: the figures are those of a process that only serves.
 """
 
+# ruff: noqa: E402  the clock starts before anything else is imported
+
 from __future__ import annotations
 
 import time
 
 STARTED = time.perf_counter()
 
-import json  # noqa: E402  the clock starts before anything else is imported
-import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import numpy as np  # noqa: E402
+import numpy as np
 
 REPEATS = 200
 BATCH = 1000

@@ -13,6 +13,7 @@ import onnxruntime
 from gradus_convert.compaction.rewrite import Compaction, compact, load
 from gradus_convert.compilation.facts import Facts
 from gradus_convert.compilation.model import CompiledModel
+from gradus_convert.readers.native import Predicts, Task
 from gradus_runtime.errors import DataError, UsageError
 
 __all__ = ["OnnxModel", "compile_onnx"]
@@ -74,9 +75,9 @@ def compile_onnx(path: Path) -> OnnxModel:
     data = load(path)
     done = compact(data, place=str(path))
     graph = onnx.load_model_from_string(data).graph
-    task = "classes" if len(graph.output) > 1 else "values"
-    predicts = "labels" if task == "classes" else "values"
-    facts = Facts("onnx", task, predicts, None, None, 0, done.trees, done.nodes)  # type: ignore[arg-type]
+    task: Task = "classes" if len(graph.output) > 1 else "values"
+    predicts: Predicts = "labels" if task == "classes" else "values"
+    facts = Facts("onnx", task, predicts, None, None, 0, done.trees, done.nodes)
     return OnnxModel(done, facts)
 
 

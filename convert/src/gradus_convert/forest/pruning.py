@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gradus_convert.forest.ir import Forest
 from gradus_convert.forest.rounding import LARGEST
-from gradus_convert.forest.views import FilledView, MissingView, View, ordered
+from gradus_convert.forest.views import FilledView, MissingView, View, nan_alone, ordered
 
 __all__ = ["Nodes", "for_finite_rows", "kept", "restrict", "with_views"]
 
@@ -116,7 +116,7 @@ def restrict(forest: Forest, missing: Bool) -> Forest:
     column = np.arange(forest.n_columns)
     all_left, all_right = np.zeros((2, forest.n_columns), np.bool_)
     for i, view in enumerate(forest.views, forest.n_features):
-        if missing[view.column] or not view.nan_alone:
+        if missing[view.column] or not nan_alone(view):
             continue
         if isinstance(view, FilledView):
             column[i] = view.column

@@ -25,6 +25,7 @@ __all__ = [
     "View",
     "ViewTable",
     "check_view",
+    "nan_alone",
     "ordered",
     "widen",
 ]
@@ -52,11 +53,6 @@ class FilledView:
     low: float = float("inf")
     high: float = float("-inf")
 
-    @property
-    def nan_alone(self) -> bool:
-        """Whether no number is missing."""
-        return self.low > self.high
-
     def of(self, x: Float32) -> Float32:
         """Return the view of the column's values, float32 [N]."""
         return np.where(_missing(self, x), np.float32(self.fill), x)
@@ -77,11 +73,6 @@ class MissingView:
     value: int
     low: float = float("inf")
     high: float = float("-inf")
-
-    @property
-    def nan_alone(self) -> bool:
-        """Whether no number is missing."""
-        return self.low > self.high
 
     def of(self, x: Float32) -> Float32:
         """Return the view of the column's values, float32 [N]."""
@@ -118,11 +109,6 @@ class CategoryView:
         """Number of categories that have an entry of their own."""
         return len(self.sides) - 3
 
-    @property
-    def nan_alone(self) -> bool:
-        """Whether no number is missing."""
-        return self.low > self.high
-
     def of(self, x: Float32) -> Float32:
         """Return the view of the column's values, float32 [N]."""
         table = np.frombuffer(self.sides, np.uint8).astype(np.float32)
@@ -140,6 +126,11 @@ class CategoryView:
 
 
 View = FilledView | MissingView | CategoryView
+
+
+def nan_alone(view: View) -> bool:
+    """Whether no number is missing."""
+    return view.low > view.high
 
 
 def _missing(view: View, x: Float32) -> npt.NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.forest.ir import Forest
-from gradus_convert.forest.views import CategoryView, MissingView, View
+from gradus_convert.forest.views import CategoryView, MissingView, View, nan_alone
 from gradus_convert.parity.boxes import LARGEST, values_between
 
 __all__ = ["Atoms", "Domain", "atoms_of", "critical_values", "rows_at_splits"]
@@ -81,7 +81,7 @@ _NO_CATEGORY = (-0.0, -0.5, -1.0, -1.5, -2.0, 1e9, 2.0**24, 2.0**31, -(2.0**31),
 
 def _around(view: View) -> list[float]:
     """The ends of the range that counts as missing, and their neighbours outside."""
-    if view.nan_alone:
+    if nan_alone(view):
         return []
     with np.errstate(over="ignore", under="ignore"):
         out = np.nextafter(np.array([view.low, view.high], np.float32), _OUTWARDS)

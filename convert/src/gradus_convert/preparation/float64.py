@@ -36,10 +36,10 @@ def ranked(native: NativeModel, place: str) -> tuple[NativeModel, Ranks | None]:
     def leaves(R: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         if inner_leaves is None:
             raise ValueError("a forest has leaves")
-        return inner_leaves(ranks.expand(R), trees)  # type: ignore[arg-type]
+        return inner_leaves(ranks.expand(R), trees)  # type: ignore[arg-type]  # it reads float64
 
     def probabilities(R: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return inner(ranks.expand(R))  # type: ignore[arg-type]
+        return inner(ranks.expand(R))  # type: ignore[arg-type]  # it reads float64
 
     own = native.predict
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import time
@@ -13,7 +12,6 @@ from pathlib import Path
 
 from gradus_live.costs import Costs
 from gradus_runtime.contracts.run_folder import Run
-from gradus_runtime.errors import UsageError
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.gates import Gate
 from gradus_train.evaluation.measure import measure
@@ -21,6 +19,7 @@ from gradus_train.evaluation.pinned import Pinned, find_pinned
 from gradus_train.run.folder import check_target, write_run
 from gradus_train.training.assemble import assemble
 from gradus_train.training.execute import execute
+from gradus_train.training.folder_lock import held
 from gradus_train.training.parts import PartStore
 from gradus_train.training.pools import Pool, Threads
 from gradus_train.training.prepare import Plan, with_fit_up_to
@@ -121,16 +120,7 @@ def working_folder(out: Path) -> Iterator[Path]:
         UsageError: Another process holds it.
     """
     folder = out / "parts"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                "one process may train into a folder at a time",
-                place=str(out),
-                hint="Wait for it, or name another folder with --out.",
-            ) from None
+    with held(folder, "one process may train into a folder at a time", out=out):
         yield folder
 
 

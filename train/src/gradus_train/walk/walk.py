@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.serving.pin_check import check_servable
 from gradus_runtime.store import Store
 from gradus_runtime.store.whole_file import write_whole
+from gradus_train.training.folder_lock import held
 from gradus_train.training.pools import Pool
 from gradus_train.training.progress import Progress, Silent
 from gradus_train.walk import summary
@@ -220,16 +220,7 @@ def _held(out: Path) -> Iterator[None]:
     others = sorted(p.name for p in out.iterdir() if p.name not in _KNOWN) if out.is_dir() else []
     if others:
         raise UsageError("--out must be new, empty, or a walk's folder", place=str(out), value=others[:5])
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                "one process may walk in a folder at a time",
-                place=str(out),
-                hint="Wait for it, or name another folder with --out.",
-            ) from None
+    with held(out, "one process may walk in a folder at a time", out=out):
         yield
 
 
