@@ -78,7 +78,7 @@ def _print(plan: Plan, evidence: Evidence, costs: Costs) -> None:
     for kind in ("argmax", "thresholds", "expected_value"):
         for threshold in ("level",) if kind == "argmax" else ("level", "trailing"):
             settings = PolicySettings(kind, threshold)
-            report, _ = choose_policy(evidence, costs, settings, payoffs)
+            report, _, _ = choose_policy(evidence, costs, settings, payoffs)
             name = kind if kind == "argmax" else f"{kind}, {threshold}"
             print(f"{name} at {costs.per_side:g} basis points a side: {report.kind} {report.why or ''}")
             for line in report.tried or ([report.argmax] if report.argmax else []):

@@ -11,11 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_live.bars import Bars
+from gradus_live.costs import Costs
 from gradus_live.labels import FixedHorizon, outcomes
 from gradus_live.volatility import recent_volatility
 from gradus_train.evaluation.evidence import Evidence
+from gradus_train.evaluation.policy import choose_policy
+from gradus_train.evaluation.verdict import ReachedVerdict, judge
+from gradus_train.sections import PolicySettings
 
-__all__ = ["HORIZON", "constant", "series"]
+__all__ = ["HORIZON", "constant", "judged", "series"]
 
 HORIZON = 4
 BAR_MS = 900_000
@@ -78,6 +82,12 @@ def constant(seed: int, n: int, hold: float, wobble: float = 0.0) -> Evidence:
     said = np.exp(said)
     bars_said = said / said.sum(axis=1, keepdims=True)
     return _replaced(whole, bars_said)
+
+
+def judged(evidence: Evidence, costs: Costs | None, settings: PolicySettings | None = None) -> ReachedVerdict:
+    """Return the verdict of the policy that a new configuration would get for these rows."""
+    report, _, _ = choose_policy(evidence, costs, settings or PolicySettings())
+    return judge(evidence, costs, report)
 
 
 def _evidence(

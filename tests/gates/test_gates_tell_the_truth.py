@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.gates.series import constant, series
+from tests.gates.series import constant, judged, series
 from tests.gates.small_markets import embedded_verdict, small_market, small_verdict
 
 from gradus_live.costs import Costs
 from gradus_train.evaluation.suspicion import suspicions
-from gradus_train.evaluation.verdict import judge
 
 FREE = Costs("none", "2026-01-01", 0.0, 0.0, 0.0, 0.0, 0.0)
 SHAPES = ((8_000, 0.8), (8_000, 0.95), (3_000, 0.9), (15_000, 0.9))
@@ -29,16 +28,16 @@ HOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 def without_edge(number: int) -> str:
     """A series without edge; its shape goes round, and so does its share of HOLD."""
     n, stays = SHAPES[number % len(SHAPES)]
-    return judge(series(number, n, stays=stays, hold=HOLDS[number % len(HOLDS)]), FREE).name
+    return judged(series(number, n, stays=stays, hold=HOLDS[number % len(HOLDS)]), FREE).name
 
 
 def always_hold(number: int) -> str:
     wobble = (0.0, 1e-4)[number % 2]
-    return judge(constant(number, 5_000, HOLDS[number % len(HOLDS)], wobble), FREE).name
+    return judged(constant(number, 5_000, HOLDS[number % len(HOLDS)], wobble), FREE).name
 
 
 def with_edge(ic: float, n: int, number: int) -> str:
-    return judge(series(10_000 + number, n, ic=ic, hold=(0.6, 0.7, 0.8)[number % 3]), FREE).name
+    return judged(series(10_000 + number, n, ic=ic, hold=(0.6, 0.7, 0.8)[number % 3]), FREE).name
 
 
 def verdicts(make: Callable[[int], str], count: int) -> list[str]:

@@ -8,13 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.gates.series import HORIZON, constant, series
+from tests.gates.series import HORIZON, constant, judged, series
 from tests.support.training import ORDER, make_dataset, quick_config
 
 from gradus_live.costs import Costs
 from gradus_live.labels import Column, Meta
 from gradus_live.statistics import stretch_test
 from gradus_train.evaluation.evidence import Evidence, Said, evidence_of, served
+from gradus_train.evaluation.policy import choose_policy
 from gradus_train.evaluation.service import declared_order, measured_order
 from gradus_train.evaluation.value import (
     SHARES,
@@ -23,13 +24,14 @@ from gradus_train.evaluation.value import (
     prior_test,
     threshold_lines,
 )
-from gradus_train.evaluation.verdict import judge
+from gradus_train.sections import PolicySettings
 from gradus_train.training.prepare import Plan, prepare
 
 stats = pytest.importorskip("scipy.stats")
 
 FREE = Costs("none", "2026-01-01", 0.0, 0.0, 0.0, 0.0, 0.0)
 DEAR = replace(FREE, taker_fee=500.0)
+TRADES = PolicySettings()
 BLOCK_MS = 480 * 900_000
 
 
@@ -85,7 +87,7 @@ def test_direction_is_what_the_tilt_earns_in_units_of_volatility() -> None:
 
 def test_a_constant_model_can_not_pass_whatever_the_share_of_hold() -> None:
     for hold in (0.4, 0.6, 0.8, 0.97):
-        verdict = judge(constant(5, 3000, hold), FREE)
+        verdict = judged(constant(5, 3000, hold), FREE)
         assert verdict.name == "none"
         assert verdict.moves.mean < 1e-12
         assert verdict.direction is not None
@@ -117,16 +119,16 @@ def test_the_future_in_the_tilt_is_found_and_called_tradable() -> None:
     said[:, 2], said[:, 0] = np.where(knows > 0, 0.5, 0.2), np.where(knows > 0, 0.2, 0.5)
     said[:, 1] = 0.3
     cheating = replace(e, probabilities=said)
-    verdict = judge(cheating, FREE)
+    verdict = judged(cheating, FREE)
     assert verdict.name == "tradable"
-    assert judge(cheating, DEAR).name == "direction"
-    assert judge(cheating, None).name == "direction"
-    assert judge(cheating, None).sentences[1] == "Money: no costs given."
+    assert judged(cheating, DEAR).name == "direction"
+    assert judged(cheating, None).name == "direction"
+    assert judged(cheating, None).sentences[1] == "Money: no costs given."
 
 
 def test_the_holdout_must_agree() -> None:
     e = series(8, 8000, ic=0.3)
-    assert judge(e, FREE).name == "tradable"
+    assert judged(e, FREE).name == "tradable"
     assert e.trades is not None
     turned = replace(e.trades, long=np.where(e.held, -e.trades.long, e.trades.long),
                      short=np.where(e.held, -e.trades.short, e.trades.short))  # fmt: skip
@@ -135,7 +137,7 @@ def test_the_holdout_must_agree() -> None:
     assert found is not None
     assert found.p < 0.005
     assert not found.holds
-    assert judge(contrary, FREE).name != "tradable"
+    assert judged(contrary, FREE).name != "tradable"
 
 
 def test_thresholds_are_quantiles_of_out_of_fold_scores_alone() -> None:
@@ -171,7 +173,7 @@ def test_trades_are_taken_one_after_another_at_the_threshold() -> None:
 
 def test_labels_without_sides_are_not_asked_for_a_direction() -> None:
     e = replace(series(11, 5000), rule=Column(4, ("A", "B", "C")))
-    verdict = judge(e, FREE)
+    verdict = judged(e, FREE)
     assert verdict.direction is None
     assert verdict.no_direction == "the classes have no two sides"
     assert (verdict.name, verdict.no_money) == ("moves", "the classes have no two sides")
@@ -185,32 +187,74 @@ def test_a_meta_label_that_knows_which_trades_come_off_is_tradable() -> None:
     won = (np.where(side > 0, e.trades.long, e.trades.short) > 0).astype(np.int64)
     p = np.where(rng.random(len(won)) < 0.7, won, 1 - won) * 0.4 + 0.3
     meta = replace(e, rule=Meta("side"), side=side, labels=won, probabilities=np.column_stack([1 - p, p]))
-    verdict = judge(meta, FREE)
+    verdict = judged(meta, FREE)
     assert verdict.name == "tradable"
     assert verdict.direction is None
     blind = replace(meta, probabilities=np.full((len(won), 2), 0.5))
-    assert judge(blind, FREE).name == "none"
+    assert judged(blind, FREE).name == "none"
 
 
 def test_without_prices_there_is_neither_direction_nor_money() -> None:
-    verdict = judge(replace(series(13, 4000), trades=None, sigma=None), FREE)
+    verdict = judged(replace(series(13, 4000), trades=None, sigma=None), FREE)
     assert (verdict.no_direction, verdict.no_money) == ("there are no prices", "there are no prices")
     assert verdict.name == "moves"
 
 
 def test_the_sentences_hold_the_figures() -> None:
-    verdict = judge(series(14, 6000), replace(FREE, taker_fee=5.0))
+    e, costs = series(14, 6000), replace(FREE, taker_fee=5.0)
+    verdict = judged(e, costs)
     first, second = verdict.sentences
     assert first.startswith("The model knows something about whether the price will move, not which way (")
-    assert verdict.best is not None
-    line = verdict.thresholds[verdict.best]
+    line = choose_policy(e, costs, TRADES)[0].shipped
+    assert line is not None
+    assert line.out_of_fold.trades > 100
     for text in (
-        "Money at 5 basis points a side: the best of 4 thresholds",
-        f"made {line.out_of_fold.trades:,} trades out of fold",
+        "Money of the policy (the most probable class) at 5 basis points a side: ",
+        f"{line.out_of_fold.trades:,} trades out of fold",
         f"{100 * line.out_of_fold.hit_rate:.1f} % of them right, break-even",
         f"would show an edge of {1e4 * line.out_of_fold.smallest:.1f} basis points in 9 of 10 cases",
     ):
         assert text in second
+
+
+def test_the_money_of_the_verdict_is_that_of_the_policy_that_is_shipped() -> None:
+    """A model that knows the side and always finds HOLD most probable: its thresholds earn, its argmax does not."""
+    e = series(8, 8000, ic=0.3)
+    said = np.column_stack([0.4 * e.probabilities[:, 0], 0.6 + 0 * e.sigma, 0.4 * e.probabilities[:, 2]])
+    said[:, 1] = 1 - said[:, 0] - said[:, 2]
+    e = replace(e, probabilities=said)
+    verdict = judged(e, FREE, PolicySettings("argmax"))
+    assert verdict.name == "direction"
+    assert verdict.best is not None
+    best = verdict.thresholds[verdict.best].out_of_fold
+    assert best.test.p < best.level  # a look at the thresholds would have called it tradable
+    assert "(the most probable class) at 0 basis points a side: no trades out of fold" in verdict.sentences[1]
+    verdict = judged(e, FREE, TRADES)
+    assert verdict.name == "tradable"
+    assert "Money of the policy (thresholds, " in verdict.sentences[1]
+
+
+def test_each_of_the_five_that_a_policy_is_chosen_from_has_a_fifth_of_the_five_percent() -> None:
+    e = series(8, 8000, ic=0.3)
+    report = choose_policy(e, FREE, TRADES)[0]
+    assert report.argmax is not None
+    lines = [report.argmax, *report.tried]
+    assert [line.out_of_fold.level for line in lines] == [0.05 / 5] * 5
+    alone = choose_policy(e, FREE, PolicySettings("argmax"))[0].argmax
+    assert alone is not None
+    assert alone.out_of_fold.level == 0.05
+
+
+def test_too_few_trades_of_the_policy_prove_nothing() -> None:
+    e = series(8, 8000, ic=0.3)
+    said = np.tile([0.2, 0.6, 0.2], (len(e.labels), 1))
+    out = np.flatnonzero(~e.held)[::200][:29]
+    assert e.trades is not None
+    for row in out:  # each right
+        said[row] = [0.1, 0.1, 0.8] if e.trades.long[row] > 0 else [0.8, 0.1, 0.1]
+    verdict = judged(replace(e, probabilities=said), FREE, PolicySettings("argmax"))
+    assert verdict.name != "tradable"
+    assert "29 trades out of fold, none on the holdout; with fewer than 30" in verdict.sentences[1]
 
 
 def test_probabilities_worse_than_the_priors_are_found() -> None:

@@ -68,9 +68,8 @@ def measure(
     if plan.config.service.order == "declared":
         service = declared_order(service, list(said))
     evidence = evidence_of(plan, served([said[name] for name in (*service.levels, *service.others)]))
-    verdict = judge(evidence, costs)
-    payoffs = payoffs_by_fold(plan, costs)
-    report, policy = choose_policy(evidence, costs, plan.config.policy, payoffs, verdict=verdict.name)
+    report, policy, calls = choose_policy(evidence, costs, plan.config.policy, payoffs_by_fold(plan, costs))
+    verdict = judge(evidence, costs, report)
     lines: tuple[GateLine, ...] = ()
     if gates is not None:
         compared = pinned if isinstance(pinned, str) else compare_with_pinned(pinned, plan, results)

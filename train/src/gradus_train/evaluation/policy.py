@@ -55,9 +55,7 @@ def choose_policy(
     costs: Costs | None,
     settings: PolicySettings,
     payoffs: Mapping[int, Floats] | None = None,
-    *,
-    verdict: str = "none",
-) -> tuple[PolicyReport, contract.Policy | None]:
+) -> tuple[PolicyReport, contract.Policy | None, Integers]:
     """Choose the policy.
 
     Args:
@@ -65,29 +63,31 @@ def choose_policy(
         costs: What a trade costs.
         settings: The section `[policy]`.
         payoffs: As `payoffs_by_fold` returns them: for the expected value.
-        verdict: Of the run.
 
     Returns:
-        What is said of it, and the policy for the manifest; None for argmax.
+        What is said of it; the policy for the manifest, None for argmax; and the side that it calls of each
+        row, int64 [N]: 1 long, -1 short, 0 none.
     """
     if why_argmax(evidence, costs) is not None or costs is None:
         why = None if settings.is_argmax else why_argmax(evidence, costs)
-        return report_of(settings, why, None, None, (), None, None, verdict)
-    plain = _line(evidence, costs, _argmax_calls(evidence), 1, share=None, threshold=None)
-    if settings.is_argmax:
-        return report_of(settings, None, None, plain, (), None, None, verdict)
-    if settings.kind == "expected_value" and payoffs is None:
-        return report_of(settings, "payoffs are not known", None, plain, (), None, None, verdict)
-    tried, window, why = _tried(evidence, costs, settings, payoffs)
+        return *report_of(settings, why, None, None, (), None, None), _argmax_calls(evidence)
+    tried, calls, window, why = _tried(evidence, costs, settings, payoffs)
+    # What is shipped is one of all of these: each has to prove itself at its part of the 5 %.
+    count = len(tried) + 1
+    usual = _argmax_calls(evidence)
+    plain = _line(evidence, costs, usual, count, share=None, threshold=None)
     best = _best(tried, settings.min_trades)
-    if best is None:
+    if settings.is_argmax:
+        why = None
+    elif best is None:
         why = why or f"none of {len(tried)} thresholds made {settings.min_trades} trades out of fold"
     elif settings.proved and not _earns(tried[best]):
         why = f"none of {len(tried)} thresholds is sure to have earned money out of fold"
     policy = None
-    if why is None and best is not None:
+    if not settings.is_argmax and why is None and best is not None:
         policy = _for_manifest(evidence, settings, payoffs, tried[best], window)
-    return report_of(settings, why, window, plain, tried, best, policy, verdict)
+    report, policy = report_of(settings, why, window, plain, tried, best, policy)
+    return report, policy, usual if policy is None or best is None else calls[best]
 
 
 def _earns(line: PolicyLine) -> bool:
@@ -126,8 +126,12 @@ def _compiled(evidence: Evidence, rules: list[contract.PolicyRule]) -> PolicyRul
 
 def _tried(
     evidence: Evidence, costs: Costs, settings: PolicySettings, payoffs: Mapping[int, Floats] | None
-) -> tuple[tuple[PolicyLine, ...], int | None, str | None]:
-    """Return what each threshold would have done, the bars of the window, and why there is none to try."""
+) -> tuple[tuple[PolicyLine, ...], list[Integers], int | None, str | None]:
+    """Return what each threshold would have done, its calls, the bars of the window, and why there is none."""
+    if settings.is_argmax:
+        return (), [], None, None
+    if settings.kind == "expected_value" and payoffs is None:
+        return (), [], None, "payoffs are not known"
     said = evidence.probabilities.astype(np.float32)
     scores, rules = None, None
     for number in np.unique(evidence.fold).tolist():
@@ -140,14 +144,19 @@ def _tried(
         scores[inside] = found
     out = ~evidence.held
     if scores is None or rules is None or not out.any():
-        return (), None, "there are no out-of-fold rows"
+        return (), [], None, "there are no out-of-fold rows"
     top, window = scores.max(axis=1), None
     if settings.threshold == "trailing":
         whole = round(settings.window_days * _DAY_MS / evidence.bar_ms)
         window = min(whole, int(out.sum()) // _PARTS, _MOST_BARS)
         if window < _FEWEST_BARS:
-            return (), None, f"a window of {_FEWEST_BARS} bars needs {_PARTS * _FEWEST_BARS} out-of-fold rows"
-    lines = []
+            return (
+                (),
+                [],
+                None,
+                f"a window of {_FEWEST_BARS} bars needs {_PARTS * _FEWEST_BARS} out-of-fold rows",
+            )
+    lines, sides = [], []
     for share in SHARES:
         threshold, known = None, np.ones(len(top), dtype=np.bool_)
         if window is None:
@@ -155,12 +164,12 @@ def _tried(
             cutoffs = np.where(top >= threshold, -np.inf, np.inf)
         else:
             cutoffs, known = _moving(evidence, top, window, share)
-        labels = rules.choose_all(scores, cutoffs)
-        calls = _sides(evidence, labels)
+        calls = _sides(evidence, rules.choose_all(scores, cutoffs))
+        sides.append(calls)
         lines.append(
-            _line(evidence, costs, calls, len(SHARES), share=share, threshold=threshold, known=known)
+            _line(evidence, costs, calls, len(SHARES) + 1, share=share, threshold=threshold, known=known)
         )
-    return tuple(lines), window, None
+    return tuple(lines), sides, window, None
 
 
 def _moving(evidence: Evidence, top: Floats, bars: int, share: float) -> tuple[Floats, Flags]:

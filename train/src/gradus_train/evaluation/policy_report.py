@@ -28,8 +28,9 @@ class PolicyLine:
         holdout_share: Share of the holdout rows that did.
         out_of_fold: Money of the trades out of fold.
         holdout: Money of those on the holdout.
-        low: Lower bound of the mean net return, one-sided, at 5 % divided by the number of thresholds tried;
-            None with fewer than three blocks of days.
+        low: Lower bound of the mean net return, one-sided, at 5 % divided by the number of lines that the
+            policy was chosen from (the thresholds, and the most probable class); None with fewer than three
+            blocks of days.
     """
 
     share: float | None
@@ -71,6 +72,23 @@ class PolicyReport:
     best: int | None
     sentence: str
 
+    @property
+    def shipped(self) -> PolicyLine | None:
+        """What the policy that was taken would have done; None without costs, prices or sides."""
+        if self.kind == contract.ARGMAX or self.best is None:
+            return self.argmax
+        return self.tried[self.best]
+
+    @property
+    def rule(self) -> str:
+        """When a row is a call, in a few words."""
+        line = self.shipped
+        if self.kind == contract.ARGMAX or line is None:
+            return "the most probable class"
+        if line.threshold is not None:
+            return f"{self.kind}, from {line.threshold:.4g}"
+        return f"{self.kind}, {100 * (line.share or 0.0):g} % of the last {self.window or 0:,} bars"
+
 
 def report_of(
     settings: PolicySettings,
@@ -80,15 +98,14 @@ def report_of(
     tried: tuple[PolicyLine, ...],
     best: int | None,
     policy: contract.Policy | None,
-    verdict: str,
 ) -> tuple[PolicyReport, contract.Policy | None]:
     """Put a report together, and the policy with its sentence.
 
-    Arguments are as the attributes of `PolicyReport`; `policy` has no sentence yet, `verdict` is its name.
+    Arguments are as the attributes of `PolicyReport`; `policy` has no sentence yet.
     """
     kind = contract.ARGMAX if policy is None else policy.kind
     if policy is None or best is None:
-        sentence = _of_argmax(settings, why, argmax, tried, best, verdict)
+        sentence = _of_argmax(settings, why, argmax, tried, best)
     else:
         sentence = _of_rules(policy, window, tried[best], len(tried))
         policy = replace(policy, sentence=sentence)
@@ -102,7 +119,6 @@ def _of_argmax(
     argmax: PolicyLine | None,
     tried: tuple[PolicyLine, ...],
     best: int | None,
-    verdict: str,
 ) -> str:
     parts = ["the most probable class"]
     if why is not None:
@@ -110,8 +126,6 @@ def _of_argmax(
         parts.append(f"{settings.kind} was asked for, but {why}{tail}")
     if argmax is not None:
         parts.append(_calls(argmax))
-    if verdict == "tradable":
-        parts.append("the money of the verdict is of calls above a threshold, which this policy does not use")
     return "; ".join(parts)
 
 

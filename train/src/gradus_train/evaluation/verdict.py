@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradus_live.costs import Costs
 from gradus_live.labels import Meta
 from gradus_live.money import Money
 from gradus_train.evaluation.evidence import Evidence
+from gradus_train.evaluation.policy_report import PolicyLine, PolicyReport
 from gradus_train.evaluation.value import (
     MIN_HELD_TRADES,
     MIN_TRADES,
@@ -35,7 +36,8 @@ class ReachedVerdict:
         moves: Log loss against the best constant in hindsight.
         direction: What the tilt between the sides earns; None where it is not asked, see `no_direction`.
         no_direction: Why direction is not asked.
-        thresholds: Money by threshold; empty without costs, prices or sides.
+        thresholds: Money by fixed threshold, to look at: the verdict is of the policy's money. Empty without
+            costs, prices or sides.
         best: Index into `thresholds` of that with the smallest p out of fold; None where none has 30 trades.
         no_money: Why there is no money.
         per_side: Basis points that a side costs; None without costs.
@@ -52,17 +54,18 @@ class ReachedVerdict:
     per_side: float | None
 
 
-def judge(evidence: Evidence, costs: Costs | None) -> ReachedVerdict:
+def judge(evidence: Evidence, costs: Costs | None, policy: PolicyReport) -> ReachedVerdict:
     """Judge rows that no model was fitted on.
 
     Args:
         evidence: Rows of folds and holdout, with what was served.
         costs: What a trade costs; without them the verdict is at most "direction".
+        policy: What makes calls of the probabilities: the one that is shipped.
 
     Returns:
-        "tradable" where direction holds (or, for labels without two sides, moves) and the best threshold's
-        trades out of fold earn money at 5 % divided by the thresholds tried, with at least 30 trades, and the
-        holdout's, at least 10, are net positive.
+        "tradable" where direction holds (or, for labels without two sides, moves) and the trades that the
+        policy made out of fold, at least 30, earn money at 5 % divided by the number of lines that it was
+        chosen from, and the holdout's, at least 10, are net positive.
     """
     moves, direction = moves_test(evidence), direction_test(evidence)
     no_direction = _why_no_direction(evidence) if direction is None else None
@@ -70,8 +73,8 @@ def judge(evidence: Evidence, costs: Costs | None) -> ReachedVerdict:
     lines = threshold_lines(evidence, costs) if costs is not None and no_money is None else ()
     best = _best(lines)
     skill = moves if direction is None else direction
-    paid = best is not None and _pays(lines[best])
-    if skill.holds and paid:
+    shipped = policy.shipped if no_money is None else None
+    if skill.holds and shipped is not None and _pays(shipped):
         name = "tradable"
     elif direction is not None and direction.holds:
         name = "direction"
@@ -88,7 +91,7 @@ def judge(evidence: Evidence, costs: Costs | None) -> ReachedVerdict:
         no_money=no_money,
         per_side=None if costs is None else costs.per_side,
     )
-    return _with_sentences(verdict)
+    return replace(verdict, sentences=(_skill(verdict), _money(verdict, policy)))
 
 
 def _why_no_direction(evidence: Evidence) -> str:
@@ -113,14 +116,10 @@ def _best(lines: tuple[ThresholdLine, ...]) -> int | None:
     return min(enough, key=lambda i: (lines[i].out_of_fold.test.p, i), default=None)
 
 
-def _pays(line: ThresholdLine) -> bool:
-    proved = line.out_of_fold.test.p < line.out_of_fold.level
-    return proved and line.holdout.trades >= MIN_HELD_TRADES and line.holdout.net > 0
-
-
-def _with_sentences(verdict: ReachedVerdict) -> ReachedVerdict:
-    fields = {name: getattr(verdict, name) for name in ReachedVerdict.__slots__}
-    return ReachedVerdict(**{**fields, "sentences": (_skill(verdict), _money(verdict))})
+def _pays(line: PolicyLine) -> bool:
+    out, held = line.out_of_fold, line.holdout
+    proved = out.trades >= MIN_TRADES and out.test.p < out.level
+    return proved and held.trades >= MIN_HELD_TRADES and held.net > 0
 
 
 _WORDS = {
@@ -154,23 +153,25 @@ def _figure(test: ValueTest) -> str:
     return f"{test.mean:+.4f}{interval}, p {test.p:.3f}, holdout {test.holdout:+.4f}"
 
 
-def _money(verdict: ReachedVerdict) -> str:
+def _money(verdict: ReachedVerdict, policy: PolicyReport) -> str:
     """The second sentence: money, calls, hit rate beside break-even, interval, smallest visible edge."""
     if verdict.no_money is not None:
         return f"Money: {verdict.no_money}."
-    if verdict.best is None:
+    line = policy.shipped
+    if line is None:
+        return f"Money: {policy.why or 'no trade can be judged'}."
+    place = f"Money of the policy ({policy.rule}) at {verdict.per_side:g} basis points a side"
+    out = line.out_of_fold
+    if out.trades < MIN_TRADES:
         return (
-            f"Money: none of {len(verdict.thresholds)} thresholds made {MIN_TRADES} trades out of fold, "
-            "so nothing can be said of it."
+            f"{place}: {out.trades or 'no'} trades out of fold, {_held(line.holdout)}; with fewer than "
+            f"{MIN_TRADES} nothing can be said."
         )
-    line = verdict.thresholds[verdict.best]
-    out, held = line.out_of_fold, line.holdout
     low, high = out.test.bounds(0.95)
     even = "" if out.break_even is None else f", break-even {100 * out.break_even:.1f} %"
     return (
-        f"Money at {verdict.per_side:g} basis points a side: the best of {len(verdict.thresholds)} "
-        f"thresholds made {out.trades:,} trades out of fold, {100 * out.hit_rate:.1f} % of them right{even}, "
-        f"net {_points(out.net)} each (95 % {_points(low)} to {_points(high)}), and {_held(held)}; "
+        f"{place}: {out.trades:,} trades out of fold, {100 * out.hit_rate:.1f} % of them right{even}, "
+        f"net {_points(out.net)} each (95 % {_points(low)} to {_points(high)}), and {_held(line.holdout)}; "
         f"so many trades would show an edge of {out.smallest / _POINT:.1f} basis points in 9 of 10 cases."
     )
 
