@@ -68,7 +68,7 @@ def measure(
     if plan.config.service.order == "declared":
         service = declared_order(service, list(said))
     evidence = evidence_of(plan, served([said[name] for name in (*service.levels, *service.others)]))
-    report, policy, calls = choose_policy(evidence, costs, plan.config.policy, payoffs_by_fold(plan, costs))
+    report, policy, _ = choose_policy(evidence, costs, plan.config.policy, payoffs_by_fold(plan, costs))
     verdict = judge(evidence, costs, report)
     lines: tuple[GateLine, ...] = ()
     if gates is not None:

@@ -127,7 +127,7 @@ def _compiled(evidence: Evidence, rules: list[contract.PolicyRule]) -> PolicyRul
 def _tried(
     evidence: Evidence, costs: Costs, settings: PolicySettings, payoffs: Mapping[int, Floats] | None
 ) -> tuple[tuple[PolicyLine, ...], list[Integers], int | None, str | None]:
-    """Return what each threshold would have done, its calls, the bars of the window, and why there is none."""
+    """Return what each threshold would have done, its calls, the window in bars, and why there is none."""
     if settings.is_argmax:
         return (), [], None, None
     if settings.kind == "expected_value" and payoffs is None:
