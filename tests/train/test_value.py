@@ -218,7 +218,7 @@ def test_the_sentences_hold_the_figures() -> None:
 
 
 def test_the_money_of_the_verdict_is_that_of_the_policy_that_is_shipped() -> None:
-    """A model that knows the side and always finds HOLD most probable: its thresholds earn, its argmax does not."""
+    """The model knows the side and always finds HOLD most probable: thresholds earn, its argmax does not."""
     e = series(8, 8000, ic=0.3)
     said = np.column_stack([0.4 * e.probabilities[:, 0], 0.6 + 0 * e.sigma, 0.4 * e.probabilities[:, 2]])
     said[:, 1] = 1 - said[:, 0] - said[:, 2]
