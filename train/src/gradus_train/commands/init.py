@@ -1,4 +1,4 @@
-"""`gradus init`: the default configuration, or one for a table of own features."""
+"""`gradus init`: the default configuration, one for a table of own features, or an older one upgraded."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="a table of your own features, CSV or Parquet; without it the default configuration is written",
     )
     parser.add_argument(
+        "--upgrade",
+        type=Path,
+        metavar="DIR",
+        help="bring the files of this folder to the formats of today; what they mean stays as it is",
+    )
+    parser.add_argument(
         "--out", type=Path, default=Path("config"), metavar="DIR", help="folder to write (default: config)"
     )
     parser.add_argument("--force", action="store_true", help="replace files that are there")
@@ -54,6 +60,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from gradus_train.init import default_files, write_files
 
+    if args.upgrade is not None:
+        return _upgrade(args)
     if args.table is None:
         _check_alone(args)
         paths = write_files(default_files(), args.out, force=args.force)
@@ -63,6 +71,24 @@ def _run(args: argparse.Namespace) -> int:
             print("Written: " + ", ".join(map(str, paths)))
         return int(ExitCode.DONE)
     return _from_table(args)
+
+
+def _upgrade(args: argparse.Namespace) -> int:
+    from gradus_train.init import upgrade_folder
+
+    _check_alone(args)
+    if args.table is not None or args.force or args.out != Path("config"):
+        rule = "this option edits a folder in place, and goes without --from, --out and --force"
+        raise UsageError(rule, place="--upgrade", value=str(args.upgrade))
+    files = upgrade_folder(args.upgrade)
+    if args.json:
+        print(json.dumps({"files": [{"file": str(f.path), "changes": list(f.changes)} for f in files]}))
+    elif not files:
+        print(f"{args.upgrade}: every file has the format of today; nothing was written.")
+    for file in () if args.json else files:
+        print(f"{file.path}:")
+        print("\n".join(f"  {change}" for change in file.changes))
+    return int(ExitCode.DONE)
 
 
 def _check_alone(args: argparse.Namespace) -> None:
@@ -168,7 +194,7 @@ def _lines(
 
 COMMAND = Command(
     name="init",
-    summary="write a configuration: the default one, or one for a table of your own features",
+    summary="write a configuration: the default one, or one for your own table; or upgrade an older one",
     example="gradus init --from table.parquet --timezone UTC",
     configure=_configure,
     run=_run,

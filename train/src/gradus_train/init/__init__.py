@@ -4,6 +4,7 @@ from gradus_train.init.answers import InitAnswers
 from gradus_train.init.files import default_files, files_for, write_files
 from gradus_train.init.planning import class_counts, planned
 from gradus_train.init.survey import Survey, survey
+from gradus_train.init.upgrade import upgrade_folder
 
 __all__ = [
     "InitAnswers",
@@ -13,5 +14,6 @@ __all__ = [
     "files_for",
     "planned",
     "survey",
+    "upgrade_folder",
     "write_files",
 ]
