@@ -24,7 +24,15 @@ from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
 from gradus_runtime.store.write_lock import acting
 
-__all__ = ["Conversion", "artifact_name", "convert_run", "keeps_pin", "next_version", "publish_built"]
+__all__ = [
+    "Conversion",
+    "artifact_name",
+    "check_proof",
+    "convert_run",
+    "keeps_pin",
+    "next_version",
+    "publish_built",
+]
 
 Say = Callable[[str], None]
 
@@ -64,6 +72,7 @@ def convert_run(
     levels: Collection[str] = (),
     drop: Collection[str] = (),
     third_opinion: bool = True,
+    quick_proof: bool = False,
     check_gate: bool = True,
     publish: bool = True,
     pin: bool = False,
@@ -82,6 +91,8 @@ def convert_run(
         levels: Names of the levels to take; all by default.
         drop: Names of members to leave out; the weights of the others are divided by their sum.
         third_opinion: Whether the stock converters are asked too, for the card.
+        quick_proof: Whether the proof leaves the thresholds of the trees out; such a version is not pinned
+            here.
         check_gate: Whether a run whose gate failed is refused.
         publish: False to prove only.
         pin: Pin the version as well, if the onnxruntime of this machine can serve it. One whose verdict is
@@ -92,7 +103,7 @@ def convert_run(
 
     Raises:
         CheckError: The run's gate failed.
-        UsageError: Not a version's name, or no text for an actor.
+        UsageError: Not a version's name, or no text for an actor; pinning after a quick proof.
         DataError: The run is not finished, or does not fit together.
         ConfigError: The configuration does not fit the run.
         IntegrityError: A file is not the one that training wrote.
@@ -102,6 +113,7 @@ def convert_run(
         EnvironmentFailedError: The disk failed.
     """
     started = time.perf_counter()
+    check_proof(quick=quick_proof, pin=pin or pin_anyway)
     if check_gate:
         runs.check_gate(run)
     version = version or next_version(store)
@@ -117,6 +129,7 @@ def convert_run(
             only=levels,
             drop=drop,
             third_opinion=third_opinion,
+            quick_proof=quick_proof,
             progress=progress,
         )
         built = build_artifact(spec, progress)
@@ -130,6 +143,20 @@ def convert_run(
         seconds=seconds,
         progress=progress,
     )
+
+
+def check_proof(*, quick: bool, pin: bool) -> None:
+    """Refuse to pin what is proved quickly.
+
+    Raises:
+        UsageError: Both are asked for.
+    """
+    if quick and pin:
+        raise UsageError(
+            "a version must be proved on every threshold before it is pinned",
+            place="--quick-proof",
+            hint="Leave --quick-proof out: it is for versions that are measured and serve nobody.",
+        )
 
 
 def keeps_pin(store: Store, manifest: Manifest) -> str | None:

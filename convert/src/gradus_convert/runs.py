@@ -22,6 +22,9 @@ from gradus_runtime.errors import CheckError, ConfigError, DataError, IntegrityE
 
 __all__ = ["check_gate", "read"]
 
+_QUICK = (
+    "the proof left the thresholds of the trees out (--quick-proof): made to be measured, not to be served"
+)
 _UNMEASURED = "figures, gates and the verdict of training are of all members, and are left out"
 
 
@@ -34,6 +37,7 @@ def read(
     only: Collection[str] = (),
     drop: Collection[str] = (),
     third_opinion: bool = True,
+    quick_proof: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ArtifactSpec:
     """Read models, rows and metadata of a run, every file against its SHA-256.
@@ -47,6 +51,7 @@ def read(
         drop: Names of members to leave out; the weights of the others are divided by their sum, and figures
             that were measured with all members are left out.
         third_opinion: As in `ArtifactSpec`.
+        quick_proof: As in `ArtifactSpec`; the card says it.
         progress: Told what begins.
 
     Raises:
@@ -90,11 +95,12 @@ def read(
         encoding=encoding,
         report=report.read_bytes() if report.is_file() and not drop else None,
         third_opinion=third_opinion,
+        quick_proof=quick_proof,
         found=found,
         dropped=tuple(dropped),
         graph=_graph(folder, run.features_graph),
         judges_rows=True,
-        remarks=(*((_UNMEASURED,) if drop else ()), *weaker),
+        remarks=(*((_QUICK,) if quick_proof else ()), *((_UNMEASURED,) if drop else ()), *weaker),
     )
 
 

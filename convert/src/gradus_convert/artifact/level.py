@@ -68,6 +68,7 @@ def build(spec: ArtifactSpec, level: LevelContent, rows: Float32, metadata: Mapp
         place=level.name,
         temperature=level.temperature,
         third_opinion=spec.third_opinion and level is spec.levels[0],
+        quick=spec.quick_proof,
     )
 
 

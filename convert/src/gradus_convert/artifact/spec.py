@@ -87,6 +87,7 @@ class ArtifactSpec:
         encoding: Of the graphs.
         report: `report.html`, if there is one.
         third_opinion: Whether to ask the stock converters too, on the best level, for the card.
+        quick_proof: Whether the proof leaves the thresholds out.
         dropped: Members that were left out.
         found: What training found.
         graph: The features graph; None where features come from outside.
@@ -108,6 +109,7 @@ class ArtifactSpec:
     encoding: Encoding
     report: bytes | None
     third_opinion: bool
+    quick_proof: bool = False
     dropped: tuple[DroppedMember, ...] = ()
     graph: GraphSpec | None = None
     found: Findings = NOTHING_FOUND

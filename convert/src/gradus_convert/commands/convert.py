@@ -52,15 +52,21 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-third-opinion", action="store_true", help="leave the stock converters out of the card"
     )
+    parser.add_argument(
+        "--quick-proof",
+        action="store_true",
+        help="prove on rows without the thresholds of the trees: for replays, never with --pin",
+    )
     parser.add_argument("--actor", help="who does it, for the history")
 
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_convert import config
     from gradus_convert.commands.converted import pin_and_report, progress
-    from gradus_convert.conversion import convert_run
+    from gradus_convert.conversion import check_proof, convert_run
     from gradus_runtime.contracts.default_files import chosen
 
+    check_proof(quick=args.quick_proof, pin=args.pin or args.pin_anyway)
     (settings,) = chosen("gradus_convert", [("artifact.toml", args.config)])
     with progress(quiet=args.json) as say:
         done = convert_run(
@@ -72,6 +78,7 @@ def _run(args: argparse.Namespace) -> int:
             levels=args.level,
             drop=args.drop_member,
             third_opinion=not args.no_third_opinion,
+            quick_proof=args.quick_proof,
             check_gate=not args.no_gate,
             publish=not args.dry_run,
             actor=args.actor,

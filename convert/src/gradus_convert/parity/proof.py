@@ -32,6 +32,7 @@ _BITS_SAMPLE = 2_000
 _ANSWERS = 6_144
 """Rows the libraries are asked for at once: a forest of scikit-learn takes time for each tree of a call."""
 _THIRD_SAMPLE = 2_000
+_QUICK_ROWS = 2_000
 
 Float32 = npt.NDArray[np.float32]
 
@@ -72,6 +73,7 @@ def prove_level(
     place: str,
     temperature: float | None = None,
     third_opinion: bool = False,
+    quick: bool = False,
 ) -> Proof:
     """Build a level's graph and hold it against its members.
 
@@ -89,6 +91,7 @@ def prove_level(
         place: How errors name the level.
         temperature: Of the level; None for none.
         third_opinion: Whether to ask the stock converters as well, on rows on thresholds and others.
+        quick: Leave the thresholds out, and take some of `rows` only.
 
     Raises:
         ParityError: A leaf, a probability, a label or, where promised, a bit differs.
@@ -97,7 +100,9 @@ def prove_level(
         fewer_library_threads(),
         np.errstate(all="ignore"),  # libraries add up the largest floats when they look for NaN
     ):
-        return _prove(members, build, rows, _Vote(n_classes, vote, temperature), place, third_opinion)
+        kind = _Vote(n_classes, vote, temperature)
+        few = some(rows, _QUICK_ROWS) if quick else rows
+        return _prove(members, build, few, kind, place, third_opinion=third_opinion, thresholds=not quick)
 
 
 def _prove(
@@ -106,7 +111,9 @@ def _prove(
     rows: Float32,
     vote: _Vote,
     place: str,
+    *,
     third_opinion: bool,
+    thresholds: bool,
 ) -> Proof:
     findings = ProofCounts()
     proven = _with_trees(members)
@@ -118,7 +125,7 @@ def _prove(
             build(True).model_bytes,
             rows,
             findings,
-            boundaries=True,
+            boundaries=thresholds,
             single=_SINGLE_SAMPLE,
         )
         if len(proven) == len(members):

@@ -74,6 +74,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="simulate outages: a group that some level can do without is missing for this share of time",
     )
+    parser.add_argument(
+        "--quick-proof",
+        action="store_true",
+        help="prove versions without the thresholds of their trees, except for the last week's",
+    )
     parser.add_argument("--out", type=Path, default=Path("walks/current"), help="folder of the walk")
     parser.add_argument("--jobs", type=int, metavar="N", help="parts trained at a time (default: the cores)")
     add_scheduler_argument(parser)
@@ -192,6 +197,7 @@ def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Proc
         costs=load_costs(args.costs),
         artifact=args.artifact,
         levels=tuple(chosen_levels(args.level, [s.name for s in order.levels])),
+        quick_proof=args.quick_proof,
     )
     progress.say("Reading the data and computing features, once for all weeks")
     return read_history(source_from_arguments(args, config.data), order, config.labels), procedure

@@ -190,6 +190,7 @@ class WalkResult:
         outage_cost: Net log return that outages took; None without outages.
         outage_skill: Skill a bar that outages took, on the bars that they touched; None without.
         refusals: What was refused, and whether that was right.
+        quick_proof: Whether only the last version was proved on every threshold.
         bar_by_bar: Bars of the last week that were answered one by one, with the bits of the table.
     """
 
@@ -212,4 +213,5 @@ class WalkResult:
     outage_cost: float | None
     outage_skill: float | None
     refusals: tuple[Refusal, ...]
+    quick_proof: bool
     bar_by_bar: int

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradus_live.costs import Costs
 from gradus_runtime.contracts import codec, strict_json
-from gradus_runtime.errors import DataError, StoreError
+from gradus_runtime.errors import CheckError, DataError, StoreError
 from gradus_runtime.store import Store
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train import __version__
@@ -23,7 +23,7 @@ from gradus_train.training.parts import PartStore
 from gradus_train.training.prepare import Plan, latest_days, prepare
 from gradus_train.training.progress import Progress
 from gradus_train.walk.ahead import Ahead
-from gradus_train.walk.conversion import Converted, convert
+from gradus_train.walk.conversion import Converted, convert, prove
 from gradus_train.walk.history import History
 from gradus_train.walk.weeks import Week
 
@@ -44,6 +44,8 @@ class Procedure:
         costs: What a trade costs.
         artifact: `artifact.toml`.
         levels: Names of the levels to train.
+        quick_proof: Prove versions on rows without the thresholds of their trees; the last one is also proved
+            on every threshold.
     """
 
     config: TrainingConfig
@@ -52,6 +54,7 @@ class Procedure:
     costs: Costs
     artifact: Path
     levels: tuple[str, ...]
+    quick_proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ class Workshop:
         except DataError as e:
             return _nothing(week, str(e))
         key = self._key(plan, before)
-        kept = self._kept(week, key)
+        thresholds = following is None or not self._procedure.quick_proof
+        kept = self._kept(week, key, thresholds=thresholds)
         if kept is not None:
             return kept
         folder = self._out / "weeks" / week.name
@@ -175,14 +179,33 @@ class Workshop:
         if following is not None:
             self._begin(history, following, pool)
         progress.say(f"{week.name}: converting")
-        made = convert(run, self.store, self._procedure.artifact, week.version)
+        made = self._converted(run, week, thresholds=thresholds)
         version = _version(week, plan, outcome, made)
-        value = {"key": key, "version": codec.encode(version)}
+        value = {"key": key, "thresholds": thresholds, "version": codec.encode(version)}
         write_whole(folder / FILE, strict_json.canonical_bytes(value))
         shutil.rmtree(run / "levels")  # the models are in the store, and among the parts
         (run / "oof.npz").unlink()
         (run / "holdout.npz").unlink()
         return version
+
+    def _converted(self, run: Path, week: Week, *, thresholds: bool) -> Converted:
+        """Convert a run.
+
+        After a quick proof that one is published, also where the thresholds are proved on top of it: so no
+        version's bytes depend on whether a week comes after it.
+
+        Raises:
+            CheckError: The thresholds do not hold.
+        """
+        p = self._procedure
+        made = convert(run, self.store, p.artifact, week.version, quick=p.quick_proof)
+        if thresholds and p.quick_proof and made.version is not None:
+            problem = prove(run, self.store, p.artifact, week.version)
+            if problem is not None:
+                raise CheckError(
+                    "the last version must hold on every threshold", place=week.name, cause=problem
+                )
+        return made
 
     def _key(self, plan: Plan, before: WeekVersion | None) -> str:
         """Digest of all that a version depends on."""
@@ -198,10 +221,12 @@ class Workshop:
             "artifact": p.artifact.read_text("utf-8"),
             "pinned": None if before is None else before.digest,
         }
+        if p.quick_proof:
+            facts["proof"] = "quick"
         return hashlib.sha256(strict_json.canonical_bytes(facts)).hexdigest()
 
-    def _kept(self, week: Week, key: str) -> WeekVersion | None:
-        """Return what was made of the same before, if it is whole."""
+    def _kept(self, week: Week, key: str, *, thresholds: bool) -> WeekVersion | None:
+        """Return what was made of the same before, if it is whole, and proved as it must be."""
         path = self._out / "weeks" / week.name / FILE
         try:
             data = path.read_bytes()
@@ -209,6 +234,8 @@ class Workshop:
             return None
         value = strict_json.parse(data, place=str(path), max_bytes=_MAX_BYTES, error=DataError)
         if not isinstance(value, dict) or value.get("key") != key:
+            return None
+        if thresholds and value.get("thresholds") is False:
             return None
         version = codec.decode(WeekVersion, value.get("version"), place=f"{path}: version", error=DataError)
         if version.version is None:

@@ -187,6 +187,7 @@ def _whole(
         outage_cost=summary.outage_cost(results),
         outage_skill=summary.outage_skill(results),
         refusals=summary.refusals_of(results),
+        quick_proof=procedure.quick_proof,
         bar_by_bar=last.bars if last.served is not None else 0,
     )
 
