@@ -64,15 +64,22 @@ def test_each_market_is_walked_with_its_options_into_its_folder(tmp_path, monkey
     seen = {}
 
     def noted(args, out, pool, progress):
-        seen[out] = (args.candles, args.first, args.train_days, args.require)
+        seen[out] = (args.market, args.candles, args.first, args.train_days, args.require)
 
     monkeypatch.setattr(command, "_walk", noted)
     monkeypatch.setattr(command.codec, "encode", lambda value: value)
     words = ["walk", "--markets", str(written(tmp_path, TWO)), "--out", str(tmp_path / "out")]
     assert main([*words, "--from", "2024-07-01", "--to", "2024-12-31", "--jobs", "1", "--json"]) == 0
     assert seen == {
-        tmp_path / "out" / "btc-jpy": (tmp_path / "btc_jpy.csv", date(2018, 4, 3), 90, "integrity"),
+        tmp_path / "out" / "btc-jpy": (
+            "btc-jpy",
+            tmp_path / "btc_jpy.csv",
+            date(2018, 4, 3),
+            90,
+            "integrity",
+        ),
         tmp_path / "out" / "btc-usdt": (
+            "btc-usdt",
             tmp_path / "data" / "btc_usdt.csv",
             date(2024, 7, 1),
             180,

@@ -157,14 +157,15 @@ def result():
     )
     from gradus_live.costs import Costs
 
-    costs = Costs("<b>market</b>", "2024-01-01", 0.0, 9.0, 0.5, 0.5, 0.0)
+    costs = Costs("<i>costs</i>", "2024-01-01", 0.0, 9.0, 0.5, 0.5, 0.0)
     return WalkResult(
-        market=costs.market, simulated=True, first="2024-07-01", last="2024-07-14", require="integrity",
+        market="<b>market</b>", costs_of=costs.market, simulated=True, first="2024-07-01", last="2024-07-14",
+        require="integrity",
         train_days=90, label="up or down", per_side=10.0, rules=("One unit.",), weeks=weeks,
         money=money_of(weeks, seed=1), lines=lines_of(weeks, costs, require="integrity", seed=1),
         levels={"level1": 1200, "level2": 144}, stepped_down=144,
         skill=skill_of([w.skill for w in weeks], seed=1), regimes={}, outage_cost=None, outage_skill=None,
-        refusals=refusals_of(weeks), bar_by_bar=672,
+        refusals=refusals_of(weeks), quick_proof=False, bar_by_bar=672,
     )  # fmt: skip
 
 
@@ -204,7 +205,9 @@ def test_the_page_is_whole_escapes_what_it_is_given_and_is_the_same_each_time():
     page = render_walk(result())
     assert page == render_walk(result())
     assert "&lt;b&gt;market&lt;/b&gt;" in page
+    assert "&lt;i&gt;costs&lt;/i&gt;" in page
     assert "<b>market</b>" not in page
+    assert "<i>costs</i>" not in page
     assert not re.search(r'(?:src|href)="https?:', page)
     for text in ("2024-07-08", "refused", "Simulated market", "buy and hold", "Was refusing right?"):
         assert text in page

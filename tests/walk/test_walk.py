@@ -18,6 +18,7 @@ from gradus_runtime.store import Store
 from gradus_train import DataSource, load_config, load_dataset, load_feature_order, prepare
 from gradus_train.data.dataset import Dataset
 from gradus_train.training.prepare import latest_days
+from gradus_train.walk import versions as walk_versions
 from gradus_train.walk.history import read_history
 from gradus_train.walk.weeks import weeks_between
 
@@ -54,6 +55,7 @@ def test_a_walk_trains_converts_pins_serves_and_counts_each_week(project, walked
         assert week["version"]["problem"] is None
         assert sum(week["levels"].values()) == week["bars"] > 600
     assert walked["money"]["trades"] == sum(sum(w["money"]["trades"]) for w in walked["weeks"]) > 8
+    assert (walked["market"], walked["costs_of"]) == ("candles", "simulated")
     assert walked["bar_by_bar"] == walked["weeks"][-1]["bars"]
     accepted = [w["version"]["version"] for w in walked["weeks"] if w["version"]["passed"]]
     assert Store(project / "out" / "store" / "walk").pin_state().version == accepted[-1]
@@ -157,3 +159,41 @@ def test_a_folder_of_something_else_is_refused(project, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("mine")
     assert main(words(project, "--out", str(tmp_path))) == 2
     assert "--out must be new, empty, or a walk's folder" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def quick(project):
+    """Two weeks with quick proofs."""
+    return run_walk(
+        project, project / "quick", "--outage-share", "0.1", "--to", "2025-02-09", "--quick-proof"
+    )
+
+
+def proofs(out):
+    """By week, whether its version was proved on every threshold."""
+    return {p.parent.name: json.loads(p.read_bytes())["thresholds"] for p in out.glob("weeks/*/version.json")}
+
+
+def test_quick_proofs_give_the_same_answers_and_the_last_version_is_proved_on_every_threshold(
+    project, walked, quick
+):
+    assert quick["quick_proof"] is True
+    assert proofs(project / "quick") == {"2025-01-27": False, "2025-02-03": True}
+    for mine, theirs in zip(quick["weeks"], walked["weeks"][:2], strict=True):
+        assert mine["version"].pop("digest") != theirs["version"]["digest"]
+        assert mine == {**theirs, "version": {k: v for k, v in theirs["version"].items() if k != "digest"}}
+
+
+def test_a_version_that_was_proved_quickly_is_proved_when_it_becomes_the_last(project, quick):
+    before = versions(project / "quick")
+    run_walk(project, project / "quick", "--outage-share", "0.1", "--to", "2025-02-02", "--quick-proof")
+    assert proofs(project / "quick")["2025-01-27"] is True
+    assert versions(project / "quick") == before
+
+
+def test_a_last_version_that_fails_on_a_threshold_ends_the_walk(project, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(walk_versions, "prove", lambda *_: "every tree must end at the leaf of its library")
+    one = words(project, "--to", "2025-02-02", "--quick-proof", "--out", str(tmp_path / "out"))
+    assert main(one) == 1
+    assert "the last version must hold on every threshold" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "walk.json").exists()

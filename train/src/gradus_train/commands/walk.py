@@ -38,6 +38,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--markets", type=Path, metavar="FILE", help="markets.toml: several markets, each with its options"
     )
+    parser.add_argument(
+        "--market", metavar="NAME", help="what the page calls the market (default: the candles' file)"
+    )
     parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day, UTC: 2024-07-01")
     parser.add_argument(
         "--to", dest="last", type=_day, metavar="DAY", help="last day; whole weeks are walked"
@@ -127,10 +130,11 @@ def _markets(args: argparse.Namespace) -> list[tuple[str, argparse.Namespace, Pa
     return [
         (
             market.name,
-            argparse.Namespace(**{**vars(args), **{dests.get(k, k): v for k, v in market.options.items()}}),
+            argparse.Namespace(**vars(args) | {dests.get(k, k): v for k, v in options.items()}),
             args.out / market.name,
         )
         for market in load_markets(args.markets)
+        for options in [{"market": market.name, **market.options}]
     ]
 
 
@@ -168,6 +172,7 @@ def _walk(args: argparse.Namespace, out: Path, pool: Pool, progress: Progress) -
         procedure,
         weeks,
         out,
+        market=args.market or args.candles.name.partition(".")[0],
         require=args.require,
         outages=_outages(args, history, procedure),
         pool=pool,

@@ -171,7 +171,8 @@ class WalkResult:
     """A walk.
 
     Attributes:
-        market: Of the costs: exchange and pair.
+        market: Its name.
+        costs_of: The market that the costs are of, as their file names it.
         simulated: Whether the data says that it is of no real market.
         first: First day.
         last: Last day.
@@ -195,6 +196,7 @@ class WalkResult:
     """
 
     market: str
+    costs_of: str
     simulated: bool
     first: str
     last: str

@@ -46,7 +46,7 @@ def render_text(result: WalkResult) -> str:
         f"{len(result.weeks)} weeks, {result.first} to {result.last}, {result.market}{simulated}; "
         f"{result.train_days} days of training a week; pinned by: {result.require}",
         f"net {percent(m.net)} as log return: gross {percent(m.gross)}, costs {percent(-m.costs)} at "
-        f"{result.per_side:g} basis points a side",
+        f"{result.per_side:g} basis points a side (of {result.costs_of})",
         f"a week {interval_text(m.week)}; a trade {interval_text(m.trade, 1e4, ' bp', 1)}",
         f"{m.trades:,} trades, {m.trades_a_day:.1f} a day, {100 * m.hit_rate:.1f} % left something; in the "
         f"market {100 * m.time_in_market:.0f} % of the time; deepest fall {percent(m.drawdown)}",

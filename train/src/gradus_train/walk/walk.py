@@ -54,6 +54,7 @@ def walk(
     weeks: Sequence[Week],
     out: Path,
     *,
+    market: str,
     require: str = "integrity",
     outages: Outages | None = None,
     pool: Pool,
@@ -70,6 +71,7 @@ def walk(
         procedure: What is done each week.
         weeks: In time order.
         out: The walk's folder.
+        market: What the market is called, for whoever reads the result.
         require: "integrity" pins whatever passes the integrity gates, "direction" only what also has that
             verdict, or a better one.
         outages: Groups of features that are missing.
@@ -99,7 +101,7 @@ def walk(
             seed=procedure.config.seed,
         )
         results = _judged(weeks, walked, judge, require, told)
-        result = _whole(history, procedure, weeks, results, require)
+        result = _whole(history, procedure, weeks, results, require, market)
         value = {"format": FORMAT, "walk": codec.encode(result)}
         write_whole(out / WALK_FILE, strict_json.canonical_bytes(value))
     return result
@@ -164,11 +166,13 @@ def _whole(
     weeks: Sequence[Week],
     results: tuple[WeekResult, ...],
     require: str,
+    market: str,
 ) -> WalkResult:
     seed = procedure.config.seed
     last = results[-1]
     return WalkResult(
-        market=procedure.costs.market,
+        market=market,
+        costs_of=procedure.costs.market,
         simulated=history.whole.simulated,
         first=weeks[0].name,
         last=weeks[-1].last_day.isoformat(),
