@@ -52,12 +52,15 @@ $(STAMP): requirements/dev.txt $(PARTS)
 $(VENV)/.ready-demo: requirements/demo.txt $(PARTS)
 	$(call install,demo)
 
+# Of all packages; XGBoost, as xgboost-cpu, is named where it is wanted. A test holds the list to the metadata.
+EXTRAS := catboost dask notify sql
+
 .PHONY: setup lock
 setup: $(STAMP) ## Create .venv with everything in it
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-package gradus-runtime --no-emit-package gradus-live --custom-compile-command 'make lock'
 lock: $(STAMP) ## Resolve the dependencies anew into requirements/*.txt; UPGRADE=NAME for one of them alone
-	@$(LOCK) $(if $(UPGRADE),--upgrade-package $(UPGRADE),--upgrade) --extra catboost --extra sql --extra notify --extra dask \
+	@$(LOCK) $(if $(UPGRADE),--upgrade-package $(UPGRADE),--upgrade) $(EXTRAS:%=--extra %) \
 	  $(PACKAGES:%=%/pyproject.toml) requirements/demo.in --group pyproject.toml:dev -o requirements/dev.txt
 	@$(LOCK) -c requirements/dev.txt $(PACKAGES:%=%/pyproject.toml) requirements/demo.in -o requirements/demo.txt
 	@$(LOCK) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
@@ -185,11 +188,11 @@ LOWEST := .venvs/lowest
 .PHONY: lowest
 lowest: $(STAMP) ## The test suite with the lowest versions that the packages admit
 	@rm -rf $(LOWEST) && $(BIN)/uv venv -q --python $(BIN)/python $(LOWEST)
-	@$(BIN)/uv pip compile -q --resolution lowest-direct --only-binary :all: --extra catboost --extra sql \
-	  --extra xgboost-cpu --extra notify --no-annotate --no-emit-package gradus-runtime --no-emit-package gradus-live \
+	@$(BIN)/uv pip compile -q --resolution lowest-direct --only-binary :all: \
+	  $(EXTRAS:%=--extra %) --extra xgboost-cpu --no-annotate --no-emit-package gradus-runtime --no-emit-package gradus-live \
 	  $(PACKAGES:%=%/pyproject.toml) -o $(LOWEST)/requirements.txt
-	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/requirements.txt build editables \
-	  hatchling hypothesis joblib pandas 'pyarrow<20' pytest pytest-cov pytest-timeout pytest-xdist pyyaml uv
+	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/requirements.txt \
+	  --group pyproject.toml:dev --only-binary :all:
 	@$(BIN)/uv pip install -q --python $(LOWEST)/bin/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
 	$(LOWEST)/bin/python -m pytest -n $(WORKERS) -m 'not long'
 

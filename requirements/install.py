@@ -130,14 +130,15 @@ class Installer:
                 encoding="utf-8",
                 errors="replace",
             )
-            count, said = 0, time.monotonic()
+            count, began = 0, time.monotonic()
+            said = began
             for line in process.stdout or ():
                 log.write(line)
                 log.flush()
                 count += line.startswith(("Collecting ", "Requirement already satisfied"))
                 if steps and time.monotonic() - said > SECONDS_BETWEEN_LINES:
-                    print(f"  {count} of {steps}", flush=True)
                     said = time.monotonic()
+                    print(f"  {count} of {steps}" if count else f"  {said - began:.0f} s", flush=True)
             if process.wait():
                 raise FailedError(f"{' '.join(words[:6])} ... ended with {process.returncode}")
 

@@ -24,7 +24,7 @@ from math import ceil
 from pathlib import Path
 
 from tests.anywhere.conditions import CONDITIONS, Condition, slice_of
-from tests.support.projects import PROJECT, copy_project, link_environment
+from tests.support.projects import PROJECT, base_interpreter, copy_project, link_environment
 
 PARTS = 8
 USER = 64_321
@@ -114,7 +114,7 @@ def prepare(condition: Condition, folder: Path, *, isolated: bool) -> Path:
         (folder / name).mkdir()
     project = folder / condition.path
     copy_project(project)
-    python = (folder / "python" if isolated else Path(sys.base_prefix)) / "bin" / "python3"
+    python = base_interpreter(folder / "python" if isolated else None)
     link_environment(project, python, folder / "packages" if isolated else None)
     if condition.linked:
         (folder / "link").symlink_to(project)

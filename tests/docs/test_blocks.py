@@ -10,13 +10,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.docs.blocks import DOCUMENTS, PROJECT, Block, blocks
-from tests.support.projects import copy_project, link_environment
+from tests.support.projects import base_interpreter, copy_project, link_environment
 
 pytestmark = pytest.mark.long
 
@@ -48,7 +47,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What version control would give, with an environment of its own: blocks may install into it."""
     folder = tmp_path_factory.mktemp("template") / "gradus"
     copy_project(folder)
-    link_environment(folder, Path(sys.base_prefix) / "bin" / "python3")
+    link_environment(folder, base_interpreter())
     (folder / ".venv" / ".ready").touch()
     return folder
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 from tests.support.golden import TRIO
+from tests.support.projects import base_interpreter
 
 from gradus_runtime import telemetry
 from gradus_runtime.sessions.library import release_of
@@ -155,7 +156,7 @@ def test_an_image_without_shell_and_machine_id_serves(tmp_path: Path) -> None:
         target = root / place.relative_to("/")
         target.mkdir(parents=True, exist_ok=True)
         commands.append(f"mount --bind {shlex.quote(str(outside))} {shlex.quote(str(target))}")
-    python = Path(sys.base_prefix) / "bin" / "python3"
+    python = base_interpreter()
     path = os.pathsep.join((str(packages), str(source)))
     inner = shlex.join([str(shutil.which("chroot")), str(root), str(python), "-c", BARE])
     run = f"exec env -i PYTHONPATH={shlex.quote(path)} HOME=/ {inner}"

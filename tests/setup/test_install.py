@@ -93,3 +93,16 @@ def test_packages_installed_in_place_are_named_in_ascii_wherever_the_clone_is(tm
     runpy.run_path(str(PROJECT / "requirements" / "install.py"))["name_relatively"](site)
     (line,) = (site / "_gradus_runtime.pth").read_text("ascii").splitlines()
     assert Path(os.path.normpath(site / line)) == source
+
+
+@pytest.mark.parametrize(
+    ("line", "progress"), [("Collecting tiny-part", "  1 of 3\n"), ("Downloading tiny-part", "  0 s\n")]
+)
+def test_progress_is_a_count_where_the_installer_names_what_it_takes_and_else_the_time(
+    line: str, progress: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = runpy.run_path(str(PROJECT / "requirements" / "install.py"))
+    run = names["Installer"]._run
+    run.__globals__["SECONDS_BETWEEN_LINES"] = -1.0
+    run(names["Installer"](tmp_path, ""), [sys.executable, "-c", f"print('{line}')"], 3)
+    assert capsys.readouterr().out == progress

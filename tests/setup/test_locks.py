@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def pins(lock: str, python: str, system: str = "linux") -> dict[str, str]:
     return found
 
 
+def skip_where_another_lock_is_installed(pinned: dict[str, str]) -> None:
+    """`make lowest` has versions of its own, and they require other things."""
+    for package in PACKAGES:
+        for requirement in map(
+            Requirement, tomllib.loads(package.read_text("utf-8"))["project"]["dependencies"]
+        ):
+            name = canonicalize_name(requirement.name)
+            if name not in own() and metadata.version(name) != pinned[name]:
+                pytest.skip(f"{name} {metadata.version(name)} is installed, and the lock has {pinned[name]}")
+
+
 def own() -> set[str]:
     return {tomllib.loads(p.read_text("utf-8"))["project"]["name"] for p in PACKAGES}
 
@@ -63,6 +75,7 @@ def test_every_dependency_of_a_package_is_pinned_within_its_range(package: Path,
 @pytest.mark.parametrize("lock", LOCKS)
 def test_what_a_pinned_distribution_requires_is_pinned_too(lock: str) -> None:
     pinned = pins(lock, f"{sys.version_info.major}.{sys.version_info.minor}", sys.platform)
+    skip_where_another_lock_is_installed(pinned)
     todo: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in pinned]
     seen = set(todo)
     while todo:
@@ -95,3 +108,14 @@ def test_every_supported_python_stands_in_the_metadata_of_every_package() -> Non
         assert project["requires-python"] == ">=3.11,<3.15", package
         for python in PYTHONS:
             assert f"Programming Language :: Python :: {python}" in project["classifiers"], package
+
+
+def test_the_makefile_names_every_extra_of_the_packages() -> None:
+    """`make lock` and `make lowest` take these; another extra would never be installed where tests run."""
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    (named,) = re.findall(r"^EXTRAS := (.*)$", makefile, re.MULTILINE)
+    found = set()
+    for package in PACKAGES:
+        found |= set(tomllib.loads(package.read_text("utf-8"))["project"].get("optional-dependencies", {}))
+    assert set(named.split()) == found - {"xgboost", "xgboost-cpu"}
+    assert len(re.findall(r"\$\(EXTRAS:%=--extra %\)", makefile)) == 2

@@ -5,10 +5,11 @@ from __future__ import annotations
 import runpy
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
-__all__ = ["PROJECT", "copy_project", "link_environment"]
+__all__ = ["PROJECT", "base_interpreter", "copy_project", "link_environment"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -21,6 +22,16 @@ def copy_project(folder: Path) -> None:
         if (PROJECT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
+
+
+def base_interpreter(prefix: Path | None = None) -> Path:
+    """Return this Python outside any environment; `python3` may be another one, or be absent, as on Debian.
+
+    Args:
+        prefix: Where its installation lies; by default where it was installed.
+    """
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return (prefix or Path(sys.base_prefix)) / "bin" / name
 
 
 def link_environment(folder: Path, python: Path, packages: Path | None = None) -> Path:
