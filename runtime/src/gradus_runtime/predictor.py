@@ -31,6 +31,7 @@ from gradus_runtime.serving.settings import Settings, check_arguments
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
+from gradus_runtime.sessions.providers import check_provider
 
 if TYPE_CHECKING:  # what a bot without a journal does not load
     from gradus_runtime.journal.stream import Stream
@@ -86,6 +87,7 @@ class Predictor(ReloadCalls, CandleCalls):
         metrics: bool | None = None,
         strict: bool = False,
         kernels: str = "auto",
+        provider: str = "cpu",
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
     ) -> Predictor:
@@ -120,6 +122,8 @@ class Predictor(ReloadCalls, CandleCalls):
             kernels: Whether the native kernel of the distribution gradus-kernels walks the trees: "auto"
                 where one is installed; "off" never; "require": a level that it does not walk is out of
                 service. The answers have the same bits. See docs/kernels.md.
+            provider: What runs the graphs: "cpu", or "cuda" for large tables on an Nvidia GPU, which needs
+                onnxruntime-gpu. Golden rows are replayed on the GPU itself. See docs/gpu.md.
             clock: Seconds since 1970 UTC; for tests.
             monotonic: Seconds that never go back, `time.monotonic` by default; for tests.
 
@@ -129,7 +133,7 @@ class Predictor(ReloadCalls, CandleCalls):
             IntegrityError: Its manifest is not what the pin says.
             ManifestError: Its manifest breaks the contract.
             EnvironmentFailedError: It cannot be read, this onnxruntime may not serve it, or a kernel is
-                required and none is installed.
+                required and none is installed, or onnxruntime has no such provider here.
             CheckError: Its verdict is below what is required.
         """
         check_arguments(source, version, clock, monotonic)
@@ -145,7 +149,9 @@ class Predictor(ReloadCalls, CandleCalls):
             require,
             guard,
             kernels,
+            provider,
         )
+        check_provider(settings.provider)
         recorder, records = None, {}
         if journal is not None or health_file is not None or metrics:
             from gradus_runtime.serving.recorder import open_recorder, records_of

@@ -42,6 +42,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.cli import answers, options
 
     options.add_source(parser)
+    options.add_provider(parser)
     parser.add_argument(
         "--candles",
         metavar="FILE",

@@ -18,6 +18,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.cli import options
 
     options.add_source(parser)
+    options.add_provider(parser)
     parser.add_argument("--strict", action="store_true", help="exit 1 for degraded as well as for failed")
     parser.add_argument(
         "--file",
@@ -47,7 +48,8 @@ def _run(args: argparse.Namespace) -> int:
     else:
         print(f"{health.status}: version {health.version}")
         for level in health.levels:
-            print(f"  {level.name}: {level.state}{f': {level.problem}' if level.problem else ''}")
+            where = "" if level.provider in (None, "cpu") else f" ({level.provider})"
+            print(f"  {level.name}: {level.state}{where}{f': {level.problem}' if level.problem else ''}")
         if health.halted:
             print(f"  {health.halted}")
         if health.reload_problem:

@@ -17,6 +17,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.cli import options
 
     options.add_source(parser)
+    options.add_provider(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -47,6 +48,7 @@ def _print(info: Info) -> None:
     print(f"  verdict   {info.verdict or 'unknown'}")
     for sentence in info.verdict_sentences:
         print(f"            {sentence}")
+    print(f"  provider  {info.provider}; native kernel: {info.kernel}")
     print(f"  service   {', then '.join(info.service) or 'no level proved itself'}")
     for name, why in info.not_in_service.items():
         print(f"            {name} only where nothing in service can answer{': ' + why if why else ''}")

@@ -21,6 +21,7 @@ __all__ = [
     "add_actor",
     "add_journal",
     "add_no_check",
+    "add_provider",
     "add_source",
     "add_store",
     "chosen_store",
@@ -122,12 +123,22 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", help="a version of the store; by default the pinned one")
 
 
+def add_provider(parser: argparse.ArgumentParser) -> None:
+    """Add `--provider`."""
+    parser.add_argument(
+        "--provider",
+        default="cpu",
+        help="what runs the graphs: cpu (the default), or cuda on an Nvidia GPU, with onnxruntime-gpu",
+    )
+
+
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
     """Open the artifact that the arguments name, and no other; options and errors are `Predictor.open`'s."""
     _one_thread_of_openblas()
     from gradus_runtime.predictor import Predictor
 
     source = args.source if args.source is not None else chosen_store(args).path
+    options.setdefault("provider", getattr(args, "provider", "cpu"))
     return Predictor.open(source, args.version, strict=True, **options)
 
 

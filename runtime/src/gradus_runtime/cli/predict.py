@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 CHUNK_ROWS = 512
+DEVICE_ROWS = 65_536
+"""What a GPU gets at once."""
 SAID = 5
 """Number of rows that could not be read which are named one by one on stderr."""
 
@@ -29,6 +31,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.rows import files
 
     options.add_source(parser)
+    options.add_provider(parser)
     parser.add_argument(
         "--input",
         required=True,
@@ -57,9 +60,10 @@ def _run(args: argparse.Namespace) -> int:
         features = set(predictor.feature_names_in_.tolist())
         rows = files.read_rows(args.input, features, kind=args.format, notes=notes)
         streams = args.input == "-"
+        step = CHUNK_ROWS if args.provider == "cpu" else DEVICE_ROWS
         said = False
         broken = 0
-        while chunk := list(islice(rows, 1 if streams else CHUNK_ROWS)):
+        while chunk := list(islice(rows, 1 if streams else step)):
             if streams and predictor.reload_if_changed():
                 features |= set(predictor.feature_names_in_.tolist())
             if not said:

@@ -157,6 +157,7 @@ class EventLine:
         status: "ok", "degraded" or "failed".
         problems: What is wrong, a text each.
         kernels: What the native kernel does at the levels where there is one, as in `LevelHealth`.
+        provider: What runs the graphs, "cpu" or "cuda".
         expires: When the version will be too old, ISO 8601 in UTC; None for never.
         lost: How many decisions have no line since the last line of the same process.
         pid: Of the process.
@@ -172,6 +173,7 @@ class EventLine:
     status: str
     problems: tuple[str, ...]
     kernels: Mapping[str, str]
+    provider: str
     expires: str | None
     lost: int
     pid: int
@@ -193,6 +195,7 @@ def parse_value(value: Mapping[str, Any], place: str) -> DecisionLine | EventLin
     body = {key: item for key, item in value.items() if key != "gradus"}
     if kind == EVENT:
         body.setdefault("kernels", {})  # lines of before there were kernels
+        body.setdefault("provider", "cpu")  # and of before there were others
         event = codec.decode(EventLine, body, place=place, error=DataError)
         _moment(event.decided, f"{place}.decided")
         if event.event not in _EVENTS:

@@ -23,6 +23,7 @@ class LevelHealth:
         next_try: When it is tried again, ISO 8601 in UTC; None if it is not out of service.
         kernel: What the native kernel does here: "walks the trees", or "not used: " and why; None where none
             is installed or asked for, where the graph has no walk, and before the level is first loaded.
+        provider: What runs the graph, "cpu" or "cuda"; None before the level is first loaded.
     """
 
     name: str
@@ -31,6 +32,7 @@ class LevelHealth:
     tries: int = 0
     next_try: str | None = None
     kernel: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Info:
         policy_sentence: How it was chosen; "" where nothing was chosen.
         kernel: The native kernel that is asked to walk trees: "gradus-kernels 0.1.0", or why there is none.
             Each level of `health()` says whether it does.
+        provider: What is to run the graphs, "cpu" or "cuda".
     """
 
     name: str
@@ -138,3 +141,4 @@ class Info:
     policy: str = ARGMAX
     policy_sentence: str = ""
     kernel: str = "off"
+    provider: str = "cpu"

@@ -135,12 +135,13 @@ def read_health_file(path: Path) -> HealthReport:
 
 
 def _fill_in(value: Any) -> None:
-    """Give levels of files from before there were kernels the key that says so."""
+    """Give levels of files from before there were kernels and providers the keys that say so."""
     health = value.get("health") if isinstance(value, dict) else None
     levels = health.get("levels") if isinstance(health, dict) else None
     for level in levels if isinstance(levels, list) else []:
         if isinstance(level, dict):
             level.setdefault("kernel", None)
+            level.setdefault("provider", None)
 
 
 def judge(report: HealthReport, now: float, bar_seconds: float | None) -> list[str]:

@@ -1,6 +1,7 @@
 """The answer for a table: routed row by row, scored in blocks, so that memory does not grow with the table.
 
-Beyond its result (some 40 bytes a row) a batch takes what a chunk of 2,048 rows and a block of scoring take.
+Beyond its result (some 40 bytes a row) a batch takes what a chunk of 2,048 rows (65,536 for a GPU) and a
+block of scoring take.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gradus_runtime.decision import Predictions
 from gradus_runtime.policy import HELD, PolicyRules
 from gradus_runtime.routing.reasons import Trace
 from gradus_runtime.routing.request import Request
-from gradus_runtime.rows.base import CHUNK_ROWS, Float32, Rows
+from gradus_runtime.rows.base import Float32, Rows
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion, ms_of
 from gradus_runtime.sessions.library import FAULTS
@@ -42,8 +43,9 @@ def predict(
         job = _Job(serving, rows.count, request)
         halted = serving.begin()
         if halted is None:
-            for start in range(0, rows.count, CHUNK_ROWS):
-                stop = min(start + CHUNK_ROWS, rows.count)
+            step = serving.chunk_rows
+            for start in range(0, rows.count, step):
+                stop = min(start + step, rows.count)
                 job.chunk(rows.block(start, stop), start)
         predictions = job.result(rows, halted, bars)
     if rows.count:

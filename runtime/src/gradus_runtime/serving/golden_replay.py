@@ -102,7 +102,7 @@ def replay_golden_rows(session: OnnxSession, manifest: Manifest, level: Level, g
     tolerance = None if level.bits == EXACT else manifest.golden.tolerance
     _check_answers(got, expected, tolerance, place)
     single = np.empty_like(expected[:SINGLE_ROWS])
-    cell = RowBuffer(session.session, features.shape[1], len(manifest.classes))
+    cell = RowBuffer(session, features.shape[1], len(manifest.classes))
     for i in range(len(single)):
         cell.features[:] = features[i]
         single[i] = cell.run()

@@ -17,10 +17,16 @@ from gradus_runtime.serving.retry import Retry
 from gradus_runtime.serving.version_files import VersionFiles
 from gradus_runtime.sessions import forking
 from gradus_runtime.sessions.kernels import Kernel
-from gradus_runtime.sessions.level_session import LevelSession, block_rows, kernel_block_rows
+from gradus_runtime.sessions.level_session import (
+    LevelSession,
+    block_rows,
+    device_block_rows,
+    kernel_block_rows,
+)
 from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.sessions.memory import trim
 from gradus_runtime.sessions.onnx_session import KERNEL
+from gradus_runtime.sessions.providers import CPU
 
 __all__ = ["Events", "LevelSlot"]
 
@@ -47,6 +53,7 @@ class LevelSlot:
         memory_budget: As `Predictor.open` takes it.
         kernel: Walks the trees; None for none.
         kernel_required: Whether the level may not serve without it.
+        provider: What runs the graph.
         events: Counts what changes: the level goes out of service, or returns.
         monotonic: As `Predictor.open` takes it.
 
@@ -56,6 +63,7 @@ class LevelSlot:
         retry: How often it failed, and when it is tried again.
         used: Whether a row was served since the last look; see `release_if_idle`.
         kernel_state: What the kernel does here, as in `LevelHealth`.
+        provider: What runs the graph, once it was loaded; None before.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class LevelSlot:
         monotonic: Callable[[], float] | None = None,
         kernel: Kernel | None = None,
         kernel_required: bool = False,
+        provider: str = CPU,
     ) -> None:
         self.manifest = manifest
         self.level = level
@@ -81,6 +90,8 @@ class LevelSlot:
         self._settings = (threads, memory_budget)
         self._kernel, self._kernel_required = kernel, kernel_required
         self.kernel_state: str | None = None
+        self._provider = provider
+        self.provider: str | None = None
         self._events = events
         self._lock = SafeLock()
         self._loading = False
@@ -124,6 +135,7 @@ class LevelSlot:
         if self._files.closed:
             return  # by a signal handler: the call that loads ends well, and nothing stays
         self.session = session
+        self.provider = session.provider
         state = self._state_of_kernel(session)
         if self.problem is not None or state != self.kernel_state:
             self.problem, self.kernel_state = None, state
@@ -138,6 +150,10 @@ class LevelSlot:
         manifest, level, golden = self.manifest, self.level, self._files.golden
         threads, budget = self._settings
         width, kernel = len(manifest.level_features(level)), self._kernel
+        if self._provider == CPU:
+            block = block_rows(level, width, budget // threads)
+        else:
+            block = device_block_rows(level, width, budget)
         with forking.opening(), np.errstate(all="ignore"):
             session = LevelSession(
                 self._files.read(level.file),
@@ -145,10 +161,11 @@ class LevelSlot:
                 width=width,
                 classes=len(manifest.classes),
                 threads=threads,
-                block=block_rows(level, width, budget // threads),
+                block=block,
                 prove=lambda session: replay_golden_rows(session, manifest, level, golden()),
                 kernel=kernel,
                 kernel_block=kernel_block_rows(level, width, budget // threads),
+                provider=self._provider,
             )
         if self._kernel_required and session.walk != KERNEL:
             cause = session.kernel_problem or f"the graph has no function {WALK_DOMAIN}::{TREE_WALK}"

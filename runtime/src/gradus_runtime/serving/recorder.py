@@ -310,6 +310,7 @@ def _about(serving: ServedVersion, health: Health, generation: int | None) -> di
         "status": status,
         "problems": problems,
         "kernels": {level.name: level.kernel for level in health.levels if level.kernel is not None},
+        "provider": serving.provider,
         "expires": None if math.isinf(serving.expires) else _utc(serving.expires),
     }
 

@@ -20,6 +20,7 @@ from gradus_runtime.routing.guard import guard_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
 from gradus_runtime.routing.schema import Schema, served_levels
+from gradus_runtime.rows.base import CHUNK_ROWS
 from gradus_runtime.serving.candle_features import CandleFeatures
 from gradus_runtime.serving.golden_replay import check_onnxruntime
 from gradus_runtime.serving.level_slot import Events, LevelSlot
@@ -27,6 +28,8 @@ from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.status import describe
 from gradus_runtime.serving.version_files import VersionFiles
 from gradus_runtime.sessions.kernels import Kernel, find_kernel
+from gradus_runtime.sessions.level_session import MAX_DEVICE_BLOCK
+from gradus_runtime.sessions.providers import CPU
 from gradus_runtime.store import Artifact
 
 __all__ = ["SUM_TOLERANCE", "ServedVersion", "ms_of"]
@@ -57,6 +60,8 @@ class ServedVersion:
         schema: Names, groups and levels as masks.
         slots: The levels, in the order of service.
         default: What a call asks for that asks for nothing special.
+        provider: What runs the graphs, "cpu" or "cuda".
+        chunk_rows: Rows of a table that are routed and scored together.
         counts: For `drift()`; None if switched off.
         changes: As given.
         expires: When it is too old to serve, in seconds since 1970 UTC; infinity for never.
@@ -86,7 +91,9 @@ class ServedVersion:
         self.digest = artifact.digest
         check_onnxruntime(manifest)
         _check_verdict(manifest, settings.require)
-        kernel, self._kernel = _kernel(settings.kernels)
+        kernel, self._kernel = _kernel(settings)
+        self.provider = settings.provider
+        self.chunk_rows = CHUNK_ROWS if settings.provider == CPU else MAX_DEVICE_BLOCK
         self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
@@ -106,6 +113,7 @@ class ServedVersion:
                 monotonic=monotonic,
                 kernel=kernel,
                 kernel_required=settings.kernels == "require",
+                provider=settings.provider,
             )
             for level in served_levels(manifest, artifact.first_level)
         )
@@ -238,6 +246,7 @@ class ServedVersion:
             origin=self._files.origin,
             threshold=self._threshold,
             kernel=self._kernel,
+            provider=self.provider,
         )
 
     def close(self) -> None:
@@ -290,14 +299,17 @@ def _expiry(manifest: Manifest, days: float | None) -> float:
     return datetime.fromisoformat(manifest.provenance.data_end).timestamp() + days * SECONDS_PER_DAY
 
 
-def _kernel(asked: str) -> tuple[Kernel | None, str]:
+def _kernel(settings: Settings) -> tuple[Kernel | None, str]:
     """Return the kernel that shall walk trees, and what `info()` says of it.
 
     Raises:
         EnvironmentFailedError: One is required, and none is installed or it is damaged.
     """
+    asked = settings.kernels
     if asked == "off":
         return None, "off"
+    if settings.provider != CPU:
+        return None, f"not used: the provider is {settings.provider}"
     try:
         found = find_kernel()
     except EnvironmentFailedError as e:

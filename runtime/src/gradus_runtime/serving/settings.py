@@ -15,6 +15,7 @@ from gradus_runtime.routing.request import checked_threshold
 from gradus_runtime.rows.values import read_number
 from gradus_runtime.sessions.kernels import KERNELS
 from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
+from gradus_runtime.sessions.providers import CPU, PROVIDERS
 
 __all__ = ["Settings", "check_arguments"]
 
@@ -47,6 +48,7 @@ class Settings:
     require: str | None = None
     guard: str = "step_down"
     kernels: str = "auto"
+    provider: str = CPU
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -65,6 +67,12 @@ class Settings:
             raise UsageError(f"require must be one of {', '.join(VERDICTS)}, or None", value=self.require)
         if self.kernels not in KERNELS:
             raise UsageError(f"kernels must be one of {', '.join(KERNELS)}", value=self.kernels)
+        if self.provider not in PROVIDERS:
+            raise UsageError(f"provider must be one of {', '.join(PROVIDERS)}", value=self.provider)
+        if self.provider != CPU and self.kernels == "require":
+            raise UsageError(
+                'kernels="require" needs provider="cpu": the kernel walks on the CPU', value=self.provider
+            )
 
 
 def check_arguments(source: Any, version: Any, clock: Any, monotonic: Any) -> None:

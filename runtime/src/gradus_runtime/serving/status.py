@@ -32,12 +32,20 @@ def examine(
         problem = slot.problem
         if problem is None:
             state = "ready" if slot.session is not None else "not loaded"
-            levels.append(LevelHealth(slot.level.name, state, None, kernel=slot.kernel_state))
+            levels.append(
+                LevelHealth(slot.level.name, state, None, kernel=slot.kernel_state, provider=slot.provider)
+            )
         else:
             when = _iso(now + slot.retry.seconds_left)
             levels.append(
                 LevelHealth(
-                    slot.level.name, "out of service", problem, slot.retry.tries, when, slot.kernel_state
+                    slot.level.name,
+                    "out of service",
+                    problem,
+                    slot.retry.tries,
+                    when,
+                    slot.kernel_state,
+                    slot.provider,
                 )
             )
     out = [level for level in levels if level.problem is not None]
@@ -64,7 +72,9 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float, kernel: str) -> Info:
+def describe(
+    manifest: Manifest, *, digest: str, origin: str, threshold: float, kernel: str, provider: str
+) -> Info:
     """Put together what `info()` returns."""
     sizes = {file.name: file.size for file in manifest.files}
     levels = tuple(
@@ -104,4 +114,5 @@ def describe(manifest: Manifest, *, digest: str, origin: str, threshold: float, 
         {gate.sentence: gate.passed for gate in manifest.gates or ()},
         *((ARGMAX, "") if manifest.policy is None else (manifest.policy.kind, manifest.policy.sentence)),
         kernel,
+        provider,
     )

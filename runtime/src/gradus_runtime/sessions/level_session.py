@@ -21,12 +21,15 @@ from gradus_runtime.sessions.kernels import Kernel
 from gradus_runtime.sessions.library import ort
 from gradus_runtime.sessions.memory import trim
 from gradus_runtime.sessions.onnx_session import KERNEL, OnnxSession, open_session
+from gradus_runtime.sessions.providers import CPU
 
 __all__ = [
     "DEFAULT_MEMORY_BUDGET",
+    "MAX_DEVICE_BLOCK",
     "LevelSession",
     "RowBuffer",
     "block_rows",
+    "device_block_rows",
     "kernel_block_rows",
 ]
 
@@ -42,6 +45,10 @@ BYTES_PER_KERNEL_ROW = 1024
 MIN_BLOCK, MAX_BLOCK = 16, 2048
 KERNEL_BLOCK = 256
 """Rows that the kernel walks at once."""
+
+DEVICE_BUDGET = 1 << 30
+"""Bytes of a GPU's memory that a block may take, unless `memory_budget` is more."""
+MAX_DEVICE_BLOCK = 1 << 16
 
 
 def block_rows(level: Level, features: int, memory_budget: int) -> int:
@@ -61,6 +68,13 @@ def kernel_block_rows(level: Level, features: int, memory_budget: int) -> int:
     return max(KERNEL_BLOCK, rows - rows % KERNEL_BLOCK)
 
 
+def device_block_rows(level: Level, features: int, memory_budget: int) -> int:
+    """Return how many rows a GPU scores at once: within 1 GiB, or the budget if that is more."""
+    per_row = 4 * features + 64 * len(level.members) + BYTES_PER_TREE * sum(m.trees for m in level.members)
+    rows = max(memory_budget, DEVICE_BUDGET) // per_row
+    return max(MIN_BLOCK, min(MAX_DEVICE_BLOCK, rows - rows % 8))
+
+
 class LevelSession:
     """A level's graph, which scores float32 [n, F] without NaN or infinity.
 
@@ -78,10 +92,12 @@ class LevelSession:
         prove: Called with each session before it serves; raises if it must not.
         kernel: Walks the trees, where the graph has a walk and onnxruntime takes both.
         kernel_block: Rows scored at once then.
+        provider: What runs the graph; on a GPU one session serves single rows and tables.
 
     Attributes:
         walk: What walks the trees, as in `OnnxSession`.
         kernel_problem: Why the kernel does not; likewise.
+        provider: What runs the graph; likewise.
         remarks: What is to be logged of opening it.
     """
 
@@ -97,13 +113,17 @@ class LevelSession:
         prove: Callable[[OnnxSession], None],
         kernel: Kernel | None = None,
         kernel_block: int | None = None,
+        provider: str = CPU,
     ) -> None:
         opening = partial(open_session, model, level.encoding, threads)
-        if kernel is not None:
+        if provider != CPU:
+            opening = partial(opening, provider=provider)
+        elif kernel is not None:
             opening = partial(opening, kernel=kernel)
         self._single = opening(one_row=True)
         self.remarks = self._single.remarks
         self.walk, self.kernel_problem = self._single.walk, self._single.kernel_problem
+        self.provider = self._single.provider
         prove(self._single)
         self._open = opening if self._single.one_row else None
         self._many: OnnxSession | None = None
@@ -112,13 +132,14 @@ class LevelSession:
         self._opening = False
         self._made = 0
         self._running = 0
-        self._has_threads = threads > 1 and level.encoding != "compact"
+        on_cpu = provider == CPU  # a driver's context does not outlive a fork, like threads
+        self._has_threads = not on_cpu or (threads > 1 and level.encoding != "compact")
         self._width = width
         self._classes = classes
         self._blocks = {KERNEL: kernel_block or block}
         self._block = block
         self.block = self._block_of(self._single)
-        self._workers = threads if level.encoding == "compact" else 1
+        self._workers = threads if on_cpu and level.encoding == "compact" else 1
         self.idle: list[RowBuffer] = []
 
     def _block_of(self, opened: OnnxSession) -> int:
@@ -176,7 +197,7 @@ class LevelSession:
         except IndexError as e:  # all are lent
             let_signals_through(e)
         self._made += 1
-        return RowBuffer(self._single.session, self._width, self._classes)
+        return RowBuffer(self._single, self._width, self._classes)
 
     def give_back(self, cell: RowBuffer) -> None:
         """Return what was borrowed."""
@@ -264,9 +285,22 @@ class RowBuffer:
         *("above", "below", "bytes", "features", "marked"),
     )
 
-    def __init__(self, session: Any, width: int, classes: int) -> None:
+    def __init__(self, opened: OnnxSession, width: int, classes: int) -> None:
         features = np.zeros((1, width), np.float32)
         probabilities = np.zeros((1, classes), np.float32)
+        if opened.provider == CPU:
+            self._bind(opened.session, features, probabilities)
+        else:
+            self._copy(opened.session, features, probabilities)
+        self._answer = probabilities.data.cast("B")
+        self._unpack = struct.Struct(f"{classes}f").unpack_from
+        marks = np.zeros((2, width), np.bool_)
+        self.below, self.above = marks
+        self.marked = marks.tobytes
+        self.features = features[0]
+        self.bytes = features.data.cast("B")
+
+    def _bind(self, session: Any, features: Float32, probabilities: Float32) -> None:
         binding = session.io_binding()
         binding.bind_ortvalue_input(graph.INPUT, ort.OrtValue.ortvalue_from_numpy(features))
         binding.bind_ortvalue_output(graph.PROBABILITIES, ort.OrtValue.ortvalue_from_numpy(probabilities))
@@ -276,13 +310,14 @@ class RowBuffer:
             self._score, self._bound = session.run_with_iobinding, binding
         else:  # what `run_with_iobinding` calls, 3 us sooner
             self._score, self._bound = inner.run_with_iobinding, bound
-        self._answer = probabilities.data.cast("B")
-        self._unpack = struct.Struct(f"{classes}f").unpack_from
-        marks = np.zeros((2, width), np.bool_)
-        self.below, self.above = marks
-        self.marked = marks.tobytes
-        self.features = features[0]
-        self.bytes = features.data.cast("B")
+
+    def _copy(self, session: Any, features: Float32, probabilities: Float32) -> None:
+        """Take each row to a GPU anew: a binding copies its input there once, when it is bound."""
+
+        def score(bound: Any, options: Any) -> None:
+            (probabilities[:],) = session.run([graph.PROBABILITIES], {graph.INPUT: features})
+
+        self._score, self._bound, self._keep = score, None, (session, None)
 
     def run(self) -> tuple[float, ...]:
         """Score what is in `features` and return the probabilities, by class."""

@@ -16,6 +16,7 @@ from gradus_runtime.rows.base import Float32
 from gradus_runtime.sessions.kernels import Kernel
 from gradus_runtime.sessions.library import FAULTS, REFUSALS, ort
 from gradus_runtime.sessions.one_row_graph import for_one_row, probabilities_alone
+from gradus_runtime.sessions.providers import CPU, check_taken, providers_of
 from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
 from gradus_runtime.sessions.walk_function import with_body, with_call
 
@@ -41,6 +42,7 @@ class OnnxSession:
         walk: What walks the trees: `KERNEL`, or `OPERATORS`.
         kernel_problem: Why the kernel does not, though it was given and the graph has a walk; or None.
         remarks: What did not go as it should, for the log; nothing is logged while locks are held.
+        provider: What runs it, "cpu" or "cuda".
     """
 
     session: Any
@@ -49,6 +51,7 @@ class OnnxSession:
     walk: str = OPERATORS
     kernel_problem: str | None = None
     remarks: tuple[str, ...] = ()
+    provider: str = CPU
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -87,7 +90,13 @@ def session_options(encoding: str, threads: int, *, one_row: bool = False) -> An
 
 
 def open_session(
-    model: bytes, encoding: str, threads: int, *, one_row: bool = False, kernel: Kernel | None = None
+    model: bytes,
+    encoding: str,
+    threads: int,
+    *,
+    one_row: bool = False,
+    kernel: Kernel | None = None,
+    provider: str = CPU,
 ) -> OnnxSession:
     """Open a session.
 
@@ -99,13 +108,18 @@ def open_session(
         encoding: The manifest's word for the form of its trees.
         threads: Of an operator; the compact encoding uses one.
         one_row: Prefer a session that takes single rows alone, where the graph has a part for them.
-        kernel: Walks the trees, where the graph has a walk and onnxruntime takes both.
+        kernel: Walks the trees, where the graph has a walk and onnxruntime takes both. For the CPU alone.
+        provider: What is to run it. Another than the CPU gets the graph as it is: it copies the constants
+            to its own memory, and single rows gain nothing there.
 
     Raises:
         Exception: One of onnxruntime's own classes: it refuses the graph.
-        EnvironmentFailedError: The machine has no thread or memory for it.
+        EnvironmentFailedError: The machine has no thread or memory for it, or not this provider.
         MemoryError: The same.
     """
+    if provider != CPU:
+        session = _open(model, session_options(encoding, threads), provider)
+        return OnnxSession(session, [], provider=provider)
     remarks: list[str] = []
     skeleton = take_apart(model, _ANY_FILE.name) if encoding == "compact" else SplitModel(model, {})
     called = with_call(skeleton) if kernel is not None else None
@@ -169,10 +183,10 @@ def _hand_over(tables: Mapping[str, NDArray[Any]], options: Any) -> list[Any]:
     return list(held.values())
 
 
-def _open(model: bytes, options: Any) -> Any:
+def _open(model: bytes, options: Any, provider: str = CPU) -> Any:
     try:  # without the fallback, which prints to standard output and tries the same again
         session = ort.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
+            model, options, providers=providers_of(provider), enable_fallback=False
         )
     except RuntimeError as e:
         let_signals_through(e)
@@ -181,6 +195,7 @@ def _open(model: bytes, options: Any) -> Any:
         raise EnvironmentFailedError(  # onnxruntime's words for a thread that cannot be started
             "onnxruntime must be able to open the graph", value=" ".join(str(e).split())[-200:]
         ) from e
+    check_taken(session, provider)
     session.disable_fallback()
     if hasattr(session, "_model_bytes"):
         session._model_bytes = None  # onnxruntime keeps them for a fallback that is switched off
