@@ -120,12 +120,12 @@ def test_health_gives_cause_tries_and_the_time_of_the_next_one(
 ) -> None:
     noon = 1793534400.0  # 2026-11-01T12:00:00Z
     with Predictor.open(TRIO, preload=True, clock=lambda: noon, monotonic=clock) as bot:
-        assert first(bot) == LevelHealth("level1", "ready", None, 0, None)
+        assert first(bot) == LevelHealth("level1", "ready", None, 0, None, provider="cpu")
         fail_level1(monkeypatch, MemoryError(), times=2)
         bot.decide(full_row())
         clock.now += 20
         assert first(bot) == LevelHealth(
-            "level1", "out of service", "MemoryError: ", 1, "2026-11-01T12:00:40+00:00"
+            "level1", "out of service", "MemoryError: ", 1, "2026-11-01T12:00:40+00:00", None, "cpu"
         )
         clock.now += 40
         bot.decide(full_row())

@@ -184,6 +184,6 @@ def test_a_session_that_shows_its_public_calls_alone_scores_one_row() -> None:
         session = bot._active[0].slots[0].session
         assert session is not None
         golden = golden_rows()
-        cell = RowBuffer(Public(session.for_tables().session), 9, 3)
+        cell = RowBuffer(OnnxSession(Public(session.for_tables().session), []), 9, 3)
         cell.features[:] = golden["features"][0][:9]
         assert np.abs(np.array(cell.run()) - golden["level1"][0]).max() <= 1e-6

@@ -34,6 +34,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "extra_trees": {"n_estimators": 6, "max_depth": 4},
     "hist_gradient_boosting": {"max_iter": 6, "max_depth": 3},
     "logistic_regression": {"max_iter": 50},
+    "catboost": {"iterations": 6, "depth": 3},
+    "mlp": {"max_iter": 6, "hidden_layer_sizes": 8},
 }
 
 

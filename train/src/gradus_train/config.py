@@ -50,8 +50,9 @@ __all__ = [
 
 FORMAT = "gradus-training/2"
 FORMAT_1 = "gradus-training/1"
-_OF_THE_RUN = ("seed", "random_state", "n_jobs", "nthread", "num_threads")
-RESERVED = frozenset({*_OF_THE_RUN, "num_class", "objective", "verbosity", "verbose"})
+_OF_THE_RUN = ("seed", "random_seed", "random_state", "n_jobs", "nthread", "num_threads", "thread_count")
+_OF_THE_TASK = ("num_class", "objective", "loss_function", "classes_count", "class_names", "task_type")
+RESERVED = frozenset({*_OF_THE_RUN, *_OF_THE_TASK, "verbosity", "verbose", "logging_level", "silent"})
 
 Scalar = str | int | float | bool
 Parameters = Mapping[str, Scalar]
@@ -352,7 +353,7 @@ def _member(value: Any, place: str) -> MemberConfig:
     for key, allowed in KINDS[member.kind].exact.items():
         if parameters.get(key, allowed[0]) not in allowed:
             raise ConfigError(
-                f"{key} must be {' or '.join(map(repr, allowed))}: other models have no exact form",
+                f"{key} must be {' or '.join(map(repr, allowed))}: {KINDS[member.kind].why}",
                 place=f"{place}.parameters.{key}",
                 value=parameters[key],
             )

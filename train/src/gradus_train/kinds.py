@@ -41,7 +41,8 @@ class Kind:
         default: Rounds or trees when the parameter is not given.
         takes_missing: Whether it can be fitted on rows with missing values.
         exact: Values that a parameter may have, its default first, where others give models that conversion
-            refuses.
+            refuses, or that could not be trained here.
+        why: Why it may have no others.
     """
 
     library: str
@@ -55,6 +56,7 @@ class Kind:
     default: int = 100
     exact: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
     takes_missing: bool = True
+    why: str = "other models have no exact form"
 
 
 _RATE = Dimension("learning_rate", 0.01, 0.3, log=True)
@@ -143,6 +145,38 @@ KINDS: Mapping[str, Kind] = {
         "gradus_train.training.sklearn_member:LOGISTIC_REGRESSION",
         (Dimension("C", 1e-4, 100.0, log=True),),
         takes_missing=False,
+    ),
+    "catboost": Kind(
+        "catboost",
+        ("catboost",),
+        ".cbm",
+        "gradus_train.training.catboost_member:TRAINER",
+        (
+            _RATE,
+            Dimension("depth", 3, 10, integer=True),
+            Dimension("l2_leaf_reg", 0.1, 30.0, log=True),
+            Dimension("random_strength", 1e-3, 10.0, log=True),
+            Dimension("rsm", 0.3, 1.0),
+            _ROWS,
+        ),
+        fixed={"bootstrap_type": "Bernoulli"},
+        rounds_parameter="iterations",
+        exact={"grow_policy": ("SymmetricTree",)},
+    ),
+    "mlp": Kind(
+        "sklearn",
+        _SKLEARN,
+        ".skops",
+        "gradus_train.training.mlp_member:TRAINER",
+        (
+            Dimension("hidden_layer_sizes", 8, 128, log=True, integer=True),
+            Dimension("alpha", 1e-6, 1.0, log=True),
+            Dimension("learning_rate_init", 1e-4, 0.1, log=True),
+        ),
+        rounds_parameter="max_iter",
+        exact={"solver": ("adam", "sgd"), "early_stopping": (False,), "warm_start": (False,)},
+        takes_missing=False,
+        why="a network is trained an epoch after the other, and the run's own early stopping looks at each",
     ),
 }
 

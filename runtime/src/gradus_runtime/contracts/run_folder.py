@@ -10,6 +10,7 @@
     RUN/oof.npz                      (for people) out-of-fold probabilities; conversion does not read it
     RUN/levels/LEVEL/MEMBER.txt      LightGBM text model
     RUN/levels/LEVEL/MEMBER.ubj      XGBoost UBJSON model
+    RUN/levels/LEVEL/MEMBER.cbm      CatBoost model
     RUN/levels/LEVEL/MEMBER.skops    scikit-learn estimator
     RUN/report.html                  (unless `--no-report`)
 

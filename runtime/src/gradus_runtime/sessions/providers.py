@@ -25,6 +25,9 @@ _CUDA_OPTIONS = {"use_tf32": "0"}
 """TF32 keeps 10 of the 23 bits of a float32, and is the provider's default."""
 
 _HINT = "Install onnxruntime-gpu in place of onnxruntime, and the CUDA that it needs: docs/gpu.md."
+_TROUBLE: tuple[type[Exception], ...] = (*REFUSALS, MemoryError, RuntimeError)
+"""CUDA's own libraries raise RuntimeError."""
+
 _SMALLEST = (
     b'\x08\x07:2\n\x0b\n\x01x\x12\x01y"\x03Abs\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
     b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
@@ -71,7 +74,7 @@ def check_provider(provider: str) -> None:
         session = ort.InferenceSession(
             _SMALLEST, options, providers=providers_of(provider), enable_fallback=False
         )
-    except (*REFUSALS, MemoryError, RuntimeError) as e:  # RuntimeError: what CUDA's own libraries say
+    except _TROUBLE as e:
         let_signals_through(e)
         raise EnvironmentFailedError(
             f"onnxruntime must be able to use {_CUDA_NAME}",

@@ -17,7 +17,7 @@ from gradus_runtime.errors import ConfigError, DataError, UsageError
 from gradus_train.config import MemberConfig, Split, TrainingConfig, parameters_of
 from gradus_train.data.dataset import Dataset
 from gradus_train.kinds import KINDS
-from gradus_train.training import xgboost_member
+from gradus_train.training import catboost_member, xgboost_member
 from gradus_train.training.fitting import Recipe
 from gradus_train.training.member import Rows
 from gradus_train.training.parts import PartKey
@@ -205,6 +205,8 @@ def _check_libraries(config: TrainingConfig) -> None:
     for member in config.members:
         if KINDS[member.kind].library == "xgboost":
             xgboost_member.library(place=f"member {member.name}")
+        elif KINDS[member.kind].library == "catboost":
+            catboost_member.library(place=f"member {member.name}")
 
 
 def _check_learned(order: FeatureOrder, config: TrainingConfig) -> None:
