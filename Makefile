@@ -220,12 +220,15 @@ live-soak: $(STAMP) ## A bot's quarter with its journal: outages, reloads, full 
 bench: $(STAMP) ## Side by side with native libraries, stock ONNX and compilers; a quarter of an hour
 	$(BIN)/python -m benchmarks.run full
 	$(BIN)/python -m benchmarks.quote docs/benchmarks.md $(shell grep -l benchmarks:begin README*.md)
-	@if [ -d artifacts/demo ]; then $(BIN)/python -m benchmarks.candles_in --store artifacts/demo \
-	  --candles data/demo/candles.csv --daily data/demo/macro.csv; \
-	else echo "candles in, decision out is measured on artifacts/demo: run make demo first"; fi
+	@if [ -d artifacts/demo ]; then \
+	  demo="--store artifacts/demo --candles data/demo/candles.csv --daily data/demo/macro.csv"; \
+	  $(BIN)/python -m benchmarks.candles_in $$demo && $(BIN)/python -m benchmarks.first_decision $$demo; \
+	else $(BIN)/python -m benchmarks.first_decision && \
+	  echo "candles in, decision out is measured on artifacts/demo: run make demo first"; fi
 
 bench-quick: $(STAMP) ## The same on small models, for the answers and not for the times
 	$(BIN)/pytest -p no:xdist -m long -rP tests/benchmarks/test_quick.py
+	$(BIN)/python -m benchmarks.first_decision --pairs 1
 
 soak: $(STAMP) ## A bot's month in some minutes: outages, versions, rollbacks, restarts
 	$(BIN)/python -m benchmarks.soak

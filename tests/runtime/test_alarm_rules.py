@@ -7,6 +7,7 @@ what answers "no" to every error, as `Path.exists` does, is not used where a bot
 from __future__ import annotations
 
 import ast
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,13 +110,14 @@ def test_an_alarm_while_a_path_is_looked_at_comes_out(
     def late(number: int, frame: FrameType | None) -> None:
         raise kind("the bar is over")
 
-    def stat(self: Path, *, follow_symlinks: bool = True) -> None:
+    def stat(path: Path) -> None:
+        assert path == tmp_path
         signal.raise_signal(signal.SIGALRM)
 
     before = signal.signal(signal.SIGALRM, late)
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(Path, "stat", stat)
+            patched.setattr(os, "stat", stat)
             with pytest.raises(kind, match="the bar is over"):
                 ask(tmp_path)
     finally:

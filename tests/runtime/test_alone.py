@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.support.golden import TRIO
+import pytest
+from tests.support.golden import TRIO, trio_store
 
 SCRIPT = """
 import json, sys
@@ -35,6 +37,44 @@ def test_a_prediction_loads_nothing_but_the_runtime_and_the_standard_library() -
     assert tops - sys.stdlib_module_names <= {"gradus_runtime", "numpy"}
     assert not {name for name in loaded if name.startswith("numpy.random")}
     assert not tops & {"pickle", "socket", "ssl", "http", "ctypes", "asyncio", "_hashlib", "subprocess"}
+
+
+FIRST = """
+import json, sys
+import numpy, onnxruntime
+before = set(sys.modules)
+from gradus_runtime import Predictor
+bot = Predictor.open(sys.argv[1])
+assert bot.decide(dict.fromkeys(bot.feature_names_in_, 0.5)).level == "level1"
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+LATER = {
+    *("argparse", "base64", "bz2", "ctypes", "decimal", "hashlib", "importlib.metadata", "logging", "lzma"),
+    *("numpy.typing", "pathlib", "shutil", "tempfile", "threading", "tomllib", "urllib", "zipfile"),
+}
+"""What neither numpy nor onnxruntime imports, and a first decision need not wait for."""
+
+
+@pytest.mark.parametrize("of_a_store", [False, True])
+def test_a_first_decision_waits_for_no_module_that_it_can_do_without(
+    tmp_path: Path, of_a_store: bool
+) -> None:
+    source = trio_store(tmp_path / "trio").path if of_a_store else TRIO
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, str(source)], capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "gradus_runtime.serving.single_row" in loaded
+    assert not loaded & LATER
+    ours = {name.removeprefix("gradus_runtime.") for name in loaded}
+    assert not ours & {
+        "serving.batch",
+        "serving.feed",
+        "serving.recorder",
+        "monitoring.drift",
+        "store.bundle",
+    }
+    assert not {name.split(".")[0] for name in ours} & {"cli", "journal", "candles"}
 
 
 def test_the_contracts_and_the_command_do_without_onnxruntime() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,9 +29,42 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-def test_a_library_without_a_handler_stays_silent() -> None:
-    handlers = logging.getLogger("gradus_runtime").handlers
-    assert any(isinstance(handler, logging.NullHandler) for handler in handlers)
+PROGRAM = """
+import sys
+{before}
+from gradus_runtime import Predictor
+bot = Predictor.open(sys.argv[1])
+{between}
+rows = [dict.fromkeys(bot.feature_names_in_, 0.5), {{}}]
+assert [bot.decide(row).level for row in rows] == ["level1", "fallback"]
+"""
+SET_UP = "import logging; logging.basicConfig(format='%(levelname)s %(name)s %(message)s', level=20)"
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "said"),
+    [
+        ("", "", 0),
+        ("import logging", "", 0),
+        ("", "import logging", 0),
+        (SET_UP, "", 1),
+        ("", SET_UP, 1),
+    ],
+)
+def test_a_program_reads_lines_where_it_set_logging_up_and_only_there(
+    before: str, between: str, said: int
+) -> None:
+    script = PROGRAM.format(before=before, between=between)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(TRIO)], capture_output=True, text=True, check=True
+    )
+    said_lines = done.stderr.splitlines()
+    assert len(said_lines) == said, done.stderr
+    begin = "WARNING gradus_runtime level changed from level1 to fallback: "
+    assert all(line.startswith(begin) for line in said_lines)
+
+
+def test_the_package_lists_its_names() -> None:
     assert set(gradus_runtime.__all__) <= set(dir(gradus_runtime))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = gradus_runtime.nothing

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
+from _thread import get_ident
 from types import FrameType, TracebackType
 
 __all__ = ["SafeLock"]
@@ -33,7 +33,7 @@ class SafeLock:
         self._depth = 0
 
     def __enter__(self) -> None:
-        frame, me = sys._getframe(1), threading.get_ident()
+        frame, me = sys._getframe(1), get_ident()
         waited = 0.0
         while True:
             owner, thread = self._owner, self._thread

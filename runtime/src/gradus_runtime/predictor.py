@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradus_runtime.decision import Decision, Predictions
+from gradus_runtime.decision import Decision, Predictions, completed
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring.change_log import Changes
-from gradus_runtime.monitoring.model_info import PredictionSummary, summarise
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import adapt, one_row
 from gradus_runtime.rows.moments import read_moment, read_moments
-from gradus_runtime.serving import batch
 from gradus_runtime.serving.candle_calls import CandleCalls
 from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.reload import PinnedSource
@@ -34,7 +28,12 @@ from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET
 from gradus_runtime.sessions.providers import check_provider
 
 if TYPE_CHECKING:  # what a bot without a journal does not load
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
     from gradus_runtime.journal.stream import Stream
+    from gradus_runtime.monitoring.model_info import PredictionSummary
     from gradus_runtime.serving.recorder import Recorder
 
 __all__ = ["Predictor"]
@@ -251,7 +250,7 @@ class Predictor(ReloadCalls, CandleCalls):
                 request = serving.at_bar(request, bar)
             if recorder is None:
                 decision = decider.decide(plain, request)
-                decision = dataclasses.replace(decision, bar_time=bar, reasons=(*decision.reasons, *more))
+                decision = completed(decision, bar=bar, more=more)
             else:
                 decision = self._recorded(recorder, serving, decider, plain, request, bar, more)
             if window is not None:
@@ -297,6 +296,8 @@ class Predictor(ReloadCalls, CandleCalls):
             UsageError: The table is of no such kind or has no names; an unknown group, feature or level; a
                 journal was asked for, but there is none.
         """
+        from gradus_runtime.serving import batch  # what answers single rows alone does not load it
+
         serving, _ = self._active
         request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence, level)
         schema = serving.schema
@@ -330,6 +331,8 @@ class Predictor(ReloadCalls, CandleCalls):
 
         Arguments and errors are those of `predict`.
         """
+        from gradus_runtime.monitoring.model_info import summarise
+
         return summarise(self.predict(table, names=names, ordered=ordered))
 
     def close(self) -> None:
@@ -347,6 +350,8 @@ class Predictor(ReloadCalls, CandleCalls):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy: opens the source anew with the same settings, and follows its pin."""
+        from dataclasses import asdict
+
         source = self._source
         options = asdict(source.settings) | self._records
         return _open_again, (source.source, source.version, options, source.clock, source.monotonic)

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.errors import ConfigError
 from gradus_runtime.records import dataclass
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["FORMAT", "FORMAT_1", "LEARNED", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
 

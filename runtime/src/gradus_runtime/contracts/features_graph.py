@@ -23,8 +23,6 @@ The bits are the same with any options.
 The format may change until it is released; then a change takes a new number, as for the manifest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
-import zlib
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
+from gradus_runtime.contracts import stored_zip
 from gradus_runtime.errors import DataError, GradusError, let_signals_through
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["read"]
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_DAMAGE = (ValueError, OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_HEADER_BYTES = 16 << 10
+"""More than numpy reads of a header."""
 
 
 def read(
@@ -36,39 +39,53 @@ def read(
         GradusError: Of type `error`: it is damaged, holds more than the bound, or anything but arrays of
             numbers and text; or an array has not the bytes that its shape asks for.
     """
+    plain = stored_zip.entries(data)
     bound = len(data) if max_bytes is None else max_bytes
+    entries: Iterable[tuple[str, bytes | memoryview]]
+    entries = _unpacked(data, place, error, bound) if plain is None else plain.items()
+    found: dict[str, NDArray[Any]] = {}
+    for file, content in entries:
+        name = file.removesuffix(".npy")
+        if name == file or name in found:
+            rule = "an npz file must hold arrays NAME.npy alone, each once"
+            raise error(rule, place=place, value=file)
+        found[name] = _array(content, f"{place}: {name}", error)
+    return found
+
+
+def _unpacked(
+    data: bytes, place: str, error: type[GradusError], bound: int
+) -> Iterator[tuple[str, bytes | memoryview]]:
+    import zipfile
+    import zlib
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             size = sum(entry.file_size for entry in entries)
             if size > bound:
-                rule = f"an npz file must hold at most {bound} bytes of arrays"
-                raise error(rule, place=place, value=size)
-            found = {}
+                raise error(f"an npz file must hold at most {bound} bytes of arrays", place=place, value=size)
             for entry in entries:
-                name = entry.filename.removesuffix(".npy")
-                if name == entry.filename or name in found:
-                    rule = "an npz file must hold arrays NAME.npy alone, each once"
-                    raise error(rule, place=place, value=entry.filename)
-                with archive.open(entry) as file:
-                    found[name] = _array(file, entry.file_size, f"{place}: {name}", error)
-            return found
-    except _DAMAGE as e:
+                yield entry.filename, archive.read(entry)
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as e:
         let_signals_through(e)
         raise error("an npz file must be readable", place=place, cause=str(e)) from None
 
 
-def _array(file: IO[bytes], size: int, place: str, error: type[GradusError]) -> NDArray[Any]:
-    version = npy.read_magic(file)
-    if version not in _HEADERS:
-        raise error("an array must be in version 1 or 2 of numpy's format", place=place, value=version)
-    shape, fortran, dtype = _HEADERS[version](file)
+def _array(content: bytes | memoryview, place: str, error: type[GradusError]) -> NDArray[Any]:
+    head = io.BytesIO(content[:_HEADER_BYTES])
+    try:
+        version = npy.read_magic(head)
+        if version not in _HEADERS:
+            raise error("an array must be in version 1 or 2 of numpy's format", place=place, value=version)
+        shape, fortran, dtype = _HEADERS[version](head)
+    except ValueError as e:
+        let_signals_through(e)
+        raise error("an npz file must be readable", place=place, cause=str(e)) from None
     if dtype.hasobject:
         raise error("an array must hold plain values", place=place, value=str(dtype))
-    wanted = math.prod(shape) * dtype.itemsize
-    if wanted != size - file.tell():
-        raise error(
-            "an array must have as many bytes as its shape asks for", place=place, value=size - file.tell()
-        )
-    flat = np.frombuffer(bytearray(file.read(wanted)), dtype) if wanted else np.empty(0, dtype)
+    wanted, given = math.prod(shape) * dtype.itemsize, len(content) - head.tell()
+    if wanted != given:
+        raise error("an array must have as many bytes as its shape asks for", place=place, value=given)
+    flat = np.frombuffer(bytearray(content[head.tell() :]), dtype) if wanted else np.empty(0, dtype)
     return flat.reshape(shape, order="F" if fortran else "C")

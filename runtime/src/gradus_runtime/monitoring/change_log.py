@@ -6,12 +6,11 @@ fields, for handlers that write structured logs.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradus_runtime.log import say
+from gradus_runtime.log import INFO, WARNING, say
 from gradus_runtime.monitoring.health import Health
 
 __all__ = ["LEVEL_LINES_SECONDS", "Changes"]
@@ -45,7 +44,7 @@ class Changes:
         self._next_line, self._unsaid = now + LEVEL_LINES_SECONDS, 0
         why = f": {'; '.join(reasons)}" if reasons else ""
         say(
-            logging.WARNING if reasons else logging.INFO,
+            WARNING if reasons else INFO,
             f"level changed from {before or 'none'} to {level}{between}{why}",
             event="level",
             before=before,
@@ -54,12 +53,12 @@ class Changes:
 
     def version(self, before: str, now: str) -> None:
         """Say that another version serves now."""
-        say(logging.INFO, f"version changed from {before} to {now}", event="version", before=before, now=now)
+        say(INFO, f"version changed from {before} to {now}", event="version", before=before, now=now)
 
     def generation(self, before: int, now: int) -> None:
         """Say that the pin's generation fell, and the history with it."""
         say(
-            logging.WARNING,
+            WARNING,
             f"the pin's generation went back from {before} to {now}; pin and history agree: followed",
             event="generation",
             before=before,
@@ -83,7 +82,7 @@ class Changes:
         before, self._health, self._problems = self._health, health.status, problems
         why = f": {'; '.join(problems)}" if problems else ""
         say(
-            logging.INFO if health.status == "ok" else logging.WARNING,
+            INFO if health.status == "ok" else WARNING,
             f"health changed from {before} to {health.status}{why}",
             event="health",
             before=before,
@@ -96,7 +95,7 @@ class Changes:
             self.ignored_said = True
             some = ", ".join(shown(name) for name in names[:5])
             say(
-                logging.INFO,
+                INFO,
                 f"ignoring {count} columns that are not features of this artifact: {some}"
                 f"{' ...' if count > 5 else ''}",
                 event="ignored",

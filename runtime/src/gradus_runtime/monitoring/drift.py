@@ -14,9 +14,9 @@ Properties of Population Stability Index", Western Michigan University, 2018). T
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import FeatureDrift, FeatureSpec, Manifest
 from gradus_runtime.contracts.manifest.drift import distance
@@ -26,6 +26,9 @@ from gradus_runtime.monitoring import chi_square
 from gradus_runtime.monitoring.drift_counts import DriftCounts, Totals
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["DriftReport", "FeatureShift", "Shift", "StepDown", "report", "shift_of"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.manifest.drift import DAYS
@@ -14,6 +13,9 @@ from gradus_runtime.lock import SafeLock
 from gradus_runtime.monitoring.bins import Bins
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["BUFFER_ROWS", "CONFIDENCE_BINS", "DriftCounts", "Totals"]
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest, PolicyRule
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["HELD", "PolicyRules", "below", "rules_of"]
 

@@ -7,15 +7,18 @@ the same for a table of these rows and for the rows one by one. A bar that is de
 
 from __future__ import annotations
 
-import base64
+import binascii
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.lock import SafeLock
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["ScoreWindow", "count_of", "shipped_scores", "window_of"]
 
@@ -134,7 +137,7 @@ class ScoreWindow:
 
 def shipped_scores(text: str) -> NDArray[np.float32]:
     """Read what `TrailingWindow.scores` holds."""
-    return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
+    return np.frombuffer(binascii.a2b_base64(text), "<f4").astype(np.float32)
 
 
 def window_of(manifest: Manifest) -> ScoreWindow | None:

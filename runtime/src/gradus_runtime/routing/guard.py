@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import FeatureSpec, GuardRule, Manifest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["TAKEN", "Guard", "guard_of"]
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.guard import Guard
 from gradus_runtime.routing.request import Request
 from gradus_runtime.routing.schema import Schema
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Context", "Trace", "explain"]
 

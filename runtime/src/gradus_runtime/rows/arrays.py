@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.base import Float32, Texts
 from gradus_runtime.rows.values import mask_of, read_column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["ArrayRows", "StructuredRows", "find_columns"]
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["CHUNK_ROWS", "Float32", "Rows", "Texts"]
 
 CHUNK_ROWS = 2048
 """Rows converted at once: 0.6 MB of float32 at 70 features."""
 
-Float32 = NDArray[np.float32]
+Float32: TypeAlias = "NDArray[np.float32]"
 
 
 class Texts:

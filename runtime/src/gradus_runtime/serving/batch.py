@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Predictions
@@ -22,9 +22,12 @@ from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion, ms_of
 from gradus_runtime.sessions.library import FAULTS
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["predict"]
 
-Mask = NDArray[np.bool_]
+Mask: TypeAlias = "NDArray[np.bool_]"
 
 
 def predict(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.names import FALLBACK
@@ -19,6 +19,9 @@ from gradus_runtime.monitoring.drift import DriftReport, report
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.routing.schema import Schema
 from gradus_runtime.serving.served_version import ServedVersion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["JournalDrift", "restore", "row_of"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from gradus_runtime.contracts.graph import TREE_WALK, WALK_DOMAIN
 from gradus_runtime.contracts.manifest import Level, Manifest
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
 from gradus_runtime.lock import SafeLock
-from gradus_runtime.log import say
+from gradus_runtime.log import WARNING, say
 from gradus_runtime.serving.golden_replay import replay_golden_rows
 from gradus_runtime.serving.retry import Retry
 from gradus_runtime.serving.version_files import VersionFiles
@@ -236,4 +235,4 @@ class LevelSlot:
 
 def _say(remarks: Sequence[str]) -> None:
     for remark in remarks:
-        say(logging.WARNING, remark, event="onnxruntime")
+        say(WARNING, remark, event="onnxruntime")

@@ -7,7 +7,6 @@ answered and written down.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import math
 import time
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus_runtime.decision import Decision, Predictions
+from gradus_runtime.decision import Decision, Predictions, completed
 from gradus_runtime.errors import EnvironmentFailedError
 from gradus_runtime.journal.line import NO_BIN, bits_of, iso, pack_row
 from gradus_runtime.journal.stream import Stream
@@ -81,7 +80,7 @@ class Recorder:
         took = time.perf_counter() - began
         journal = self.journal
         chosen = None if journal is None else journal.new_ids(1)[0]
-        decision = dataclasses.replace(decision, id=chosen, bar_time=bar, reasons=(*decision.reasons, *more))
+        decision = completed(decision, line=chosen, bar=bar, more=more)
         self._count(serving, decision, took)
         if journal is not None:
             body = self._body(serving, decision, values, request, took, request.cutoff)
@@ -111,7 +110,7 @@ class Recorder:
             bodies = []
             for i, chosen in enumerate(journal.new_ids(stop - start)):
                 decision = predictions[start + i]
-                decision = dataclasses.replace(decision, id=chosen, bar_time=bars[start + i])
+                decision = completed(decision, line=chosen, bar=bars[start + i])
                 self._count(serving, decision, took)
                 cutoffs = predictions.cutoffs
                 cutoff = None if cutoffs is None else float(cutoffs[start + i])

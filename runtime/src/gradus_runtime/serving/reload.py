@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.monitoring.change_log import Changes
@@ -17,6 +17,9 @@ from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.store import Artifact, Store, disk, installed, open_artifact
 from gradus_runtime.store.layout import OVERRIDE, VERSIONS
 from gradus_runtime.store.pin_in_force import InForce
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["RETRY_SECONDS", "PinnedSource"]
 
@@ -59,7 +62,7 @@ class PinnedSource:
         self.problem: str | None = None
         self.lock = Turn()
         self._changes = changes
-        self._store = None if version is not None else _store_of(Path(self.source))
+        self._store = None if version is not None else _store_of(self.source)
         self._token: object = None
         self._coming: object = None
         self._generation: int | None = None
@@ -216,18 +219,17 @@ class PinnedSource:
 
 def _absolute(source: str | Path) -> str:
     """Return a source that means the same after a change of directory; a distribution's name stays."""
-    path = Path(source)
-    name = str(source).lower().startswith(installed.PREFIX) and path.name == str(source)
-    if name and not disk.exists(path):
-        return str(source)
-    with disk.failing("an artifact must be readable", str(source), reading=True):
-        return str(path.absolute())
+    path = disk.plain(source)
+    if installed.may_be(path) and not disk.exists(path):
+        return path
+    with disk.failing("an artifact must be readable", path, reading=True):
+        return disk.absolute(path)
 
 
-def _store_of(path: Path) -> Store | None:
+def _store_of(path: str) -> Store | None:
     """Return the store behind a source: a store's folder, or an old name in one."""
-    with disk.failing("an artifact must be readable", str(path), reading=True):
-        for folder in (path, path.parent):
-            if disk.is_folder(folder / VERSIONS):
+    with disk.failing("an artifact must be readable", path, reading=True):
+        for folder in (path, os.path.dirname(path)):
+            if disk.is_folder(os.path.join(folder, VERSIONS)):
                 return Store(folder) if folder == path or not disk.exists(path) else None
     return None

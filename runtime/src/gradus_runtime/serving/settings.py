@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+import os
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ def check_arguments(source: Any, version: Any, clock: Any, monotonic: Any) -> No
     Raises:
         UsageError: One is of another type.
     """
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | os.PathLike) or not isinstance(os.fspath(source), str):
         raise UsageError("source must be a path or a name", value=source)
     if version is not None and not isinstance(version, str):
         raise UsageError("version must be text", value=version)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from gradus_runtime.contracts.names import FALLBACK
-from gradus_runtime.decision import Decision
+from gradus_runtime.decision import Decision, completed
 from gradus_runtime.routing.reasons import explain, first_of
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import read_row, row_of_columns
@@ -90,7 +89,7 @@ class Decider:
             return self._best_level(values, texts, request, 0)
         taken = odd if guard.takes_for_missing else 0
         code, decision = self._best_level(values, texts, request.without_filling(taken), taken)
-        return code, replace(decision, reasons=(*decision.reasons, guard.reason(odd)))
+        return code, completed(decision, more=(guard.reason(odd),))
 
     def _best_level(
         self, values: list[float], texts: int, request: Request, missing: int

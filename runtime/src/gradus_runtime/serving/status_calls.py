@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.monitoring.drift import DriftReport, report
 from gradus_runtime.monitoring.health import Health, Info
-from gradus_runtime.monitoring.model_info import ModelInfo, model_info
 from gradus_runtime.serving.reload import PinnedSource
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.serving.status import examine
 
-if TYPE_CHECKING:  # what a bot without a journal does not load
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from gradus_runtime.monitoring.drift import DriftReport
+    from gradus_runtime.monitoring.model_info import ModelInfo
     from gradus_runtime.serving.recorder import Recorder
 
 __all__ = ["StatusCalls"]
@@ -50,6 +52,8 @@ class StatusCalls:
         Raises:
             UsageError: Counting was switched off, or an argument is out of range.
         """
+        from gradus_runtime.monitoring.drift import report  # few bots ask, and no first decision needs it
+
         serving, _ = self._active
         if serving.counts is None:
             raise UsageError("drift must be counted", hint="Open with drift=True.")
@@ -67,6 +71,8 @@ class StatusCalls:
         Raises:
             UsageError: There is no such level.
         """
+        from gradus_runtime.monitoring.model_info import model_info
+
         serving, _ = self._active
         names = serving.schema.level_names
         if level is not None and level not in names:
@@ -100,9 +106,10 @@ class StatusCalls:
         recorder = self._recorder
         if recorder is None or recorder.counts is None:
             raise UsageError("metrics must be counted", hint="Open with metrics=True.")
-        return recorder.metrics(
-            self._active[0], self.health(), self._drift_ratios(), None if path is None else Path(path)
-        )
+        from pathlib import Path
+
+        file = None if path is None else Path(path)
+        return recorder.metrics(self._active[0], self.health(), self._drift_ratios(), file)
 
     def _drift_ratios(self) -> dict[str, float]:
         if self._active[0].counts is None:

@@ -9,8 +9,8 @@ to destroy it may join threads that are not there (https://github.com/microsoft/
 from __future__ import annotations
 
 import os
-import threading
 import time
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -48,10 +48,10 @@ def tell_after_fork(thing: AfterFork) -> None:
 def opening() -> Iterator[None]:
     """While a session is opened: forks by other threads wait, and this one waits for them."""
     token, until = object(), time.monotonic() + WAIT_SECONDS
-    while _forking and threading.get_ident() not in _forking.values() and time.monotonic() < until:
+    while _forking and get_ident() not in _forking.values() and time.monotonic() < until:
         time.sleep(0.001)
     try:
-        _opening[token] = threading.get_ident()
+        _opening[token] = get_ident()
         yield
     finally:
         _opening.pop(token, None)
@@ -63,14 +63,14 @@ def put_aside(session: Any) -> None:
 
 
 def _before() -> None:
-    _forking[threading.get_ident()] = threading.get_ident()
-    me, until = threading.get_ident(), time.monotonic() + WAIT_SECONDS
+    _forking[get_ident()] = get_ident()
+    me, until = get_ident(), time.monotonic() + WAIT_SECONDS
     while any(thread != me for thread in list(_opening.values())) and time.monotonic() < until:
         time.sleep(0.001)
 
 
 def _after() -> None:
-    _forking.pop(threading.get_ident(), None)
+    _forking.pop(get_ident(), None)
 
 
 def _in_child() -> None:

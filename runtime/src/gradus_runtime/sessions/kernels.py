@@ -9,8 +9,8 @@ Source: https://packaging.python.org/en/latest/specifications/recording-installe
 from __future__ import annotations
 
 import binascii
+import os
 import sys
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from gradus_runtime.contracts.digest import sha256_hex
@@ -22,6 +22,7 @@ Kernels = Literal["auto", "off", "require"]
 KERNELS: tuple[str, ...] = get_args(Kernels)
 
 DISTRIBUTION = "gradus_kernels"
+_BEGIN, _END = f"{DISTRIBUTION}-", ".dist-info"
 _SUFFIXES = (".so", ".dylib", ".dll")
 _MOST_BYTES = 16 << 20
 
@@ -29,7 +30,7 @@ _MOST_BYTES = 16 << 20
 class Kernel(NamedTuple):
     """An installed library: where it is, and the version of its distribution."""
 
-    path: Path
+    path: str
     version: str
 
 
@@ -40,23 +41,26 @@ def find_kernel() -> Kernel | None:
         EnvironmentFailedError: One is installed, and its library is not what RECORD says.
     """
     for entry in sys.path:
-        for info in _infos(Path(entry or ".")):
+        for info in _infos(entry or "."):
             return _library(info)
     return None
 
 
-def _infos(folder: Path) -> list[Path]:
+def _infos(folder: str) -> list[str]:
     try:
-        return sorted(folder.glob(f"{DISTRIBUTION}-*.dist-info"))
+        names = sorted(os.listdir(folder))
     except OSError as e:
         let_signals_through(e)
         return []  # an entry that cannot be read holds nothing that could be imported either
+    found = [name for name in names if name.startswith(_BEGIN) and name.endswith(_END)]
+    return [os.path.join(folder, name) for name in found]
 
 
-def _library(info: Path) -> Kernel:
-    place = str(info / "RECORD")
+def _library(info: str) -> Kernel:
+    place = os.path.join(info, "RECORD")
     try:
-        rows = [line.rsplit(",", 2) for line in (info / "RECORD").read_text("utf-8").splitlines()]
+        with open(place, encoding="utf-8") as file:
+            rows = [line.rsplit(",", 2) for line in file.read().splitlines()]
     except (OSError, ValueError) as e:
         let_signals_through(e)
         raise EnvironmentFailedError("RECORD must be readable", place=place, cause=str(e)) from None
@@ -65,23 +69,25 @@ def _library(info: Path) -> Kernel:
         found = [row[0] for row in libraries]
         raise EnvironmentFailedError("RECORD must list one library", place=place, value=found)
     ((name, digest, _),) = libraries
-    path = info.parent / name
+    folder, distribution = os.path.split(info)
+    path = os.path.join(folder, name)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise EnvironmentFailedError("a library must have at most 16 MiB", place=str(path))
-        data = path.read_bytes()
+        if os.stat(path).st_size > _MOST_BYTES:
+            raise EnvironmentFailedError("a library must have at most 16 MiB", place=path)
+        with open(path, "rb") as library:
+            data = library.read()
     except OSError as e:
         let_signals_through(e)
-        raise EnvironmentFailedError("the library must be readable", place=str(path), cause=str(e)) from None
+        raise EnvironmentFailedError("the library must be readable", place=path, cause=str(e)) from None
     seen = _url_safe(sha256_hex(data))
     if digest != f"sha256={seen}":
         raise EnvironmentFailedError(
             "the library must be the one that RECORD names",
-            place=str(path),
+            place=path,
             value=f"sha256={seen}",
             hint="Install gradus-kernels anew.",
         )
-    return Kernel(path.resolve(), info.name.removeprefix(f"{DISTRIBUTION}-").removesuffix(".dist-info"))
+    return Kernel(os.path.realpath(path), distribution.removeprefix(_BEGIN).removesuffix(_END))
 
 
 def _url_safe(digest: str) -> str:

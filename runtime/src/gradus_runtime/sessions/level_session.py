@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -227,6 +226,8 @@ class LevelSession:
             self._running -= 1
 
     def _score_together(self, features: Float32, out: Float32) -> None:
+        from threading import Thread  # which most bots, with one thread for a batch, do not load
+
         starts = iter(range(0, len(features), self.block))
         failures: list[Exception] = []
 
@@ -237,10 +238,10 @@ class LevelSession:
                 failures.append(e)
                 _exhaust(starts)
 
-        started: list[threading.Thread] = []
+        started: list[Thread] = []
         try:
             for _ in range(self._workers - 1):
-                helper = threading.Thread(target=work, daemon=True)
+                helper = Thread(target=work, daemon=True)
                 try:
                     helper.start()
                 except RuntimeError as e:

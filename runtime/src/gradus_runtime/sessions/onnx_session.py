@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts import graph
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
@@ -20,12 +19,15 @@ from gradus_runtime.sessions.providers import CPU, check_taken, providers_of
 from gradus_runtime.sessions.shared_constants import SplitModel, take_apart
 from gradus_runtime.sessions.walk_function import with_body, with_call
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["KERNEL", "OPERATORS", "OnnxSession", "open_session", "session_options"]
 
 KERNEL, OPERATORS = "kernel", "operators"
 
 _FOLDER_OF_EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
-_ANY_FILE = Path(ort.__file__)
+_FOLDER, _ANY_FILE = os.path.split(ort.__file__)
 """What the constants taken out of a graph refer to: onnxruntime asks that it be there, and never opens it."""
 
 _REPLAY_ROWS = 16
@@ -121,7 +123,7 @@ def open_session(
         session = _open(model, session_options(encoding, threads), provider)
         return OnnxSession(session, [], provider=provider)
     remarks: list[str] = []
-    skeleton = take_apart(model, _ANY_FILE.name) if encoding == "compact" else SplitModel(model, {})
+    skeleton = take_apart(model, _ANY_FILE) if encoding == "compact" else SplitModel(model, {})
     called = with_call(skeleton) if kernel is not None else None
     problem = None
     if kernel is not None and called is not None:
@@ -130,7 +132,8 @@ def open_session(
         except FAULTS as e:
             let_signals_through(e)
             problem = " ".join(str(e).split())[-300:]
-            remarks.append(f"onnxruntime {ort.__version__} walks trees without {kernel.path.name}: {problem}")
+            library = os.path.basename(kernel.path)
+            remarks.append(f"onnxruntime {ort.__version__} walks trees without {library}: {problem}")
     for form, alone, otherwise in _forms(skeleton, encoding, one_row=one_row):
         try:
             session, tables = _open_form(form, threads, one_row=alone)
@@ -169,8 +172,8 @@ def _open_form(
 ) -> tuple[Any, list[Any]]:
     options = session_options("compact", threads, one_row=one_row)
     if kernel is not None:
-        options.register_custom_ops_library(str(kernel.path))
-    options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, str(_ANY_FILE.parent))
+        options.register_custom_ops_library(kernel.path)
+    options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, _FOLDER)
     tables = _hand_over(form.tables, options)
     return _open(form.model, options), tables
 

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.graph import LARGE_CONSTANT
 from gradus_runtime.errors import let_signals_through
 from gradus_runtime.records import dataclass
 from gradus_runtime.sessions.protobuf import BYTES, VARINT, Field, field_bytes, fields, numbers, varint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["SplitModel", "take_apart"]
 

@@ -10,7 +10,6 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from gradus_runtime.contracts import names
@@ -83,7 +82,7 @@ class FolderCarrier:
     def __init__(self, folder: int, place: str) -> None:
         self._files: dict[str, _File] = {}
         self._place = place
-        self._path = Path(place).absolute()  # wherever the program goes
+        self._path = disk.absolute(place)  # wherever the program goes
         try:
             entries = disk.folder_names(folder)
             if len(entries) > MAX_ENTRIES:

@@ -11,12 +11,16 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradus_runtime.errors import EnvironmentFailedError, GradusError, IntegrityError, let_signals_through
 from gradus_runtime.store import rights
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __all__ = [
+    "absolute",
     "append",
     "cut",
     "exists",
@@ -32,6 +36,7 @@ __all__ = [
     "open_folder",
     "open_lock",
     "own_copy",
+    "plain",
     "read_exactly",
     "read_small",
     "remove_file",
@@ -80,7 +85,7 @@ def failing(what: str, place: str, *, reading: bool = False) -> Iterator[None]:
         raise EnvironmentFailedError(what, place=place, cause=e.strerror or str(e), hint=hint) from e
 
 
-def exists(path: Path) -> bool:
+def exists(path: str | Path) -> bool:
     """Whether a path leads to something.
 
     Raises:
@@ -89,21 +94,21 @@ def exists(path: Path) -> bool:
     return _mode(path) is not None
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: str | Path) -> bool:
     """Whether a path leads to a folder; raises as `exists`."""
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
 
 
-def is_file(path: Path) -> bool:
+def is_file(path: str | Path) -> bool:
     """Whether a path leads to a regular file; raises as `exists`."""
     mode = _mode(path)
     return mode is not None and stat.S_ISREG(mode)
 
 
-def _mode(path: Path) -> int | None:
+def _mode(path: str | Path) -> int | None:
     try:
-        return path.stat().st_mode
+        return os.stat(path).st_mode
     except OSError as e:
         let_signals_through(e)
         if e.errno in _NOTHING_THERE:
@@ -112,6 +117,21 @@ def _mode(path: Path) -> int | None:
     except ValueError as e:  # a name that no file can have
         let_signals_through(e)
         return None
+
+
+def plain(path: str | Path) -> str:
+    """A path as text, without slashes at its end."""
+    text = os.fspath(path)
+    return text.rstrip("/") or text[:1] or "."
+
+
+def absolute(path: str) -> str:
+    """A path that means the same after a change of directory.
+
+    Raises:
+        OSError: There is no current directory.
+    """
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 
 
 def open_folder(name: str | Path, parent: int | None = None) -> int:

@@ -8,11 +8,10 @@ of its code.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from gradus_runtime.errors import IntegrityError, StoreError
 
-__all__ = ["FOLDER", "GROUP", "PREFIX", "locate"]
+__all__ = ["FOLDER", "GROUP", "PREFIX", "locate", "may_be"]
 
 GROUP = "gradus.artifacts"
 PREFIX = "gradus-artifact-"
@@ -20,7 +19,12 @@ FOLDER = "artifact"
 _PACKAGE = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def locate(name: str) -> Path:
+def may_be(source: str) -> bool:
+    """Whether a source may be the name of an installed artifact: no path, and it begins as they do."""
+    return "/" not in source and source.lower().startswith(PREFIX)
+
+
+def locate(name: str) -> str:
     """Return the folder of an installed artifact.
 
     Args:
@@ -42,5 +46,5 @@ def locate(name: str) -> Path:
         ) from None
     for entry in found.entry_points:
         if entry.group == GROUP and _PACKAGE.fullmatch(entry.value):
-            return Path(str(found.locate_file(f"{entry.value}/{FOLDER}")))
+            return str(found.locate_file(f"{entry.value}/{FOLDER}"))
     raise IntegrityError(f"a distribution must have an entry point in {GROUP!r}", value=name)

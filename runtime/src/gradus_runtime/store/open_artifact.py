@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import StoreError, UsageError
@@ -11,6 +12,9 @@ from gradus_runtime.store.artifact import Artifact, resolve_level
 from gradus_runtime.store.carrier import FolderCarrier
 from gradus_runtime.store.layout import VERSIONS
 from gradus_runtime.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["open_artifact"]
 
@@ -35,54 +39,56 @@ def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
         ManifestError: The manifest breaks the contract.
         EnvironmentFailedError: It cannot be read.
     """
-    path = Path(source)
-    with disk.failing("an artifact must be readable", str(source), reading=True):
-        if disk.is_folder(path / VERSIONS):
+    path = disk.plain(source)
+    folder, name = os.path.split(path)
+    with disk.failing("an artifact must be readable", path, reading=True):
+        if disk.is_folder(os.path.join(path, VERSIONS)):
             return Store(path).open(version)
-        if disk.is_folder(path.parent / VERSIONS) and not disk.exists(path):
-            return _by_old_name(path, version)
-        named = path.name == str(source) and path.name.lower().startswith(installed.PREFIX)
-        if named and not disk.exists(path):
-            return _installed(path.name, version)
+        if disk.is_folder(os.path.join(folder, VERSIONS)) and not disk.exists(path):
+            return _by_old_name(folder, name, version)
+        if installed.may_be(path) and not disk.exists(path):
+            return _installed(path, version)
         _only_one(version, path)
-        if disk.exists(path / names.MANIFEST):
-            return Artifact(FolderCarrier(disk.open_folder(path), str(path)), str(path))
+        if disk.exists(os.path.join(path, names.MANIFEST)):
+            return Artifact(FolderCarrier(disk.open_folder(path), path), path)
         if disk.is_file(path):
             return _zip(path)
     raise StoreError(
         "an artifact must be a store, a version's folder, an exported .zip or an installed distribution",
-        place=str(source),
+        place=path,
         hint="Publish one: gradus convert --store artifacts/NAME.",
     )
 
 
-def _zip(path: Path) -> Artifact:
+def _zip(path: str) -> Artifact:
+    from pathlib import Path
+
     from gradus_runtime.store.bundle import ZipCarrier
 
-    return Artifact(ZipCarrier(path.resolve(strict=True)), str(path))
+    return Artifact(ZipCarrier(Path(path).resolve(strict=True)), path)
 
 
 def _installed(name: str, version: str | None) -> Artifact:
     _only_one(version, name)
     folder = installed.locate(name)
-    return Artifact(FolderCarrier(disk.open_folder(folder), str(folder)), name)
+    return Artifact(FolderCarrier(disk.open_folder(folder), folder), name)
 
 
-def _by_old_name(path: Path, version: str | None) -> Artifact:
-    artifact = Store(path.parent).open(version)
+def _by_old_name(folder: str, name: str, version: str | None) -> Artifact:
+    artifact = Store(folder).open(version)
     try:
-        artifact.first_level = resolve_level(artifact.manifest, path.name)
+        artifact.first_level = resolve_level(artifact.manifest, name)
     except UsageError:
         artifact.close()
         raise
     return artifact
 
 
-def _only_one(version: str | None, source: object) -> None:
+def _only_one(version: str | None, source: str) -> None:
     if version is not None:
         raise UsageError(
             "a version must be chosen from a store only",
-            place=str(source),
+            place=source,
             value=version,
             hint="Leave it out.",
         )

@@ -13,12 +13,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import GradusError, StoreError, let_signals_through
-from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk, history_file, pin_file, pin_in_force
 from gradus_runtime.store.artifact import Artifact
 from gradus_runtime.store.history_file import Event
@@ -26,6 +24,9 @@ from gradus_runtime.store.layout import OVERRIDE, VERSIONS, no_store
 from gradus_runtime.store.pin_file import Pin
 from gradus_runtime.store.pin_in_force import InForce
 from gradus_runtime.store.version_folder import VanishedError, open_version
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["PinStat", "Store"]
 
@@ -35,11 +36,36 @@ PinStat = tuple[int, int, int, int]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class Store:
-    """A store folder, `artifacts/NAME`. Nothing is read before a method asks for it."""
+    """A store folder, `artifacts/NAME`. Nothing is read before a method asks for it.
 
-    path: Path
+    Args:
+        path: The folder.
+    """
+
+    __slots__ = ("_folder",)
+
+    def __init__(self, path: str | Path) -> None:
+        self._folder = disk.plain(path)
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        from pathlib import Path  # a bot does without
+
+        return Path(self._folder)
+
+    def __eq__(self, other: object) -> bool:
+        return self._folder == other._folder if isinstance(other, Store) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._folder)
+
+    def __repr__(self) -> str:
+        return f"Store({self._folder!r})"
+
+    def _in(self, *parts: str) -> str:
+        return os.path.join(self._folder, *parts)
 
     def versions(self) -> tuple[str, ...]:
         """Versions that are there, oldest first.
@@ -72,7 +98,7 @@ class Store:
             EnvironmentFailedError: It cannot be read.
         """
         with self._reading() as (store, _):
-            return pin_in_force.read(store, str(self.path))
+            return pin_in_force.read(store, self._folder)
 
     def pin_stat(self) -> PinStat | None:
         """A token that changes whenever the pin may have changed; None where nothing is pinned.
@@ -80,7 +106,7 @@ class Store:
         One system call, no reading: cheap enough to ask before every batch.
         """
         try:
-            status = (self.path / pin_file.FILE).stat()
+            status = os.stat(self._in(pin_file.FILE))
         except OSError as e:
             let_signals_through(e)
             return None
@@ -95,7 +121,7 @@ class Store:
             EnvironmentFailedError: It cannot be read.
         """
         with self._reading() as (store, _):
-            return history_file.read(store, str(self.path))
+            return history_file.read(store, self._folder)
 
     def open(self, version: str | None = None) -> Artifact:
         """Open a version for reading.
@@ -124,19 +150,19 @@ class Store:
         for _ in range(ATTEMPTS):
             pin = self.pin_state()
             if pin is None:
-                hint = f"There are: {self._known()}. Run: gradus pin VERSION --store {self.path}."
-                raise StoreError("a version must be pinned", place=str(self.path), hint=hint)
+                hint = f"There are: {self._known()}. Run: gradus pin VERSION --store {self._folder}."
+                raise StoreError("a version must be pinned", place=self._folder, hint=hint)
             try:
                 return self._open(pin.version, pin.digest)
             except VanishedError:
                 if self.pin_state() == pin:
                     break  # else it was replaced, and collected, after it was read
         hint = f"Pin one of: {self._known()}."
-        raise StoreError("the pinned version must be there", place=str(self.path), value=pin, hint=hint)
+        raise StoreError("the pinned version must be there", place=self._folder, value=pin, hint=hint)
 
     def _open(self, version: str, digest: str | None) -> Artifact:
         with self._reading() as (_, versions):
-            return open_version(versions, version, str(self.path / VERSIONS / version), digest)
+            return open_version(versions, version, self._in(VERSIONS, version), digest)
 
     def open_recorded(self, version: str, digest: str) -> Artifact:
         """Open a version that need not be pinned, held to the digest that the history recorded.
@@ -166,8 +192,8 @@ class Store:
     def _traces(self) -> tuple[object, ...]:
         """What every command that changes the store changes: versions, pin or history."""
         try:
-            entries = {p.name for p in (self.path / VERSIONS).iterdir() if not p.name.startswith(".")}
-            recorded = (self.path / history_file.FILE).stat().st_size
+            entries = {name for name in os.listdir(self._in(VERSIONS)) if not name.startswith(".")}
+            recorded = os.stat(self._in(history_file.FILE)).st_size
         except OSError as e:
             let_signals_through(e)
             return ()  # `read` says what is wrong with it
@@ -247,10 +273,10 @@ class Store:
     @contextmanager
     def _reading(self) -> Iterator[tuple[int, int]]:
         """Descriptors of the store and of its `versions`."""
-        place = str(self.path)
+        place = self._folder
         with disk.failing("a store must be readable", place, reading=True):
             try:
-                store = disk.open_folder(self.path)
+                store = disk.open_folder(self._folder)
             except (FileNotFoundError, NotADirectoryError):
                 raise no_store(place) from None
             try:
@@ -269,4 +295,4 @@ class Store:
 
     def _unknown(self, version: str) -> StoreError:
         hint = f"There are: {self._known()}."
-        return StoreError("a version must be in the store", place=str(self.path), value=version, hint=hint)
+        return StoreError("a version must be in the store", place=self._folder, value=version, hint=hint)

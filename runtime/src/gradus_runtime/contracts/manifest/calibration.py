@@ -1,7 +1,5 @@
 """The temperature of a level: how sure its vote is made to sound."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from gradus_runtime.records import dataclass
@@ -34,7 +32,7 @@ class LevelCalibration:
     sentence: str
 
 
-def at_temperature(p: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+def at_temperature(p: "npt.NDArray[np.float64]", temperature: float) -> "npt.NDArray[np.float64]":
     """Return probabilities to the power of 1 / temperature, divided by their sum in each row.
 
     On a single softmax that is division of its margins. (C. Guo et al., "On Calibration of Modern Neural

@@ -1,7 +1,5 @@
 """How much a week of a feature usually differs from its past: what `drift` of the manifest says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -61,7 +59,7 @@ class Drift:
     features: tuple[FeatureDrift, ...]
 
 
-def distance(expected: Sequence[int] | npt.NDArray[np.int64], served: npt.NDArray[np.int64]) -> float:
+def distance(expected: "Sequence[int] | npt.NDArray[np.int64]", served: "npt.NDArray[np.int64]") -> float:
     """Return the Kolmogorov-Smirnov distance of two samples that are counted in the same bins, in [0, 1].
 
     It is the largest difference of their cumulative shares at an edge. (N. Smirnov, "Table for Estimating the

@@ -1,7 +1,5 @@
 """What training found, as the manifest says it: label, costs, order of service, gates, verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from gradus_runtime.records import dataclass

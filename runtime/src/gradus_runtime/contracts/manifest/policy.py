@@ -1,7 +1,5 @@
 """How the probabilities of a row become its action, as the manifest says it."""
 
-from __future__ import annotations
-
 from gradus_runtime.records import dataclass
 
 __all__ = ["ARGMAX", "POLICIES", "Policy", "PolicyRule", "TrailingWindow"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 import struct
@@ -56,7 +55,7 @@ def _trailing(window: TrailingWindow, need: Need) -> None:
     rule = "a trailing share must lie in (0, 0.5]"
     need(0.0 < window.share <= 0.5, rule, "policy.trailing.share", window.share)
     try:
-        data = base64.b64decode(window.scores.encode(), validate=True)
+        data = binascii.a2b_base64(window.scores.encode(), strict_mode=True)
     except (ValueError, binascii.Error) as e:
         let_signals_through(e)
         data = b""

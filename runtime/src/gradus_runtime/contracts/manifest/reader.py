@@ -41,7 +41,7 @@ def parse(data: bytes, *, place: str = "manifest.json") -> Manifest:
     # The second comparison finds what the codec accepts and no writer writes: 1 for 1.0, null for nothing.
     own_form = strict_json.canonical_bytes(value) == data
     given = {key: item for key, item in current.items() if key in value or key not in WHERE_GIVEN}
-    if not (own_form and manifest.to_bytes() == strict_json.canonical_bytes(given)):
+    if not (own_form and strict_json.same(manifest.value(), given)):
         raise ManifestError(
             "a manifest must be in its canonical form (sorted keys, two spaces, a final newline)",
             place=place,

@@ -5,8 +5,6 @@ covers every file through `files`. No wall-clock time and no fact of the host is
 `build.json`, which stands beside it and which nothing depends on.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 
@@ -292,12 +290,14 @@ class Manifest:
         }
         return sha256_hex(json.dumps(schema, sort_keys=True).encode())
 
+    def value(self) -> dict[str, object]:
+        """Return the JSON value of `manifest.json`."""
+        value = codec.encode(self)
+        return {key: item for key, item in value.items() if item is not None or key not in WHERE_GIVEN}
+
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of `manifest.json`."""
-        value = codec.encode(self)
-        return strict_json.canonical_bytes(
-            {key: item for key, item in value.items() if item is not None or key not in WHERE_GIVEN}
-        )
+        return strict_json.canonical_bytes(self.value())
 
     def digest(self) -> str:
         """SHA-256 of `to_bytes()`, in hexadecimal."""
