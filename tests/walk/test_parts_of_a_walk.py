@@ -165,7 +165,7 @@ def result():
         money=money_of(weeks, seed=1), lines=lines_of(weeks, costs, require="integrity", seed=1),
         levels={"level1": 1200, "level2": 144}, stepped_down=144,
         skill=skill_of([w.skill for w in weeks], seed=1), regimes={}, outage_cost=None, outage_skill=None,
-        refusals=refusals_of(weeks), quick_proof=False, bar_by_bar=672,
+        refusals=refusals_of(weeks), quick_proof=False, chance=None, bar_by_bar=672,
     )  # fmt: skip
 
 

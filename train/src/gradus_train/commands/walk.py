@@ -78,6 +78,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="simulate outages: a group that some level can do without is missing for this share of time",
     )
     parser.add_argument(
+        "--optimize",
+        action="store_true",
+        help="each week search parameters first, on the rows known then, like `gradus tune`",
+    )
+    parser.add_argument(
+        "--n-trials", type=int, default=50, metavar="N", help="trials of a search, by member and level"
+    )
+    parser.add_argument(
         "--quick-proof",
         action="store_true",
         help="prove versions without the thresholds of their trees, except for the last week's",
@@ -193,6 +201,8 @@ def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Proc
 
     if args.train_days < 1:
         raise UsageError("days must be at least 1", place="--train-days", value=args.train_days)
+    if args.n_trials < 1:
+        raise UsageError("trials must be at least 1", place="--n-trials", value=args.n_trials)
     config = configuration.load(args.config).with_seed(args.seed)
     order = feature_order.load(args.feature_order)
     procedure = Procedure(
@@ -203,6 +213,7 @@ def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Proc
         artifact=args.artifact,
         levels=tuple(chosen_levels(args.level, [s.name for s in order.levels])),
         quick_proof=args.quick_proof,
+        trials=args.n_trials if args.optimize else 0,
     )
     progress.say("Reading the data and computing features, once for all weeks")
     return read_history(source_from_arguments(args, config.data), order, config.labels), procedure

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from gradus_train.report.walk_charts import equity_chart, levels_chart, money_chart, weeks_chart
 from gradus_train.walk.result import WalkResult
-from gradus_train.walk.text import headline, interval_text, percent
+from gradus_train.walk.text import chance_sentences, headline, interval_text, percent
 
 __all__ = ["render_walk"]
 
@@ -30,6 +30,7 @@ def render_walk(result: WalkResult) -> str:
     return environment.get_template("walk.html.j2").render(
         result=result,
         headline=headline(result),
+        chance=() if result.chance is None else chance_sentences(result.chance),
         tone="good" if low is not None and low > 0 else "bad" if high is not None and high < 0 else "wait",
         beside="direction" if result.require == "integrity" else "integrity",
         pinned=pinned,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import optuna
@@ -19,16 +20,48 @@ from optuna.trial import FrozenTrial, TrialState
 from gradus_runtime.contracts import strict_json
 from gradus_runtime.errors import DataError
 from gradus_train.config import MemberConfig, Parameters
+from gradus_train.training.fitting import FittedPart
+from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.parts import PartStore
 from gradus_train.training.pools import Pool, Threads
 from gradus_train.training.prepare import Plan, Task, TrainingLevel
 from gradus_train.training.progress import Progress
 from gradus_train.tuning.parameters import Found
 from gradus_train.tuning.space import start, suggest
 
-__all__ = ["search", "study_name"]
+__all__ = ["Record", "Tried", "search", "study_name"]
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 _SMALLEST = 1e-15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A finished trial: its mean log loss over the folds, and its answers to rows that its models never saw.
+
+    `rows` are rows of the dataset, int64 [M], `probabilities` float64 [M, C].
+    """
+
+    level: str
+    member: str
+    number: int
+    parameters: Parameters
+    log_loss: float
+    rows: Rows
+    probabilities: Probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """For whoever wants every trial whole: none is pruned, and each is told.
+
+    Attributes:
+        parts: Where the trials' parts are kept, and found: a search that was killed goes on with them.
+        tell: Given every trial, by several threads.
+    """
+
+    parts: PartStore
+    tell: Callable[[Tried], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +84,7 @@ def search(
     progress: Progress,
     worker: int = 0,
     pool: Pool | None = None,
+    record: Record | None = None,
 ) -> tuple[Found, ...]:
     """Search parameters of every member on every level of a plan.
 
@@ -66,6 +100,7 @@ def search(
         progress: Told of every trial.
         worker: A number that is different for each process that shares the storage.
         pool: Where folds are fitted, in place of `jobs` threads; it has begun, and goes on.
+        record: Where trials are kept and told; without it they are dropped, and pruned on the way.
 
     Raises:
         DataError: A level has no fold to measure on.
@@ -75,12 +110,10 @@ def search(
     stop = threading.Event()
     work = [_job(level, member) for level in plan.levels for member in plan.config.members]
     found: dict[str, Found] = {}
+    asked = _Asked(plan, storage, n_trials, progress, worker, stop, record)
     own = nullcontext(pool) if pool is not None else Threads(jobs)
     with own as fitters, ThreadPoolExecutor(jobs) as studies:
-        futures = {
-            studies.submit(_study, plan, job, storage, n_trials, progress, worker, stop, fitters): job
-            for job in work
-        }
+        futures = {studies.submit(_study, asked, job, fitters): job for job in work}
         try:
             for future in as_completed(futures):
                 found[futures[future].title] = future.result()
@@ -104,28 +137,38 @@ def _job(level: TrainingLevel, member: MemberConfig) -> _Job:
     return _Job(level, member, folds)
 
 
-def _study(
-    plan: Plan,
-    job: _Job,
-    storage: optuna.storages.BaseStorage,
-    n_trials: int,
-    progress: Progress,
-    worker: int,
-    stop: threading.Event,
-    pool: Pool,
-) -> Found:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What `search` was asked for, and whether it must stop."""
+
+    plan: Plan
+    storage: optuna.storages.BaseStorage
+    n_trials: int
+    progress: Progress
+    worker: int
+    stop: threading.Event
+    record: Record | None
+
+    def pruner(self) -> optuna.pruners.BasePruner:
+        if self.record is not None:
+            return optuna.pruners.NopPruner()
+        return optuna.pruners.MedianPruner(n_startup_trials=5)
+
+
+def _study(asked: _Asked, job: _Job, pool: Pool) -> Found:
+    worker, n_trials, stop = asked.worker, asked.n_trials, asked.stop
     kind, given = job.member.kind, job.folds[0].recipe.parameters
     name = study_name(job.folds)
-    seed = (plan.config.seed + 1_000_003 * worker) % 2**31
+    seed = (asked.plan.config.seed + 1_000_003 * worker) % 2**31
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study = optuna.create_study(
-            storage=storage,
+            storage=asked.storage,
             study_name=name,
             load_if_exists=True,
             direction="minimize",
             sampler=optuna.samplers.TPESampler(seed=seed),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+            pruner=asked.pruner(),
         )
     done = len(study.get_trials(deepcopy=False, states=_ENDED))
     if done == 0 and worker == 0:
@@ -134,35 +177,61 @@ def _study(
     def told(study: optuna.Study, trial: FrozenTrial) -> None:
         ended = study.get_trials(deepcopy=False, states=_ENDED)
         complete = [t.value for t in ended if t.state == TrialState.COMPLETE and t.value is not None]
-        progress.trial(job.title, min(len(ended), n_trials), n_trials, min(complete, default=None))
+        asked.progress.trial(job.title, min(len(ended), n_trials), n_trials, min(complete, default=None))
         if stop.is_set():
             study.stop()
 
     if done < n_trials and not stop.is_set():
         study.optimize(
-            lambda trial: _loss(plan, job, trial, pool),
+            lambda trial: _loss(asked, job, trial, pool),
             n_trials=n_trials - done,
             callbacks=[told, MaxTrialsCallback(n_trials, states=_ENDED)],
         )
     return _best(study, job)
 
 
-def _loss(plan: Plan, job: _Job, trial: optuna.Trial, pool: Pool) -> float:
+def _loss(asked: _Asked, job: _Job, trial: optuna.Trial, pool: Pool) -> float:
     """Fit on each fold; return the mean log loss over the test rows of all of them."""
+    plan, answers = asked.plan, []
     labels = plan.dataset.labels
     total, rows = 0.0, 0
     for step, task in enumerate(job.folds):
         if step == 0:
             parameters = suggest(trial, job.member.kind, task.recipe.parameters)
             trial.set_user_attr("parameters", parameters)
-        part, _ = pool.submit(plan, _with(task, parameters), _kept_nowhere).result()
+        part = _fitted(asked, _with(task, parameters), pool)
+        answers.append(part.probabilities)
         said = part.probabilities[np.arange(len(task.measure)), labels[task.measure]]
         total += float(-np.log(np.maximum(said, _SMALLEST)).sum())
         rows += len(task.measure)
         trial.report(total / rows, step)
         if step + 1 < len(job.folds) and trial.should_prune():
             raise optuna.TrialPruned
+    if asked.record is not None:
+        measured = np.concatenate([task.measure for task in job.folds])
+        asked.record.tell(
+            Tried(
+                job.level.name,
+                job.member.name,
+                trial.number,
+                parameters,
+                total / rows,
+                measured,
+                np.concatenate(answers),
+            )
+        )
     return total / rows
+
+
+def _fitted(asked: _Asked, task: Task, pool: Pool) -> FittedPart:
+    """Return a trial's part: the one that is kept, or a new one."""
+    if asked.record is None:
+        return pool.submit(asked.plan, task, _kept_nowhere).result()[0]
+    parts = asked.record.parts
+    kept = parts.load(task.key)
+    if kept is not None:
+        return kept
+    return pool.submit(asked.plan, task, partial(parts.save, task.key)).result()[0]
 
 
 def _with(task: Task, parameters: Parameters) -> Task:

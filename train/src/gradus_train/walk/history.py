@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradus_live.bars import Bars
 from gradus_live.labels import LabelRule
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import CheckError, DataError, UsageError
@@ -15,7 +16,7 @@ from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import resolved
 from gradus_train.walk.weeks import Week
 
-__all__ = ["History", "read_history"]
+__all__ = ["History", "market_of", "read_history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,12 @@ def _check_labels(known: Dataset, moment_ms: int) -> None:
             value=f"{len(early)} labels do",
             hint="This is a fault of gradus: report it with the label's section of the configuration.",
         )
+
+
+def market_of(data: Dataset) -> Bars:
+    """Return the bars of rows with their prices."""
+    opens, highs, lows = data.prices if data.prices is not None else (None, None, None)
+    return Bars(data.timestamps, data.close, data.bar_ms, opens, highs, lows)
 
 
 def read_history(source: DataSource, order: FeatureOrder, rule: LabelRule) -> History:

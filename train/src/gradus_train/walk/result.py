@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_live.bootstrap import Interval
+from gradus_train.walk.chance import Chance, StudyFigures
 from gradus_train.walk.versions import WeekVersion
 
 __all__ = [
@@ -83,6 +84,7 @@ class WeekResult:
         refused_skill: Skill of the week's own version where it was refused; None where it was not.
         hold: Log return of the market on each day, for buy-and-hold; funding is taken off.
         random: Net log returns of random calls with the same turnover, drawn again and again.
+        tuning: What the week's search of parameters tried; empty without one.
     """
 
     name: str
@@ -101,6 +103,7 @@ class WeekResult:
     refused_skill: Skill | None
     hold: tuple[float, ...]
     random: tuple[float, ...]
+    tuning: tuple[StudyFigures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,7 @@ class WalkResult:
         outage_skill: Skill a bar that outages took, on the bars that they touched; None without.
         refusals: What was refused, and whether that was right.
         quick_proof: Whether only the last version was proved on every threshold.
+        chance: What tuning does to the figures; None without.
         bar_by_bar: Bars of the last week that were answered one by one, with the bits of the table.
     """
 
@@ -216,4 +220,5 @@ class WalkResult:
     outage_skill: float | None
     refusals: tuple[Refusal, ...]
     quick_proof: bool
+    chance: Chance | None
     bar_by_bar: int

@@ -11,7 +11,16 @@ from gradus_live.bootstrap import Interval, ratio_interval
 from gradus_live.costs import Costs
 from gradus_train.walk.result import ProcedureFigures, Refusal, Skill, WalkMoney, WeekMoney, WeekResult
 
-__all__ = ["BLOCK_DAYS", "lines_of", "money_of", "outage_cost", "outage_skill", "refusals_of", "skill_of"]
+__all__ = [
+    "BLOCK_DAYS",
+    "days_of",
+    "lines_of",
+    "money_of",
+    "outage_cost",
+    "outage_skill",
+    "refusals_of",
+    "skill_of",
+]
 
 BLOCK_DAYS = 5
 """Successive days that are drawn together: some times longer than a position."""
@@ -40,6 +49,11 @@ def money_of(weeks: Sequence[WeekResult], *, seed: int) -> WalkMoney:
         random=tuple(float(q) for q in np.quantile(drawn, [0.05, 0.5, 0.95])),
         beats_random=float((drawn < net).mean()),
     )
+
+
+def days_of(weeks: Sequence[WeekResult]) -> Floats:
+    """Return the net log return of each day of the walk, float64 [7 W]."""
+    return _days([w.money for w in weeks])[0]
 
 
 def lines_of(

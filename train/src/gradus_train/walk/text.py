@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gradus_live.bootstrap import Interval
+from gradus_train.walk.chance import Chance
 from gradus_train.walk.result import WalkResult
 
-__all__ = ["headline", "interval_text", "percent", "render_text"]
+__all__ = ["chance_sentences", "headline", "interval_text", "percent", "render_text"]
+
+_SURE = 0.95
 
 
 def headline(result: WalkResult) -> str:
@@ -35,6 +38,32 @@ def interval_text(interval: Interval, scale: float = 100.0, unit: str = " %", di
     if interval.low is None or interval.high is None:
         return f"{value} (too little to say how sure)"
     return f"{value} (95 % {scale * interval.low:+.{digits}f} to {scale * interval.high:+.{digits}f})"
+
+
+def chance_sentences(chance: Chance) -> tuple[str, ...]:
+    """Say what tuning does to the figures, and what that means."""
+    tried = (
+        f"Tuned each week: {chance.trials:,} trials in all, at most {chance.trials_a_week:,} a week. Each "
+        "week's parameters were the best of these on the rows known then."
+    )
+    if chance.deflated is None or chance.sharpe is None:
+        deflated = "Deflated Sharpe ratio: unknown, as too little was traded."
+    else:
+        shown = "it is" if chance.deflated >= _SURE else "it is not"
+        deflated = (
+            f"Deflated Sharpe ratio {chance.deflated:.2f}: the probability that the walk's Sharpe ratio of "
+            f"{chance.sharpe:+.3f} a day is truly above {chance.best_of_luck:.3f}, which the best of so many "
+            f"trials shows by luck alone. From {_SURE:g} on that counts as shown: here {shown}."
+        )
+    if chance.overfitting is None:
+        overfitted = "Probability of backtest overfitting: unknown, with one trial or too few days."
+    else:
+        overfitted = (
+            f"Probability of backtest overfitting {chance.overfitting:.2f}: so often the parameters that "
+            "were best on one half of the days were no better than the median trial on the other half. At "
+            "0.5 the choice says nothing; near 0 it carries over."
+        )
+    return tried, deflated, overfitted
 
 
 def render_text(result: WalkResult) -> str:
@@ -76,6 +105,8 @@ def render_text(result: WalkResult) -> str:
         f"{percent(r.served)}: {'right' if r.right else 'wrong'}"
         for r in result.refusals
     ]
+    if result.chance is not None:
+        lines += ["", *chance_sentences(result.chance)]
     if result.bar_by_bar:
         lines.append(f"the last week's {result.bar_by_bar} bars had the same answers one by one, bit for bit")
     return "\n".join(lines)

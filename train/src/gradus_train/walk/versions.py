@@ -25,6 +25,7 @@ from gradus_train.training.progress import Progress
 from gradus_train.walk.ahead import Ahead
 from gradus_train.walk.conversion import Converted, convert, prove
 from gradus_train.walk.history import History
+from gradus_train.walk.tuning import Study, tune, with_chosen
 from gradus_train.walk.weeks import Week
 
 __all__ = ["Procedure", "WeekVersion", "Workshop", "plan_of"]
@@ -46,6 +47,7 @@ class Procedure:
         levels: Names of the levels to train.
         quick_proof: Prove versions on rows without the thresholds of their trees; the last one is also proved
             on every threshold.
+        trials: Trials in each week's search of parameters, by level and member; 0 searches none.
     """
 
     config: TrainingConfig
@@ -55,6 +57,7 @@ class Procedure:
     artifact: Path
     levels: tuple[str, ...]
     quick_proof: bool = False
+    trials: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,9 @@ class Workshop:
         out: The walk's folder: `parts` are kept there, `weeks/WEEK` holds what a week gave.
         store: The artifact store.
         procedure: What is done each week.
+
+    Attributes:
+        studies: By week, what its search of parameters tried.
     """
 
     def __init__(self, out: Path, store: Path, procedure: Procedure) -> None:
@@ -123,9 +129,12 @@ class Workshop:
         self._parts = PartStore(out / "parts")
         self._procedure = procedure
         self._planned: dict[str, Plan] = {}
+        self.studies: dict[str, tuple[Study, ...]] = {}
 
     def _begin(self, history: History, week: Week, pool: Ahead) -> None:
         """Begin the parts of a week that do not depend on what is pinned by then."""
+        if self._procedure.trials:
+            return  # the parts are known when the search is done
         if pool.width > 1 and not (self._out / "weeks" / week.name / FILE).exists():
             with suppress(DataError):  # `make` says it
                 plan = self._planned[week.name] = plan_of(history, week, self._procedure)
@@ -158,6 +167,8 @@ class Workshop:
             plan = self._planned.pop(week.name, None) or plan_of(history, week, self._procedure)
         except DataError as e:
             return _nothing(week, str(e))
+        if self._procedure.trials:
+            plan = self._tuned(plan, week, pool, progress)
         key = self._key(plan, before)
         thresholds = following is None or not self._procedure.quick_proof
         kept = self._kept(week, key, thresholds=thresholds)
@@ -187,6 +198,13 @@ class Workshop:
         (run / "oof.npz").unlink()
         (run / "holdout.npz").unlink()
         return version
+
+    def _tuned(self, plan: Plan, week: Week, pool: Ahead, progress: Progress) -> Plan:
+        """Search the week's parameters, and plan with them."""
+        folder = self._out / "weeks" / week.name
+        found = tune(plan, folder, trials=self._procedure.trials, pool=pool, progress=progress)
+        self.studies[week.name] = found
+        return prepare(plan.dataset, plan.order, with_chosen(plan.config, found), self._procedure.levels)
 
     def _converted(self, run: Path, week: Week, *, thresholds: bool) -> Converted:
         """Convert a run.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gradus_live.costs import Costs
 from gradus_live.labels import sentence
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import UsageError
@@ -20,6 +21,7 @@ from gradus_train.training.progress import Progress, Silent
 from gradus_train.walk import summary
 from gradus_train.walk.ahead import Ahead
 from gradus_train.walk.answers import check_sides
+from gradus_train.walk.chance import chance_of, figures_of
 from gradus_train.walk.history import History
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.result import FORMAT, WalkResult, WeekResult
@@ -100,7 +102,7 @@ def walk(
             levels=procedure.levels,
             seed=procedure.config.seed,
         )
-        results = _judged(weeks, walked, judge, require, told)
+        results = _with_tuning(_judged(weeks, walked, judge, require, told), shop, history, procedure.costs)
         result = _whole(history, procedure, weeks, results, require, market)
         value = {"format": FORMAT, "walk": codec.encode(result)}
         write_whole(out / WALK_FILE, strict_json.canonical_bytes(value))
@@ -160,6 +162,16 @@ def _judged(
     )
 
 
+def _with_tuning(
+    results: Sequence[WeekResult], shop: Workshop, history: History, costs: Costs
+) -> tuple[WeekResult, ...]:
+    bar_ms = history.whole.bar_ms
+    return tuple(
+        replace(r, tuning=tuple(figures_of(s, costs, bar_ms) for s in shop.studies.get(r.name, ())))
+        for r in results
+    )
+
+
 def _whole(
     history: History,
     procedure: Procedure,
@@ -192,6 +204,7 @@ def _whole(
         outage_skill=summary.outage_skill(results),
         refusals=summary.refusals_of(results),
         quick_proof=procedure.quick_proof,
+        chance=chance_of([w.tuning for w in results], summary.days_of(results)),
         bar_by_bar=last.bars if last.served is not None else 0,
     )
 

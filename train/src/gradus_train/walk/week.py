@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gradus_live.bars import Bars
 from gradus_live.costs import Costs
 from gradus_live.positions import REASONS, Positions, hold_positions, scattered
 from gradus_runtime.errors import CheckError
@@ -22,7 +21,7 @@ from gradus_train.walk.answers import (
     calls_of,
     no_answers,
 )
-from gradus_train.walk.history import History
+from gradus_train.walk.history import History, market_of
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.result import Skill, WeekMoney, WeekResult
 from gradus_train.walk.versions import WeekVersion
@@ -70,9 +69,7 @@ class Judge:
         self._history, self._store, self._costs, self._outages = history, store, costs, outages
         self._levels = tuple(levels)
         self._seed = seed
-        data = history.whole
-        opens, highs, lows = data.prices if data.prices is not None else (None, None, None)
-        self._bars = Bars(data.timestamps, data.close, data.bar_ms, opens, highs, lows)
+        self._bars = market_of(history.whole)
 
     def judge(self, week: Week, served: Served, *, bar_by_bar: bool = False) -> WeekResult:
         """Judge a week.
