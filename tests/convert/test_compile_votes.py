@@ -13,7 +13,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier,
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.support.compiled_models import NAMES, X, Y, calibrated, gradient, vote
+from tests.support.compiled_models import NAMES, X, Y, calibrated, gradient, learn, vote
 
 import gradus_convert
 from gradus_convert.compilation import votes
@@ -55,11 +55,41 @@ def test_a_calibrated_model_is_its_trees_with_other_leaves(kind: str) -> None:
     assert compiled.bits == "exact"
 
 
+@pytest.mark.parametrize("encoding", ["compact", "treeops"])
+@pytest.mark.parametrize("cv", [2, 3])
+@pytest.mark.parametrize("kind", ["RandomForestClassifier", "HistGradientBoostingClassifier"])
+def test_three_calibrated_classes_share_what_their_sigmoids_come_to(
+    kind: str, cv: int, encoding: Any
+) -> None:
+    model = CalibratedClassifierCV(learn(kind)().set_params(max_depth=3), cv=cv).fit(X, NAMES[Y])
+    compiled = gradus_convert.compile(model, encoding=encoding)
+    said = compiled.predict_proba(X)
+    np.testing.assert_allclose(said, model.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
+    assert compiled.proof is not None
+    assert compiled.proof.wrong_leaves == 0
+    assert compiled.bits == ("exact" if encoding == "compact" else "2e-6")
+
+
+def _with_a_rare_class() -> Any:
+    from sklearn.model_selection import KFold
+
+    y = np.where(np.arange(len(X)) < len(X) // 3, Y, np.minimum(Y, 1))
+    return CalibratedClassifierCV(RandomForestClassifier(3), cv=KFold(3)).fit(X, y)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: calibrated("RandomForestClassifier", method="isotonic"), "by one sigmoid, of two classes"),
-        (lambda: CalibratedClassifierCV(RandomForestClassifier(3), cv=2).fit(X, Y), "of two classes"),
+        (
+            lambda: calibrated("RandomForestClassifier", method="isotonic"),
+            r"must be by sigmoids, but got 'isotonic'.*the last bit of a sum of leaves decides",
+        ),
+        (
+            lambda: calibrated("RandomForestClassifier", method="temperature"),
+            "must be by sigmoids, but got 'temperature'",
+        ),
+        (_with_a_rare_class, "every fold of a calibration must know every class"),
         (
             lambda: CalibratedClassifierCV(gradient(y=(Y > 0).astype(int))(), cv=2).fit(
                 X, (Y > 0).astype(int)
@@ -67,7 +97,7 @@ def test_a_calibrated_model_is_its_trees_with_other_leaves(kind: str) -> None:
             "must average probabilities, or have a decision_function, but got 'XGBClassifier'",
         ),
     ],
-    ids=["isotonic", "three classes", "sigmoid of a sigmoid"],
+    ids=["isotonic", "temperature", "a class that a fold lacks", "sigmoid of a sigmoid"],
 )
 def test_a_calibration_without_an_exact_form_is_refused(make: Any, message: str) -> None:
     with pytest.raises(InexactModelError, match=message):
@@ -101,5 +131,13 @@ def test_a_slope_of_the_wrong_sign_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         return dataclasses.replace(form, scale=-form.scale)
 
     monkeypatch.setattr(votes, "_steeper", turned)
+    with pytest.raises(ParityError, match="probabilities must agree with the libraries"):
+        gradus_convert.compile(model)
+
+
+def test_slopes_of_other_classes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=3), cv=2).fit(X, Y)
+    right = votes._sloped
+    monkeypatch.setattr(votes, "_sloped", lambda form, slopes, starts: right(form, slopes[::-1], starts))
     with pytest.raises(ParityError, match="probabilities must agree with the libraries"):
         gradus_convert.compile(model)

@@ -433,7 +433,21 @@ def _sklearn_refused() -> list[Case]:
             "CalibratedClassifierCV",
             "isotonic",
             lambda: calibrated("RandomForestClassifier", method="isotonic"),
-            "calibration must be by one sigmoid",
+            "calibration must be by sigmoids",
+            "refused",
+        ),
+        refused(
+            "CalibratedClassifierCV",
+            "temperature",
+            lambda: calibrated("RandomForestClassifier", method="temperature"),
+            "calibration must be by sigmoids",
+            "not yet",
+        ),
+        refused(
+            "CalibratedClassifierCV",
+            "sigmoid, of XGBoost",
+            _calibrated_xgboost,
+            "must average probabilities, or have a decision_function",
             "not yet",
         ),
         refused("StackingClassifier", "trees", _stacked, "must hold no trees", "not yet"),
@@ -445,6 +459,21 @@ def calibrated(kind: str, **params: Any) -> Any:
 
     inner = learn(kind)().set_params(max_depth=4)
     return CalibratedClassifierCV(inner, cv=3, **params).fit(X, Y > 0)
+
+
+def calibrated_classes(kind: str, **params: Any) -> Any:
+    """The same with three classes, labels of text."""
+    from sklearn.calibration import CalibratedClassifierCV
+
+    inner = learn(kind, **params)()
+    return CalibratedClassifierCV(inner, cv=3).fit(X, NAMES[Y])
+
+
+def _calibrated_xgboost() -> Any:
+    from sklearn.calibration import CalibratedClassifierCV
+
+    y = (Y > 0).astype(int)
+    return CalibratedClassifierCV(gradient(y=y)(), cv=2).fit(X, y)
 
 
 def vote(**params: Any) -> Any:
@@ -469,6 +498,18 @@ def _votes() -> list[Case]:
         Case(library, calibrator, "sigmoid, of a forest", lambda: calibrated("RandomForestClassifier")),
         Case(
             library, calibrator, "sigmoid, of boosting", lambda: calibrated("HistGradientBoostingClassifier")
+        ),
+        Case(
+            library,
+            calibrator,
+            "sigmoids, three classes, of a forest",
+            lambda: calibrated_classes("ExtraTreesClassifier", max_depth=4),
+        ),
+        Case(
+            library,
+            calibrator,
+            "sigmoids, three classes, of boosting",
+            lambda: calibrated_classes("GradientBoostingClassifier", n_estimators=4),
         ),
     ]
 

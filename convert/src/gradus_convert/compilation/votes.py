@@ -163,23 +163,36 @@ def _calibrated(model: Any, place: str) -> _Voters:
     """CalibratedClassifierCV: the mean over its folds of 1 / (1 + exp(a T + b)).
 
     T is what the estimator's decision_function says, or its probability of the second class. Where T is a sum
-    of leaves, a T + b is one, too: the same trees with other leaves.
+    of leaves, a T + b is one, too: the same trees with other leaves. Of more than two classes each has a T, a
+    and b of its own, and what comes out is divided by its sum.
     """
     members = []
     for i, part in enumerate(model.calibrated_classifiers_):
         where = f"{place}: calibrated_classifiers_[{i}]"
         native = read_model(part.estimator, place=where)
-        if part.method != "sigmoid" or len(part.calibrators) != 1:
+        if part.method != "sigmoid":
             raise InexactModelError(
-                "calibration must be by one sigmoid, of two classes",
+                "calibration must be by sigmoids", place=where, value=part.method, hint=_HINTS[part.method]
+            )
+        classes = tuple(range(len(part.classes)))
+        if tuple(part.estimator.classes_) != tuple(part.classes):
+            raise InexactModelError(
+                "every fold of a calibration must know every class",
                 place=where,
-                value=f"{part.method}, {len(part.classes)} classes",
-                hint="Isotonic curves and more classes are not supported yet.",
+                value=list(part.estimator.classes_)[:5],
+                hint="Fit it with stratified folds (cv=3, say), or on more rows of the rare classes.",
             )
         form = _steeper(part, native, where)
         changed = replace(native, lowered=form, probabilities=_probabilities(part), predict=None)
-        members.append(LevelMember(VotingMember(f"fold{i}", 1.0, form, (0, 1)), changed))
+        members.append(LevelMember(VotingMember(f"fold{i}", 1.0, form, classes), changed))
     return _Voters(tuple(members), "soft")
+
+
+_HINTS = {
+    "isotonic": "An isotonic curve jumps between neighbouring values, where the last bit of a sum of leaves "
+    "decides over whole probabilities: calibrate with method='sigmoid'.",
+    "temperature": "Calibrate with method='sigmoid'; a temperature is not supported yet.",
+}
 
 
 def _probabilities(part: Any) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]:
@@ -189,6 +202,15 @@ def _probabilities(part: Any) -> Callable[[npt.NDArray[np.float32]], npt.NDArray
 def _steeper(part: Any, native: NativeModel, place: str) -> Forest:
     form, slope, start = native.lowered, -float(part.calibrators[0].a_), -float(part.calibrators[0].b_)
     sums = hasattr(part.estimator, "decision_function")
+    averages = isinstance(form, Forest) and not sums and form.link == "identity"
+    if (
+        isinstance(form, Forest)
+        and len(part.calibrators) > 1
+        and (averages or (sums and form.link == "softmax"))
+    ):
+        slopes = np.array([-float(c.a_) for c in part.calibrators])
+        starts = np.array([-float(c.b_) for c in part.calibrators])
+        return _sloped(form, slopes / native.margin_scale, starts)
     if isinstance(form, Forest) and sums and form.link == "sigmoid":
         scale = slope / native.margin_scale
         return replace(form, scale=form.scale * scale, base=form.base * scale + start)
@@ -208,6 +230,27 @@ def _steeper(part: Any, native: NativeModel, place: str) -> Forest:
         value=type(part.estimator).__name__,
         hint="A sigmoid of a sigmoid, as of XGBoost's probabilities, is not supported yet.",
     )
+
+
+def _sloped(form: Forest, slopes: npt.NDArray[np.float64], starts: npt.NDArray[np.float64]) -> Forest:
+    """Return a forest whose outputs are slopes times those of another, plus starts; its link is "shares"."""
+    base = form.base * slopes + starts
+    if form.vector_leaves:
+        return replace(form, values=form.values * slopes, base=base, link="shares")
+    tree = np.zeros(form.n_nodes, np.int64)
+    tree[form.roots] = np.arange(form.n_trees)
+    level = form.roots
+    while len(level):
+        level = level[form.feature[level] >= 0]
+        for side in (form.left, form.right):
+            tree[side[level]] = tree[level]
+        level = np.concatenate([form.left[level], form.right[level]])
+    ends = np.flatnonzero(form.leaf >= 0)
+    leaf = np.full(form.n_nodes, -1, np.int32)
+    leaf[ends] = np.arange(len(ends))
+    steep = slopes[form.tree_output[tree[ends]]]
+    values = form.values[form.leaf[ends]] * steep[:, None]
+    return replace(form, values=values, leaf=leaf, base=base, link="shares")
 
 
 _READERS: dict[str, Callable[[Any, str], _Voters]] = {

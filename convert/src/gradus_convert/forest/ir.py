@@ -30,7 +30,7 @@ __all__ = [
     "probabilities",
 ]
 
-Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "exp", "logistic", "square"]
+Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares", "exp", "logistic", "square"]
 VALUE_LINKS = frozenset({"identity", "exp", "logistic", "square"})
 """Links of models whose answers are values, as those of regressors are."""
 
@@ -64,8 +64,8 @@ class Forest:
         n_features: Columns of a row.
         n_outputs: Outputs, before the link.
         link: Of classes: "softmax"; "sigmoid": one output is the margin of the second of two classes;
-            "sigmoids": of each output by itself. Of values: "exp"; "logistic", 1 / (1 + exp(-y)); "square",
-            y abs(y). Of either: "identity".
+            "sigmoids": of each output by itself; "shares": those, divided by their sum. Of values: "exp";
+            "logistic", 1 / (1 + exp(-y)); "square", y abs(y). Of either: "identity".
         scale: Multiplies the summed leaf values (1 / T where trees are averaged).
         native_leaf: int64 [M], the leaf's id as the library that trained it names it; -1 at a split.
         views: What splits look at beside the row's own columns.
@@ -353,6 +353,9 @@ def probabilities(forest: Forest, margins: Float64) -> Float64:
         return np.asarray(margins * np.abs(margins))
     if forest.link in ("sigmoids", "logistic"):
         return np.asarray(np.exp(-np.logaddexp(0.0, -margins)))
+    if forest.link == "shares":
+        each = np.exp(-np.logaddexp(0.0, -margins))
+        return np.asarray(each / each.sum(axis=1, keepdims=True))
     if forest.link == "softmax":
         shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

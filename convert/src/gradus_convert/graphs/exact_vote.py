@@ -254,14 +254,17 @@ def _with_base(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot
 
 
 def _normalised(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallot]) -> Value:
-    """Softmax, sigmoid or sigmoids of sums in steps: the columns of one member after those of another."""
+    """Softmax, or sigmoids, of sums in steps: the columns of one member after those of another."""
     e, many = exponential(ops, value, group), len(group)
     if group[0].link == "softmax":
         return ops.apply("Div", e, _by_member(ops, "Add", e, many, group[0].columns))
     one = ops.constant(1.0)
     total = ops.apply("Add", e, one)
-    if group[0].link == "sigmoids":
-        return ops.apply("Div", e, total)
+    if group[0].link in ("sigmoids", "shares"):
+        each = ops.apply("Div", e, total)
+        if group[0].link == "sigmoids":
+            return each
+        return ops.apply("Div", each, _by_member(ops, "Add", each, many, group[0].columns))
     both = ops.concat([ops.apply("Div", one, total), ops.apply("Div", e, total)], 1)
     return both if many == 1 else _columns(ops, both, [k * many + m for m in range(many) for k in (0, 1)])
 

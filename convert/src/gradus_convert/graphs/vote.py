@@ -97,6 +97,9 @@ def _alone(graph: Graph, sums: str, link: str, output: str) -> None:
         graph.op("Softmax", sums, axis=1, name=output)
     elif link == "sigmoids":
         graph.op("Sigmoid", sums, name=output)
+    elif link == "shares":
+        each = graph.op("Sigmoid", sums)
+        graph.op("Div", each, graph.total(each, 1, keepdims=1), name=output)
     elif link == "sigmoid":
         positive = graph.op("Sigmoid", sums)
         negative = graph.op("Sub", graph.constant(1, np.float32), positive)
@@ -127,8 +130,10 @@ def _probabilities(graph: Graph, sums: str, group: Sequence[MemberVote], vote: V
     value = graph.op("Reshape", sums, graph.shape(-1, len(group), columns))
     if link == "softmax":
         value = graph.op("Softmax", value, axis=2)
-    elif link == "sigmoids":
+    elif link in ("sigmoids", "shares"):
         value = graph.op("Sigmoid", value)
+        if link == "shares":
+            value = graph.op("Div", value, graph.total(value, 2, keepdims=1))
     elif link == "sigmoid":
         positive = graph.op("Sigmoid", value)
         negative = graph.op("Sub", graph.constant(1, np.float32), positive)
