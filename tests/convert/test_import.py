@@ -6,8 +6,8 @@ from tests.support import legacy_models
 from tests.support.legacy_models import NAMES, ProductionEnsemble, dump, ensemble, model, rows, short
 
 from gradus_convert.artifact import assemble as building
-from gradus_convert.pickles import spec
-from gradus_convert.pickles.spec import ImportRequest, import_spec
+from gradus_convert.pickles import imported as importing
+from gradus_convert.pickles.imported import ImportRequest, import_spec
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.errors import ConfigError, DataError, UsageError
@@ -252,7 +252,7 @@ def test_rows_without_a_feature_are_refused(tmp_path):
 
 
 def test_a_feature_without_rows_has_no_facts():
-    assert spec._facts(np.full(3, np.nan, np.float32)) is None
+    assert importing._facts(np.full(3, np.nan, np.float32)) is None
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from tests.support.legacy_models import NAMES, ProductionEnsemble, dump, ensembl
 from gradus_convert.artifact import build_artifact
 from gradus_convert.pickles import check_boosting
 from gradus_convert.pickles.ensemble import read_ensemble
+from gradus_convert.pickles.imported import ImportRequest, import_spec
 from gradus_convert.pickles.inert import BrokenPickleError
-from gradus_convert.pickles.spec import ImportRequest, import_spec
 from gradus_convert.readers import read_model
 from gradus_runtime.errors import DataError, GradusError, UsageError
 

@@ -16,8 +16,8 @@ from tests.support.limited import MIB
 from gradus_convert.errors import InexactModelError
 from gradus_convert.pickles import machine, rewrite_lightgbm, rewrite_xgboost
 from gradus_convert.pickles.files import read_pickle
+from gradus_convert.pickles.imported import ImportRequest, import_spec
 from gradus_convert.pickles.inert import BrokenPickleError, Inert, UnsafePickleError
-from gradus_convert.pickles.spec import ImportRequest, import_spec
 from gradus_convert.pickles.weight import weigh
 from gradus_runtime.errors import DataError, GradusError
 

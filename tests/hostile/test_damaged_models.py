@@ -11,7 +11,7 @@ from tests.support.legacy_models import KINDS, NAMES, ProductionEnsemble, model,
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.pickles import rewrite_xgboost, ubjson
-from gradus_convert.pickles.spec import ImportRequest, import_spec
+from gradus_convert.pickles.imported import ImportRequest, import_spec
 from gradus_convert.readers import read_model
 from gradus_runtime.errors import GradusError
 

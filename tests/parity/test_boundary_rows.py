@@ -13,8 +13,8 @@ from tests.support.rows import boundary_rows
 
 from gradus_convert.forest.ir import Forest
 from gradus_convert.parity.boxes import boundary_boxes, fill
+from gradus_convert.parity.ordinary_rows import SPECIAL, ordinary_rows, special_rows
 from gradus_convert.parity.packing import pack
-from gradus_convert.parity.rows import SPECIAL, ordinary_rows, special_rows
 
 TINY = np.float32(1e-45)
 

@@ -18,7 +18,7 @@ from gradus_convert.errors import InexactModelError, ParityError
 from gradus_convert.forest.ir import Forest, interpret, leaves
 from gradus_convert.forest.views import CategoryView, FilledView, MissingView, View, nan_alone
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
-from gradus_convert.graphs import views as graph_views
+from gradus_convert.graphs import widened_row as graph_views
 from gradus_convert.graphs.types import Encoding
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.parity.regions import Domain, atoms_of, rows_at_splits

@@ -71,7 +71,7 @@ def test_a_first_decision_waits_for_no_module_that_it_can_do_without(
         "serving.batch",
         "serving.feed",
         "serving.recorder",
-        "monitoring.drift",
+        "monitoring.drift_report",
         "store.bundle",
     }
     assert not {name.split(".")[0] for name in ours} & {"cli", "journal", "candles"}

@@ -13,8 +13,8 @@ from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import parse
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring import chi_square
-from gradus_runtime.monitoring.drift import shift_of
 from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
+from gradus_runtime.monitoring.drift_report import shift_of
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
 NAMES = list(TRIO_NAMES)

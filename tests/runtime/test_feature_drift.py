@@ -15,7 +15,7 @@ from gradus_runtime import DriftReport, Predictor
 from gradus_runtime.contracts import strict_json
 from gradus_runtime.contracts.manifest import Drift, FeatureDrift, Manifest, parse
 from gradus_runtime.errors import ManifestError
-from gradus_runtime.monitoring.drift import FeatureShift
+from gradus_runtime.monitoring.drift_report import FeatureShift
 
 NAMES = list(TRIO_NAMES)
 DAY = 20

@@ -25,7 +25,7 @@ from gradus_runtime import Decision, Predictor, Store, UsageError
 from gradus_runtime.journal import folder as folders
 from gradus_runtime.journal import read_journal
 from gradus_runtime.journal.line import DecisionLine
-from gradus_runtime.monitoring.drift import DriftReport
+from gradus_runtime.monitoring.drift_report import DriftReport
 from gradus_runtime.serving.candle_features import BarFeatures, CandleFeatures
 
 BAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z

@@ -14,8 +14,8 @@ from tests.support.candles import csv_text, random_bars, without_bars
 from gradus_live.labels import FixedHorizon
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import feature_order
+from gradus_train.data.data_report import Gap, make_report
 from gradus_train.data.dataset import Dataset, load_dataset
-from gradus_train.data.report import Gap, make_report
 from gradus_train.data.report_text import report_text
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import builtin_order

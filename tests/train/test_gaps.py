@@ -16,8 +16,8 @@ from gradus_live.labels import FixedHorizon, TripleBarrier
 from gradus_runtime.candles import COLUMNS, bar_numbers, bridge, open_hours
 from gradus_runtime.contracts.features_graph import GapRule
 from gradus_runtime.errors import ConfigError, DataError
+from gradus_train.data.data_report import make_report
 from gradus_train.data.dataset import Dataset, load_dataset
-from gradus_train.data.report import make_report
 from gradus_train.data.report_text import report_text
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import builtin_order

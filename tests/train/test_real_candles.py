@@ -15,8 +15,8 @@ from tests.support.features import compiled, features
 
 from gradus_live.labels import FixedHorizon
 from gradus_runtime.contracts import feature_order
+from gradus_train.data.data_report import Gap, make_report
 from gradus_train.data.dataset import Dataset, load_dataset
-from gradus_train.data.report import Gap, make_report
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.ingest import load_candles, load_daily
 

@@ -11,7 +11,6 @@ from tests.support.training import ORDER
 from gradus_live.bootstrap import Interval
 from gradus_runtime.errors import DataError, UsageError
 from gradus_train.report.walk_page import render_walk
-from gradus_train.walk.answers import WeekAnswers
 from gradus_train.walk.outages import Outages, Stretch, read_outages
 from gradus_train.walk.result import (
     ProcedureFigures,
@@ -23,10 +22,11 @@ from gradus_train.walk.result import (
     WeekResult,
 )
 from gradus_train.walk.serving import in_service
-from gradus_train.walk.summary import lines_of, money_of, refusals_of, skill_of
 from gradus_train.walk.text import headline, render_text
+from gradus_train.walk.totals import lines_of, money_of, refusals_of, skill_of
 from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.week import stepped_down
+from gradus_train.walk.week_answers import WeekAnswers
 from gradus_train.walk.weeks import Week, weeks_between
 
 HOUR = 3_600_000

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from gradus_runtime.monitoring.drift import DriftReport
+    from gradus_runtime.monitoring.drift_report import DriftReport
     from gradus_runtime.monitoring.health import Health, Info
     from gradus_runtime.predictor import Predictor
     from gradus_runtime.store import Store, open_artifact
@@ -70,7 +70,7 @@ _ERRORS = (
 _HOMES = {
     **dict.fromkeys(_ERRORS, "gradus_runtime.errors"),
     "Decision": "gradus_runtime.decision",
-    "DriftReport": "gradus_runtime.monitoring.drift",
+    "DriftReport": "gradus_runtime.monitoring.drift_report",
     "Health": "gradus_runtime.monitoring.health",
     "Info": "gradus_runtime.monitoring.health",
     "Predictions": "gradus_runtime.decision",

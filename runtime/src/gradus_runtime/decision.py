@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from gradus_runtime.policy.rules import PolicyRules, below
+from gradus_runtime.policy.scoring import PolicyRules, below
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.reasons import Trace
 

@@ -15,7 +15,7 @@ from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
 from gradus_convert.parity.bits import BitOracle
-from gradus_convert.parity.votes import MemberAnswers, native_vote
+from gradus_convert.parity.native_votes import MemberAnswers, native_vote
 from gradus_runtime.contracts.manifest import EXACT, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError

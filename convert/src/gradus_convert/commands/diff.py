@@ -87,7 +87,7 @@ def _source(text: str, args: argparse.Namespace) -> Source:
 
 
 def _answers(sources: tuple[Source, Source], rows: Path, features: set[str]) -> Answers:
-    from gradus_convert.comparison.rows import read_rows
+    from gradus_convert.comparison.feature_rows import read_rows
     from gradus_convert.comparison.versions import compare_answers
     from gradus_runtime import Predictor
     from gradus_runtime.contracts.manifest.rules import MAX_AGE_DAYS

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from gradus_convert.compaction.ensemble import Transform, refuse
+from gradus_convert.compaction.tree_operator import Transform, refuse
 
 __all__ = ["AGGREGATES", "TRANSFORMS", "Attributes", "is_average", "transform_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from gradus_convert.compaction.ensemble import Ensemble, LabelOutput
+from gradus_convert.compaction.tree_operator import Ensemble, LabelOutput
 from gradus_convert.graphs.builder import FLOAT, INT64, Graph
 from gradus_convert.graphs.compact import emit_sums
 from gradus_convert.graphs.plan import plan_sums

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.compaction.attributes import AGGREGATES, TRANSFORMS, Attributes, is_average
-from gradus_convert.compaction.ensemble import LARGEST, Ensemble, NodeArrays, build_forest, refuse
+from gradus_convert.compaction.tree_operator import LARGEST, Ensemble, NodeArrays, build_forest, refuse
 
 __all__ = ["read_tree_ensemble"]
 

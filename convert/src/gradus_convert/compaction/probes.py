@@ -14,7 +14,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper
 
-from gradus_convert.compaction.ensemble import Ensemble
+from gradus_convert.compaction.tree_operator import Ensemble
 from gradus_convert.graphs.builder import FLOAT, Graph
 from gradus_runtime.errors import CheckError, DataError
 

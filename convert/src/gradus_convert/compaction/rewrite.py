@@ -11,10 +11,10 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import version_converter
 
-from gradus_convert.compaction.ensemble import refuse
 from gradus_convert.compaction.lowering import emit_ensemble
-from gradus_convert.compaction.operators import TREE_OPERATORS, read_operator
+from gradus_convert.compaction.operator_readers import TREE_OPERATORS, read_operator
 from gradus_convert.compaction.probes import Agreement, compare_models, compare_operator
+from gradus_convert.compaction.tree_operator import refuse
 from gradus_convert.compaction.value_types import ValueType, value_types
 from gradus_convert.graphs.builder import Graph
 from gradus_convert.graphs.operators import ML, nodes_of

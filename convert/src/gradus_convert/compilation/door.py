@@ -11,11 +11,11 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from gradus_convert.compilation.facts import facts_of
+from gradus_convert.compilation.given_rows import read_rows
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.compilation.pipeline_proof import prove_front
 from gradus_convert.compilation.pipelines import is_pipeline, prepare
 from gradus_convert.compilation.proof_rows import made_rows
-from gradus_convert.compilation.rows import read_rows
 from gradus_convert.compilation.votes import compile_votes, is_vote
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
@@ -84,7 +84,7 @@ def compile_model(
     path = Path(model)
     kind = format_of(path)
     if kind == "onnx":
-        from gradus_convert.compilation.onnx_file import compile_onnx
+        from gradus_convert.compilation.onnx_model import compile_onnx
 
         return compile_onnx(path)
     if kind == "pickle":

@@ -12,7 +12,7 @@ import onnx
 
 from gradus_convert.compaction.probes import Agreement
 from gradus_convert.compilation.facts import Facts
-from gradus_convert.compilation.rows import read_mixed, read_rows
+from gradus_convert.compilation.given_rows import read_mixed, read_rows
 from gradus_convert.graphs.values import VALUES
 from gradus_convert.parity.model_proof import ModelProof
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES

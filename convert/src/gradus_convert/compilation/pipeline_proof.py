@@ -13,7 +13,7 @@ from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph
 from gradus_convert.graphs.builder import DOUBLE, Graph
-from gradus_convert.graphs.level import LEAVES, finish
+from gradus_convert.graphs.level_graph import LEAVES, finish
 from gradus_convert.graphs.values import VALUES
 from gradus_convert.parity.model_proof import ModelProof, allowed_error
 from gradus_convert.parity.proof import TOLERANCE

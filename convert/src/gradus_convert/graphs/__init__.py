@@ -5,7 +5,7 @@ are the two encodings, `vote` and `exact_vote` join the members, `fragments` bri
 trees, `operators` lists the operators that a level's graph may hold.
 """
 
-from gradus_convert.graphs.level import build_level
+from gradus_convert.graphs.level_graph import build_level
 from gradus_convert.graphs.operators import ALLOWED_OPERATORS
 from gradus_convert.graphs.treeops import NEEDS_ONNXRUNTIME
 from gradus_convert.graphs.types import LevelGraph, VotingMember

@@ -20,13 +20,13 @@ from gradus_convert.graphs.builder import FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.encoding import choose
 from gradus_convert.graphs.exact_vote import ExactBallot, exponential
 from gradus_convert.graphs.fixed_point import LEAST_BITS, FixedPoint, fixed_point
-from gradus_convert.graphs.level import LEAVES, finish, with_bases
+from gradus_convert.graphs.level_graph import LEAVES, finish, with_bases
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.powers import PER_UNIT
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import emit_tree_operators
 from gradus_convert.graphs.types import Encoding, Front, LevelGraph
-from gradus_convert.graphs.views import widened
+from gradus_convert.graphs.widened_row import widened
 from gradus_runtime.contracts.graph import INPUT
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
 

@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from gradus_convert.isolation import errors
+from gradus_convert.isolation import error_values
 from gradus_runtime.errors import EnvironmentFailedError, GradusError
 
 __all__ = ["limit_memory", "main"]
@@ -46,9 +46,9 @@ def main(task: str, memory: int) -> int:
         request = json.loads(sys.stdin.buffer.read())
         tell("result", getattr(import_module(module), name)(request, lambda text: tell("say", text)))
     except GradusError as e:
-        tell("error", errors.described(e))
+        tell("error", error_values.described(e))
     except MemoryError:
-        tell("error", errors.described(_no_memory()))
+        tell("error", error_values.described(_no_memory()))
     return 0
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gradus_convert.isolation import errors
+from gradus_convert.isolation import error_values
 from gradus_runtime.errors import EnvironmentFailedError
 
 __all__ = ["ProcessLimits", "call"]
@@ -68,7 +68,7 @@ def call(
             if "say" in message:
                 progress(str(message["say"]))
             elif "error" in message:
-                raise errors.rebuilt(message["error"])
+                raise error_values.rebuilt(message["error"])
             elif "result" in message:
                 return message["result"]
         code = process.wait()

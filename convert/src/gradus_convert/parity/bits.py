@@ -14,7 +14,7 @@ from gradus_convert.graphs import VotingMember
 from gradus_convert.graphs.exact_vote import exact_answers, exact_ballots
 from gradus_convert.graphs.plan import column_order
 from gradus_convert.graphs.types import Vote
-from gradus_convert.parity.votes import MemberAnswers, native_vote
+from gradus_convert.parity.native_votes import MemberAnswers, native_vote
 
 __all__ = ["BitOracle", "check_bits", "different_bits", "whole_sums"]
 

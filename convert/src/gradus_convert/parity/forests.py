@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.parity.compiled import Compiled
-from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
+from gradus_convert.parity.ordinary_rows import special_rows
+from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.parity.regions import Domain, critical_values
-from gradus_convert.parity.rows import special_rows
 from gradus_convert.readers.native import NativeModel
 
 __all__ = ["check_forests", "some"]

@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest, Walker
-from gradus_convert.graphs.views import ROWS, RowPlan, plan_rows
+from gradus_convert.graphs.widened_row import ROWS, RowPlan, plan_rows
 from gradus_convert.parity.bits import different_bits
 from gradus_convert.parity.boxes import LARGEST, Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled, ahead, slices
-from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.packing import Packed, pack
 from gradus_convert.parity.parts import views_part, walk_part
+from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.parity.regions import Domain, atoms_of, critical_values, rows_at_splits
 from gradus_convert.readers.native import NativeModel
 

@@ -16,10 +16,10 @@ from gradus_convert.graphs.fixed_point import largest_sum
 from gradus_convert.graphs.values import VALUES, exact_values, value_sums
 from gradus_convert.parity.bits import BitOracle, check_bits, whole_sums
 from gradus_convert.parity.compiled import Compiled, ahead, fewer_library_threads, slices
-from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.forests import check_forests, some
 from gradus_convert.parity.leaves import ProvenForest
 from gradus_convert.parity.proof import TOLERANCE, judge_leaves
+from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT

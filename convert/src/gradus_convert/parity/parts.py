@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import onnx
 from onnx import TensorProto, helper
 
-from gradus_convert.graphs.level import LEAVES
-from gradus_convert.graphs.views import ROWS
+from gradus_convert.graphs.level_graph import LEAVES
+from gradus_convert.graphs.widened_row import ROWS
 
 __all__ = ["views_part", "walk_part"]
 

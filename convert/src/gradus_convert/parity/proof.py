@@ -14,11 +14,11 @@ from gradus_convert.graphs import LevelGraph, VotingMember
 from gradus_convert.graphs.types import Vote
 from gradus_convert.parity.bits import BitOracle, check_bits
 from gradus_convert.parity.compiled import Compiled, SingleRows, ahead, fewer_library_threads, slices
-from gradus_convert.parity.findings import ProofCounts
 from gradus_convert.parity.forests import check_forests, some
 from gradus_convert.parity.leaves import ProvenForest
+from gradus_convert.parity.native_votes import MemberAnswers, native_vote
+from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.parity.third_opinion import ThirdOpinion, ask
-from gradus_convert.parity.votes import MemberAnswers, native_vote
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT, Parity

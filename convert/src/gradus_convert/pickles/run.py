@@ -67,7 +67,7 @@ def default_limits(paths: list[Path]) -> ProcessLimits:
 def build(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Do the work of `import_pickles`: run in the other process; writes the artifact's files to a folder."""
     from gradus_convert.artifact import build_artifact
-    from gradus_convert.pickles.spec import import_spec
+    from gradus_convert.pickles.imported import import_spec
 
     progress("reading the files")
     built = build_artifact(import_spec(from_json(task["request"])), progress)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.artifact import LevelContent
-from gradus_convert.parity.votes import MemberAnswers, native_vote
+from gradus_convert.parity.native_votes import MemberAnswers, native_vote
 from gradus_runtime.errors import DataError
 from gradus_runtime.rows.files import read_table
 from gradus_runtime.rows.values import read_value

@@ -3,7 +3,7 @@
 `rules` decides on a row and on a table with the same bits; `window` keeps the scores of the last bars.
 """
 
-from gradus_runtime.policy.rules import HELD, PolicyRules, below, rules_of
+from gradus_runtime.policy.scoring import HELD, PolicyRules, below, rules_of
 from gradus_runtime.policy.window import ScoreWindow, count_of, shipped_scores, window_of
 
 __all__ = [

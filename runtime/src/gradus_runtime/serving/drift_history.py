@@ -15,8 +15,8 @@ from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import NO_BIN, DecisionLine
 from gradus_runtime.journal.reader import decisions_of
 from gradus_runtime.journal.writer import Journal
-from gradus_runtime.monitoring.drift import DriftReport, report
 from gradus_runtime.monitoring.drift_counts import DriftCounts
+from gradus_runtime.monitoring.drift_report import DriftReport, report
 from gradus_runtime.routing.schema import Schema
 from gradus_runtime.serving.served_version import ServedVersion
 

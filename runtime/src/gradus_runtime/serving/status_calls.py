@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gradus_runtime.monitoring.drift import DriftReport
+    from gradus_runtime.monitoring.drift_report import DriftReport
     from gradus_runtime.monitoring.model_info import ModelInfo
     from gradus_runtime.serving.recorder import Recorder
 
@@ -52,7 +52,7 @@ class StatusCalls:
         Raises:
             UsageError: Counting was switched off, or an argument is out of range.
         """
-        from gradus_runtime.monitoring.drift import report  # few bots ask, and no first decision needs it
+        from gradus_runtime.monitoring.drift_report import report  # few bots ask
 
         serving, _ = self._active
         if serving.counts is None:

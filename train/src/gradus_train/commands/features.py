@@ -52,9 +52,9 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps(_latest(source, order)))
         return ExitCode.DONE
     from gradus_runtime.contracts import codec
+    from gradus_train.data.data_report import make_report
     from gradus_train.data.dataset import load_dataset
     from gradus_train.data.export import write_table
-    from gradus_train.data.report import make_report
     from gradus_train.data.report_text import report_text
 
     dataset = load_dataset(source, order, config.labels, table_reach=config.table_reach)

@@ -130,7 +130,7 @@ def _from_table(args: argparse.Namespace) -> int:
 
 def _typed(table: Path, answers: InitAnswers) -> str:
     """Return the command with what was answered already."""
-    from gradus_train.init.columns import shell_words
+    from gradus_train.init.column_roles import shell_words
 
     words = ["gradus", "init", "--from", str(table)]
     for option in ("time", "timezone", "label", "reach", "close", "horizon", "threshold", "minimum_rows"):
@@ -157,7 +157,7 @@ def _lines(
     args: argparse.Namespace, found: Survey, shares: Mapping[str, float], plan: Plan, paths: list[Path]
 ) -> list[str]:
     from gradus_live.labels import sentence
-    from gradus_train.init.columns import shell_words
+    from gradus_train.init.column_roles import shell_words
 
     data = plan.dataset
     minutes = found.settings.bar_minutes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradus_train.data.report import DataReport
+from gradus_train.data.data_report import DataReport
 
 __all__ = ["report_text"]
 

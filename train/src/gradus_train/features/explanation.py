@@ -10,7 +10,7 @@ from gradus_runtime.errors import UsageError
 from gradus_train.features.compilation import compile_features, resolved
 from gradus_train.features.language import CALENDAR, COLUMNS
 from gradus_train.features.language.parser import parse
-from gradus_train.features.language.source import Source
+from gradus_train.features.language.source_text import Source
 from gradus_train.features.language.syntax import Call, Name, Operation, Syntax
 from gradus_train.features.settings import FeatureSettings
 

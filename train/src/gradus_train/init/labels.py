@@ -11,7 +11,7 @@ from gradus_live.labels import Column, FixedHorizon
 from gradus_train.ingest.columns import fold
 from gradus_train.ingest.feature_table import REACH_COLUMN, stated_reach
 from gradus_train.ingest.table import RawTable
-from gradus_train.init.answers import InitAnswers, Question
+from gradus_train.init.questions import InitAnswers, Question
 
 __all__ = ["fallback_class", "label_rule"]
 

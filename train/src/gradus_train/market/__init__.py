@@ -16,7 +16,7 @@ import numpy as np
 
 from gradus_runtime.errors import UsageError
 from gradus_runtime.store.whole_file import write_whole
-from gradus_train.market.daily import simulate_daily
+from gradus_train.market.daily_series import simulate_daily
 from gradus_train.market.edges import Edges
 from gradus_train.market.intraday import BAR_SECONDS, simulate_candles
 

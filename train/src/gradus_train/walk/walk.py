@@ -18,9 +18,8 @@ from gradus_runtime.store.whole_file import write_whole
 from gradus_train.training.folder_lock import held
 from gradus_train.training.pools import Pool
 from gradus_train.training.progress import Progress, Silent
-from gradus_train.walk import summary
+from gradus_train.walk import totals
 from gradus_train.walk.ahead import Ahead
-from gradus_train.walk.answers import check_sides
 from gradus_train.walk.chance import chance_of, figures_of
 from gradus_train.walk.history import History
 from gradus_train.walk.outages import Outages
@@ -28,6 +27,7 @@ from gradus_train.walk.result import FORMAT, WalkResult, WeekResult
 from gradus_train.walk.serving import REQUIRE, in_service
 from gradus_train.walk.versions import Procedure, WeekVersion, Workshop
 from gradus_train.walk.week import Judge, Served
+from gradus_train.walk.week_answers import check_sides
 from gradus_train.walk.weeks import Week
 
 __all__ = ["WALK_FILE", "walk"]
@@ -194,17 +194,17 @@ def _whole(
         per_side=procedure.costs.per_side,
         rules=RULES,
         weeks=results,
-        money=summary.money_of(results, seed=seed),
-        lines=summary.lines_of(results, procedure.costs, require=require, seed=seed),
+        money=totals.money_of(results, seed=seed),
+        lines=totals.lines_of(results, procedure.costs, require=require, seed=seed),
         levels=_sum_of([w.levels for w in results]),
         stepped_down=sum(w.stepped_down for w in results),
-        skill=summary.skill_of([w.skill for w in results], seed=seed),
-        regimes=summary.skill_of([w.regimes for w in results], seed=seed),
-        outage_cost=summary.outage_cost(results),
-        outage_skill=summary.outage_skill(results),
-        refusals=summary.refusals_of(results),
+        skill=totals.skill_of([w.skill for w in results], seed=seed),
+        regimes=totals.skill_of([w.regimes for w in results], seed=seed),
+        outage_cost=totals.outage_cost(results),
+        outage_skill=totals.outage_skill(results),
+        refusals=totals.refusals_of(results),
         quick_proof=procedure.quick_proof,
-        chance=chance_of([w.tuning for w in results], summary.days_of(results)),
+        chance=chance_of([w.tuning for w in results], totals.days_of(results)),
         bar_by_bar=last.bars if last.served is not None else 0,
     )
 

@@ -13,7 +13,11 @@ from gradus_live.costs import Costs
 from gradus_live.positions import REASONS, Positions, hold_positions, scattered
 from gradus_runtime.errors import CheckError
 from gradus_train.data.dataset import Dataset
-from gradus_train.walk.answers import (
+from gradus_train.walk.history import History, market_of
+from gradus_train.walk.outages import Outages
+from gradus_train.walk.result import Skill, WeekMoney, WeekResult
+from gradus_train.walk.versions import WeekVersion
+from gradus_train.walk.week_answers import (
     FALLBACK,
     WeekAnswers,
     answer_bar_by_bar,
@@ -21,10 +25,6 @@ from gradus_train.walk.answers import (
     calls_of,
     no_answers,
 )
-from gradus_train.walk.history import History, market_of
-from gradus_train.walk.outages import Outages
-from gradus_train.walk.result import Skill, WeekMoney, WeekResult
-from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.weeks import Week
 
 __all__ = ["Judge", "Served", "stepped_down"]

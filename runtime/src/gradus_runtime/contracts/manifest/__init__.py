@@ -17,8 +17,8 @@ from gradus_runtime.contracts.manifest.judgement import (
     Verdict,
     declared,
 )
+from gradus_runtime.contracts.manifest.parsing import parse, upgrade
 from gradus_runtime.contracts.manifest.policy import ARGMAX, POLICIES, Policy, PolicyRule, TrailingWindow
-from gradus_runtime.contracts.manifest.reader import parse, upgrade
 from gradus_runtime.contracts.manifest.types import (
     CLOSE,
     EXACT,

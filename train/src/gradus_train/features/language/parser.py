@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from gradus_train.features.language.source import Source, Span
+from gradus_train.features.language.source_text import Source, Span
 from gradus_train.features.language.syntax import Call, Name, Number, Operation, Syntax, Text
 from gradus_train.features.language.tokens import Token, tokenize
 

@@ -21,7 +21,7 @@ from gradus_train.features.language.nodes import (
     Since,
 )
 from gradus_train.features.language.parser import MAX_DEPTH, parse
-from gradus_train.features.language.source import Source
+from gradus_train.features.language.source_text import Source
 from gradus_train.features.language.syntax import Call, Name, Number, Operation, Syntax, Text
 from gradus_train.features.language.units import Unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradus_train.features.language.source import Span
+from gradus_train.features.language.source_text import Span
 
 __all__ = ["Call", "Name", "Number", "Operation", "Syntax", "Text"]
 

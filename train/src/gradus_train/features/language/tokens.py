@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gradus_train.features.language.source import Source, Span
+from gradus_train.features.language.source_text import Source, Span
 
 __all__ = ["MAX_LENGTH", "Token", "tokenize"]
 

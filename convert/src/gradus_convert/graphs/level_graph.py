@@ -26,8 +26,8 @@ from gradus_convert.graphs.plan import column_order, plan_sums
 from gradus_convert.graphs.tree_walk import emit_walk
 from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
 from gradus_convert.graphs.types import Encoding, Front, LevelGraph, Vote, VotingMember
-from gradus_convert.graphs.views import widened
 from gradus_convert.graphs.vote import MemberVote, emit_vote
+from gradus_convert.graphs.widened_row import widened
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import CLOSE, EXACT
 from gradus_runtime.contracts.manifest.calibration import HOTTEST

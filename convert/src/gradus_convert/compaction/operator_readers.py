@@ -9,7 +9,8 @@ import numpy.typing as npt
 import onnx
 
 from gradus_convert.compaction.attributes import Attributes, is_average, transform_of
-from gradus_convert.compaction.ensemble import (
+from gradus_convert.compaction.operator5 import read_tree_ensemble
+from gradus_convert.compaction.tree_operator import (
     LARGEST,
     Binary,
     Ensemble,
@@ -18,7 +19,6 @@ from gradus_convert.compaction.ensemble import (
     build_forest,
     refuse,
 )
-from gradus_convert.compaction.operator5 import read_tree_ensemble
 
 __all__ = ["TREE_OPERATORS", "read_operator"]
 
