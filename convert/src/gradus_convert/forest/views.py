@@ -2,7 +2,7 @@
 
 A split that treats missing values or categories in a way of its own looks at a view instead of the column.
 Where NaN goes left it reads a copy with -inf for NaN, where it goes right one with +inf; a set of categories
-is a column of 0 and 1. Each view is defined here by `of`, plainly; `graphs.widened_row` writes it as operators.
+is a column of 0 and 1. Each view is defined by `of`, plainly; `graphs.widened_row` writes it as operators.
 """
 
 from __future__ import annotations
