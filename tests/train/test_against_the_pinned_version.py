@@ -58,9 +58,11 @@ def test_the_same_configuration_is_as_good_as_the_pinned_version_on_every_later_
     assert isinstance(pinned, Pinned)
     plan = with_fit_up_to(plan, pinned.data_end)
     results = results_of(plan, tmp_path)
-    both = compare_with_pinned(pinned, plan, results)
+    found = compare_with_pinned(pinned, plan, results)
+    both = found.lines
     assert set(both) == {"level3", "served"}  # the pinned version has no level2
-    mine, theirs = both["level3"]
+    line = both["level3"]
+    mine, theirs = line.mine.scores, line.theirs.scores
     assert mine.rows == theirs.rows == ALL - 4 - OLD
     # Both were fitted on the same rows by the same rules. Models of this run, which know the later rows, or a
     # fit whose labels end elsewhere, would say something else.

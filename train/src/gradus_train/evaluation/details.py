@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gradus_train.evaluation.beside import PinnedComparison
+from gradus_train.evaluation.equity import EquityPart
 from gradus_train.evaluation.metrics import ReliabilityBin, Scores
 from gradus_train.evaluation.policy_report import PolicyReport
 from gradus_train.evaluation.service import ServiceOrder
+from gradus_train.evaluation.skill import Skill
 from gradus_train.evaluation.verdict import ReachedVerdict
 
 __all__ = [
@@ -183,3 +186,6 @@ class Details:
     drills: tuple[Drill, ...]
     gates: tuple[GateLine, ...]
     policy: PolicyReport | None = None
+    pinned: PinnedComparison | None = None
+    equity: tuple[EquityPart, ...] = ()
+    skills: tuple[Skill, ...] = ()

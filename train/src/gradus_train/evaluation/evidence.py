@@ -36,6 +36,7 @@ class Evidence:
         trades: What a trade of either side would have returned; None where there are no prices.
         side: float64 [N], the proposed side of a meta label; else None.
         sigma: float64 [N], volatility of a bar, known at the bar; None where there are no prices.
+        close: float64 [N], close of the bar; None where there are no prices.
     """
 
     timestamps: Integers
@@ -49,6 +50,7 @@ class Evidence:
     trades: Outcomes | None = None
     side: Floats | None = None
     sigma: Floats | None = None
+    close: Floats | None = None
 
     def blocks(self, bars: int) -> Integers:
         """Return which block of `bars` bars each row is in, int64 [N]."""
@@ -111,4 +113,5 @@ def evidence_of(plan: Plan, said: Said) -> Evidence:
         trades=None if data.trades is None else data.trades.select(rows),
         side=None if data.side is None else data.side[rows],
         sigma=None if data.sigma is None else data.sigma[rows],
+        close=None if np.isnan(data.close[rows]).any() else data.close[rows],
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
+from gradus_train.evaluation.beside import PinnedLine
 from gradus_train.evaluation.details import GateLine, LevelDetails
 from gradus_train.evaluation.members import MemberCost
 from gradus_train.evaluation.metrics import Scores
@@ -129,7 +130,7 @@ def _check_kind(kind: object, place: str) -> None:
 def evaluate(
     gates: Sequence[Gate],
     levels: Sequence[LevelDetails],
-    pinned: Mapping[str, tuple[Scores, Scores]] | str,
+    pinned: Mapping[str, PinnedLine] | str,
     *,
     worse: ValueTest | None = None,
     suspicions: Sequence[str] | None = None,
@@ -233,7 +234,7 @@ def _test_line(gate: Gate, worse: ValueTest | None, suspicions: Sequence[str] | 
     return GateLine("served", "priors", gate.kind, text, not worse.holds)
 
 
-def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, tuple[Scores, Scores]] | str) -> GateLine:
+def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, PinnedLine] | str) -> GateLine:
     name, metric = details.name, gate.metric
     value = _value(details.holdout.ensemble, metric)
     if gate.at_least is not None:
@@ -254,7 +255,7 @@ def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, tuple[Scores, 
     return _against_pinned(gate, name, pinned)
 
 
-def _against_pinned(gate: Gate, name: str, pinned: Mapping[str, tuple[Scores, Scores]] | str) -> GateLine:
+def _against_pinned(gate: Gate, name: str, pinned: Mapping[str, PinnedLine] | str) -> GateLine:
     metric = gate.metric
     if isinstance(pinned, str) or name not in pinned:
         text = f"{name}: {metric} skipped, the pinned version does not answer these rows by {name}"
@@ -262,11 +263,11 @@ def _against_pinned(gate: Gate, name: str, pinned: Mapping[str, tuple[Scores, Sc
             text = f"{name}: {metric} skipped, the pinned version answers too few of these rows"
         return GateLine(name, metric, gate.kind, text, None)
     margin, lower = gate.margin_to_pinned or 0.0, metric in _LOWER_IS_BETTER
-    mine, theirs = (_value(s, metric) for s in pinned[name])
+    mine, theirs = (_value(a.scores, metric) for a in (pinned[name].mine, pinned[name].theirs))
     bound = theirs + margin if lower else theirs - margin
     words = (
         f"{'at most' if lower else 'at least'} the pinned version's {theirs:.4f} with a margin of {margin}, "
-        f"on {pinned[name][0].rows:,} rows later than its data:"
+        f"on {pinned[name].mine.scores.rows:,} rows later than its data:"
     )
     return _result(gate, name, mine, words, bound, mine <= bound if lower else mine >= bound)
 

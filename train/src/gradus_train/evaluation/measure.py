@@ -12,6 +12,7 @@ from gradus_runtime.contracts.manifest import LevelCalibration
 from gradus_runtime.contracts.run_folder import Findings
 from gradus_train.evaluation import gates as gating
 from gradus_train.evaluation.details import Details, GateLine
+from gradus_train.evaluation.equity import equity_of
 from gradus_train.evaluation.evidence import evidence_of, served, what_was_said
 from gradus_train.evaluation.findings import findings
 from gradus_train.evaluation.gates import Gate
@@ -21,6 +22,7 @@ from gradus_train.evaluation.pinned import Pinned, compare_with_pinned
 from gradus_train.evaluation.policy import choose_policy
 from gradus_train.evaluation.scoreboard import level_details
 from gradus_train.evaluation.service import declared_order, measured_order
+from gradus_train.evaluation.skill import skills_of
 from gradus_train.evaluation.stepdown import outage_drills, step_down
 from gradus_train.evaluation.summary import summarise_data, summarise_split
 from gradus_train.evaluation.suspicion import suspicions
@@ -68,16 +70,18 @@ def measure(
     if plan.config.service.order == "declared":
         service = declared_order(service, list(said))
     evidence = evidence_of(plan, served([said[name] for name in (*service.levels, *service.others)]))
-    report, policy, _ = choose_policy(evidence, costs, plan.config.policy, payoffs_by_fold(plan, costs))
+    report, policy, calls = choose_policy(evidence, costs, plan.config.policy, payoffs_by_fold(plan, costs))
     verdict = judge(evidence, costs, report)
     lines: tuple[GateLine, ...] = ()
+    comparison = None
     if gates is not None:
-        compared = pinned if isinstance(pinned, str) else compare_with_pinned(pinned, plan, results)
+        if isinstance(pinned, Pinned):
+            comparison = compare_with_pinned(pinned, plan, results, costs)
         words = _suspicions(plan)
         lines = gating.evaluate(
             gates,
             levels,
-            compared,
+            comparison.lines if comparison is not None else str(pinned),
             worse=prior_test(evidence),
             suspicions=words,
             costly=costly_members(plan, results),
@@ -93,6 +97,9 @@ def measure(
         drills=outage_drills(plan, results),
         gates=lines,
         policy=report,
+        pinned=comparison,
+        equity=equity_of(evidence, costs, calls),
+        skills=skills_of(evidence),
     )
     fitted = np.unique(np.concatenate([r.shipped_rows for r in results]))
     found = findings(

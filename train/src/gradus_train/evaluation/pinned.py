@@ -6,7 +6,7 @@ once more on the rows that the pinned version could know, and both are asked of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from gradus_live.costs import Costs
 from gradus_live.labels import to_contract
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Label, Manifest
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.store import Store, open_artifact
+from gradus_train.evaluation.beside import PinnedComparison, PinnedLine, beside
 from gradus_train.evaluation.evidence import Said, served, what_was_said
-from gradus_train.evaluation.metrics import Scores, score
 from gradus_train.evaluation.scoreboard import spread
 from gradus_train.evaluation.service import measured_order
 from gradus_train.training.assemble import LevelResult
@@ -100,8 +101,8 @@ def _with_days(store: Path, manifest: Manifest, plan: Plan) -> Pinned | str:
 
 
 def compare_with_pinned(
-    pinned: Pinned, plan: Plan, results: Sequence[LevelResult]
-) -> Mapping[str, tuple[Scores, Scores]]:
+    pinned: Pinned, plan: Plan, results: Sequence[LevelResult], costs: Costs | None = None
+) -> PinnedComparison:
     """Score this configuration, fitted up to the end of the pinned version's data, and the pinned version.
 
     Both are scored on the same rows, which are later. The pinned version is asked through the runtime, as a
@@ -111,32 +112,33 @@ def compare_with_pinned(
         pinned: The version.
         plan: This run, with parts that are fitted up to that end.
         results: Its levels.
+        costs: What a trade costs, for the money of both.
 
     Returns:
-        By level, and for "served", the scores of this configuration and of the pinned version. What the
-        pinned version does not answer by that level is left out.
+        By level, and for "served", what this configuration and the pinned version say. What the pinned
+        version does not answer by that level is left out.
 
     Raises:
         GradusError: The pinned version cannot be served here.
     """
     fitted = [r for r in results if r.up_to is not None]
-    result = {}
+    result: dict[str, PinnedLine] = {}
     # At the end of its data no version is too old: what it knows does not depend on when it is asked.
     then = pinned.data_end / 1000
     with Predictor.open(pinned.store, pinned.version, drift=False, clock=lambda: then) as predictor:
         for level in fitted:
-            both = _compare(predictor, plan, level)
+            both = _compare(predictor, plan, level, costs)
             if both is not None:
                 result[level.plan.name] = both
         if fitted:
-            both = _served(predictor, plan, fitted, pinned.data_end)
+            both = _served(predictor, plan, fitted, pinned.data_end, costs)
             if both is not None:
                 result[SERVED] = both
-    return result
+    return PinnedComparison(pinned.version, result)
 
 
-def _compare(predictor: Predictor, plan: Plan, level: LevelResult) -> tuple[Scores, Scores] | None:
-    """Return both scores, or None where the pinned version does not serve these features by that level."""
+def _compare(predictor: Predictor, plan: Plan, level: LevelResult, costs: Costs | None) -> PinnedLine | None:
+    """Return both answers, or None where the pinned version does not serve these features by that level."""
     if level.up_to is None:
         return None
     rows = level.up_to.test_rows
@@ -144,14 +146,13 @@ def _compare(predictor: Predictor, plan: Plan, level: LevelResult) -> tuple[Scor
     theirs = predictor.predict(features, names=level.plan.features, use_confidence=False)
     if any(name != level.plan.name for name in theirs.levels):
         return None
-    labels = plan.dataset.labels[rows]
-    return score(labels, level.up_to.vote), score(labels, _float64(theirs.probabilities))
+    return beside(plan, rows, level.up_to.vote, _float64(theirs.probabilities), costs)
 
 
 def _served(
-    predictor: Predictor, plan: Plan, levels: Sequence[LevelResult], end: int
-) -> tuple[Scores, Scores] | None:
-    """Return both scores of what is served: the first level in service that has its features, in both."""
+    predictor: Predictor, plan: Plan, levels: Sequence[LevelResult], end: int, costs: Costs | None
+) -> PinnedLine | None:
+    """Return both answers of what is served: the first level in service that has its features, in both."""
     n = len(plan.dataset.labels)
     said = {}
     for level in levels:
@@ -165,8 +166,8 @@ def _served(
     answered = np.asarray(theirs.levels != FALLBACK, dtype=np.bool_)
     if answered.sum() < MINIMUM_FOLD_ROWS:
         return None
-    labels = plan.dataset.labels[rows[answered]]
-    return score(labels, mine[rows[answered]]), score(labels, _float64(theirs.probabilities[answered]))
+    rows = rows[answered]
+    return beside(plan, rows, mine[rows], _float64(theirs.probabilities[answered]), costs)
 
 
 def _order(plan: Plan, levels: Sequence[LevelResult], end: int) -> Sequence[str]:

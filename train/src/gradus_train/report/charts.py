@@ -74,8 +74,8 @@ def folds_chart(level: LevelDetails) -> str:
         return to_svg(axes, f"folds-{level.name}", f"Log loss of {level.name}'s vote against priors: {said}.")
 
 
-def share_interval(share: float, rows: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share that was seen in so many rows (Wilson, 1927).
+def share_interval(share: float, rows: float) -> tuple[float, float]:
+    """Return the 95 % interval of a share that was seen in so many independent rows (Wilson, 1927).
 
     >>> [round(end, 3) for end in share_interval(0.5, 10)]
     [0.237, 0.763]
@@ -86,8 +86,10 @@ def share_interval(share: float, rows: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def reliability_chart(level: LevelDetails, classes: tuple[str, ...]) -> str:
+def reliability_chart(level: LevelDetails, classes: tuple[str, ...], reach: int) -> str:
     """Probabilities said against shares that came, by class, on the holdout, each with its 95 % interval.
+
+    Labels of `reach` rows in a row overlap, so they count as one.
 
     No line joins the points: between two of them nothing was measured, and one may stand for three rows.
     """
@@ -98,7 +100,7 @@ def reliability_chart(level: LevelDetails, classes: tuple[str, ...]) -> str:
             bins = level.reliability[c]
             colour = COLOURS[class_colour(c, len(classes))]
             said = [b.said for b in bins]
-            ends = [share_interval(b.came, b.rows) for b in bins]
+            ends = [share_interval(b.came, max(1.0, b.rows / reach)) for b in bins]
             axes.vlines(said, [low for low, _ in ends], [high for _, high in ends], color=colour, linewidth=1)
             sizes = [6 + 90 * b.rows / total for b in bins]
             axes.scatter(said, [b.came for b in bins], s=sizes, color=colour, label=name)

@@ -19,6 +19,7 @@ from gradus_runtime.errors import DataError
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.report.charts import balance_chart, class_colour, folds_chart, reliability_chart
+from gradus_train.report.decision_charts import equity_chart, skill_chart
 
 __all__ = ["load_details", "render", "write_page"]
 
@@ -62,7 +63,8 @@ def load_details(folder: Path) -> Details:
             hint="Only runs of `gradus train` have them.",
         )
     if isinstance(details, dict):
-        details = {"policy": None, **details}  # written before there were policies
+        # Written before there were policies, or a comparison, equity and skill beside them.
+        details = {"policy": None, "pinned": None, "equity": [], "skills": [], **details}
         levels = details.get("levels")
         if isinstance(levels, list):  # and temperatures
             known = [{"calibration": None, **v} if isinstance(v, dict) else v for v in levels]
@@ -102,6 +104,7 @@ def render(run: Run, details: Details) -> str:
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
     environment.filters["points"] = lambda value: f"{1e4 * value:+.1f}"
     environment.filters["interval"] = _interval
+    environment.filters["net"] = lambda value: f"{100 * value:+.1f} %"
     environment.filters["grouped"] = lambda value: f"{value:,}".replace(",", "\u202f")
     classes = details.data.classes
     context: Mapping[str, Any] = {
@@ -111,7 +114,9 @@ def render(run: Run, details: Details) -> str:
         "classes": [(name, class_colour(i, len(classes))) for i, name in enumerate(classes)],
         # Markup: these are made by our own drawing, which escapes the one text that it takes from outside.
         "balance": Markup(balance_chart(details.data, details.split)),  # noqa: S704
-        "levels": [_view(level, classes) for level in details.levels],
+        "levels": [_view(level, classes, details.data.reach) for level in details.levels],
+        "equity": [(part, Markup(equity_chart(part))) for part in details.equity],  # noqa: S704 - as above
+        "skills": [(skill, Markup(skill_chart(skill))) for skill in details.skills],  # noqa: S704 - as above
         "beside": [gate for gate in details.gates if "the pinned version" in gate.text],
         "best_loss": min((p.scores.log_loss for p in details.step_down), default=0.0),
     }
@@ -124,12 +129,12 @@ def _interval(money: Money) -> str:
     return f"{1e4 * low:+.1f} to {1e4 * high:+.1f}" if math.isfinite(low) else "\u2013"
 
 
-def _view(level: LevelDetails, classes: tuple[str, ...]) -> _LevelView:
+def _view(level: LevelDetails, classes: tuple[str, ...], reach: int) -> _LevelView:
     return _LevelView(
         details=level,
         verdict=_verdict(level),
         folds=Markup(folds_chart(level)),  # noqa: S704 - as above
-        reliability=Markup(reliability_chart(level, classes)),  # noqa: S704 - as above
+        reliability=Markup(reliability_chart(level, classes, reach)),  # noqa: S704 - as above
         importances=_importances(level),
         confusion=tuple(
             tuple((n, n / max(1, sum(row))) for n in row) for row in level.holdout.ensemble.confusion
