@@ -6,6 +6,7 @@ import pytest
 from tests.support.training import ORDER, make_dataset, quick_config
 
 from gradus_runtime.errors import ConfigError
+from gradus_train.evaluation.beside import JudgedAnswers, PinnedLine
 from gradus_train.evaluation.gates import evaluate, load, parse, passed
 from gradus_train.evaluation.metrics import score
 from gradus_train.evaluation.value import ValueTest
@@ -89,16 +90,26 @@ def test_no_pinned_version_skips_the_comparison_with_a_plain_line(details):
     assert line.text == f"level2: log_loss against the pinned version skipped, {NO_PIN}"
 
 
+def beside_each_other(mine, theirs):
+    return PinnedLine(
+        JudgedAnswers(mine, None, None, None), JudgedAnswers(theirs, None, None, None), None, None
+    )
+
+
 @pytest.mark.parametrize(("worse_by", "holds"), [(-0.1, True), (0.01, True), (0.03, False)])
 def test_a_run_may_be_worse_than_the_pinned_version_by_the_margin_only(details, worse_by, holds):
     mine = score(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]]))
     theirs = replace(mine, log_loss=mine.log_loss - worse_by)
     (line,) = evaluate(
-        gates(gate(level="level2", margin_to_pinned=0.02)), details, {"level2": (mine, theirs)}
+        gates(gate(level="level2", margin_to_pinned=0.02)),
+        details,
+        {"level2": beside_each_other(mine, theirs)},
     )
     assert line.holds is holds
     (none,) = evaluate(
-        gates(gate(level="level3", margin_to_pinned=0.02)), details, {"level2": (mine, theirs)}
+        gates(gate(level="level3", margin_to_pinned=0.02)),
+        details,
+        {"level2": beside_each_other(mine, theirs)},
     )
     assert none.holds is None
 
@@ -107,8 +118,8 @@ def test_a_metric_where_more_is_better_is_compared_the_other_way(details):
     mine = score(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]]))
     theirs = replace(mine, accuracy=mine.accuracy + 0.1)
     rule = gates(gate("accuracy", "level2", margin_to_pinned=0.05))
-    assert evaluate(rule, details, {"level2": (mine, theirs)})[0].holds is False
-    assert evaluate(rule, details, {"level2": (theirs, mine)})[0].holds is True
+    assert evaluate(rule, details, {"level2": beside_each_other(mine, theirs)})[0].holds is False
+    assert evaluate(rule, details, {"level2": beside_each_other(theirs, mine)})[0].holds is True
 
 
 def test_a_value_gate_fails_no_run(details):

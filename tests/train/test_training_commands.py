@@ -13,6 +13,7 @@ from gradus_runtime.contracts import run_folder, strict_json
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_train.commands.inputs import chosen_levels
 from gradus_train.report.charts import folds_chart, reliability_chart, share_interval
+from gradus_train.report.decision_charts import skill_chart
 from gradus_train.report.page import load_details
 from gradus_train.run import forecast as forecasting
 from gradus_train.run.run import git_commit_of
@@ -237,7 +238,9 @@ def test_the_report_is_one_file_without_the_network(desk, capsys):
     page = (desk / "run" / "report.html").read_text()
     for word in ("<script", "src=", "http://", "https://www.w3.org/2000", "@import", "url(http"):
         assert word not in page.replace('xmlns:xlink="http://www.w3.org/1999/xlink"', "")
-    assert page.count("<svg") == 3
+    assert (
+        page.count("<svg") == 3 + 2
+    )  # labels, folds, reliability; whether and which side; no equity without costs
     assert "prefers-color-scheme: dark" in page
     ids = [piece.split('"')[0] for piece in page.split(' id="')[1:]]
     assert len(ids) == len(set(ids))
@@ -269,7 +272,9 @@ def test_the_interval_of_a_share_holds_what_a_test_of_it_does_not_refuse(share, 
 def test_no_line_of_the_reliability_chart_joins_two_points(desk):
     assert run_train(desk, "--level", "3") == 0
     details = load_details(desk / "run")
-    assert not has_slanted_lines(reliability_chart(details.levels[0], details.data.classes))
+    assert not has_slanted_lines(reliability_chart(details.levels[0], details.data.classes, 4))
+    assert len(details.skills) == 2
+    assert not any(has_slanted_lines(skill_chart(skill)) for skill in details.skills)
     assert has_slanted_lines(folds_chart(details.levels[0]))  # so such lines would be seen
 
 

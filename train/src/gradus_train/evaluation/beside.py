@@ -16,7 +16,7 @@ from gradus_train.evaluation.evidence import Floats, Integers
 from gradus_train.evaluation.metrics import Scores, score
 from gradus_train.training.prepare import Plan
 
-__all__ = ["Answers", "PinnedComparison", "PinnedLine", "beside", "sides_of"]
+__all__ = ["JudgedAnswers", "PinnedComparison", "PinnedLine", "beside", "sides_of"]
 
 _DAY_MS = 86_400_000
 _REACHES = 10  # a block is at least this many times as long as a label's reach
@@ -24,7 +24,7 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class JudgedAnswers:
     """What one version says of the rows.
 
     Attributes:
@@ -52,8 +52,8 @@ class PinnedLine:
         high: Upper end.
     """
 
-    mine: Answers
-    theirs: Answers
+    mine: JudgedAnswers
+    theirs: JudgedAnswers
     low: float | None
     high: float | None
 
@@ -101,12 +101,12 @@ def sides_of(plan: Plan, rows: Integers, labels: Integers) -> Integers | None:
     return np.asarray((labels == up).astype(np.int64) - (labels == down), dtype=np.int64)
 
 
-def _answers(plan: Plan, rows: Integers, said: Floats, costs: Costs | None) -> Answers:
+def _answers(plan: Plan, rows: Integers, said: Floats, costs: Costs | None) -> JudgedAnswers:
     data, labels = plan.dataset, plan.dataset.labels[rows]
     answer = said.argmax(axis=1)
     calls = sides_of(plan, rows, answer)
     if calls is None:
-        return Answers(score(labels, said), None, None, None)
+        return JudgedAnswers(score(labels, said), None, None, None)
     called, money = calls != 0, None
     if costs is not None and data.trades is not None:
         time, trades = data.timestamps[rows], data.trades
@@ -115,7 +115,7 @@ def _answers(plan: Plan, rows: Integers, said: Floats, costs: Costs | None) -> A
         taken = take_trades(time, data.bar_ms, calls, trades.select(chosen))
         money = judge_trades(taken, time, data.bar_ms, costs, block_ms=_block_ms(plan))
     right = float((answer == labels)[called].mean()) if called.any() else None
-    return Answers(score(labels, said), float(called.mean()), right, money)
+    return JudgedAnswers(score(labels, said), float(called.mean()), right, money)
 
 
 def _block_ms(plan: Plan) -> int:

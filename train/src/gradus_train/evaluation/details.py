@@ -10,7 +10,7 @@ from gradus_train.evaluation.equity import EquityPart
 from gradus_train.evaluation.metrics import ReliabilityBin, Scores
 from gradus_train.evaluation.policy_report import PolicyReport
 from gradus_train.evaluation.service import ServiceOrder
-from gradus_train.evaluation.skill import Skill
+from gradus_train.evaluation.skill import AskedSkill
 from gradus_train.evaluation.verdict import ReachedVerdict
 
 __all__ = [
@@ -188,4 +188,4 @@ class Details:
     policy: PolicyReport | None = None
     pinned: PinnedComparison | None = None
     equity: tuple[EquityPart, ...] = ()
-    skills: tuple[Skill, ...] = ()
+    skills: tuple[AskedSkill, ...] = ()

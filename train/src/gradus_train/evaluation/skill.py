@@ -12,7 +12,7 @@ from gradus_live.labels import Meta
 from gradus_train.evaluation.evidence import Evidence, Flags, Floats
 from gradus_train.evaluation.metrics import ReliabilityBin
 
-__all__ = ["Skill", "auc_error", "skills_of"]
+__all__ = ["AskedSkill", "auc_error", "skills_of"]
 
 _BINS = 10
 _LEAST_ROWS = 100  # of both answers together
@@ -20,7 +20,7 @@ _LEAST_IN_BIN = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Skill:
+class AskedSkill:
     """A question with two answers.
 
     Attributes:
@@ -46,7 +46,7 @@ class Skill:
     independent: int
 
 
-def skills_of(evidence: Evidence) -> tuple[Skill, ...]:
+def skills_of(evidence: Evidence) -> tuple[AskedSkill, ...]:
     """Return what can be asked of these rows: whether and which side, or whether a trade comes off."""
     p, labels, rule = evidence.probabilities, evidence.labels, evidence.rule
     everywhere = np.ones(len(labels), dtype=np.bool_)
@@ -78,7 +78,7 @@ def auc_error(auc: float, yes: float, no: float) -> float:
 
 def _skill(
     evidence: Evidence, name: str, question: str, said: Floats, came: Flags, rows: Flags
-) -> Skill | None:
+) -> AskedSkill | None:
     said, came, held = said[rows], came[rows], evidence.held[rows]
     count, yes = len(said), int(came.sum())
     if count < _LEAST_ROWS or yes in (0, count):
@@ -87,7 +87,7 @@ def _skill(
     holdout = None
     if 0 < came[held].sum() < held.sum():
         holdout = float(sk.roc_auc_score(came[held], said[held]))
-    return Skill(
+    return AskedSkill(
         name=name,
         question=question,
         rows=count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from gradus_train.evaluation.equity import DRAWS, EquityPart
-from gradus_train.evaluation.skill import Skill
+from gradus_train.evaluation.skill import AskedSkill
 from gradus_train.report.charts import share_interval
 from gradus_train.report.drawing import COLOURS, GRID, MUTED, canvas, to_svg
 
@@ -48,7 +48,7 @@ def equity_chart(part: EquityPart) -> str:
         return to_svg(axes, f"equity-{part.name.replace(' ', '-')}", f"{words}.")
 
 
-def skill_chart(skill: Skill) -> str:
+def skill_chart(skill: AskedSkill) -> str:
     """Tenths of the rows by what was said, beside the share that came, each with its 95 % interval."""
     with canvas(4.2, 2.9) as axes:
         said = [b.said for b in skill.bins]
