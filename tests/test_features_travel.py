@@ -12,7 +12,7 @@ import onnx
 import pytest
 from tests.train.test_expressions_of_a_run import ORDER, TRAINING
 
-from gradus_convert.comparison.schema import compare, load_schema_view
+from gradus_convert.comparison.schema_changes import compare, load_schema_view
 from gradus_convert.graphs.feature_rules import check_features_graph
 from gradus_runtime.candles import GoldenCandles, read_golden_candles
 from gradus_runtime.cli.main import main

@@ -7,9 +7,9 @@ from tests.support.legacy_models import NAMES, ensemble, model
 
 from gradus_convert.isolation import ProcessLimits, call
 from gradus_convert.isolation.error_values import rebuilt
+from gradus_convert.pickles.import_request import ImportRequest, from_json, to_json
 from gradus_convert.pickles.imported import import_spec
 from gradus_convert.pickles.inert import UnsafePickleError
-from gradus_convert.pickles.request import ImportRequest, from_json, to_json
 from gradus_convert.pickles.run import default_limits, import_pickles
 from gradus_runtime.cli import main
 from gradus_runtime.contracts.manifest import DecisionPolicy

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tests.support.golden import OLDER_TRIO, PAIR, TRIO, trio_store
 
-from gradus_convert.comparison.schema import SchemaView, compare, load_schema_view
+from gradus_convert.comparison.schema_changes import SchemaView, compare, load_schema_view
 from gradus_runtime.cli import main
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.errors import ConfigError

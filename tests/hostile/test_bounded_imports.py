@@ -15,9 +15,9 @@ from tests.support.limited import MIB
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.pickles import machine, rewrite_lightgbm, rewrite_xgboost
-from gradus_convert.pickles.files import read_pickle
 from gradus_convert.pickles.imported import ImportRequest, import_spec
 from gradus_convert.pickles.inert import BrokenPickleError, Inert, UnsafePickleError
+from gradus_convert.pickles.pickle_files import read_pickle
 from gradus_convert.pickles.weight import weigh
 from gradus_runtime.errors import DataError, GradusError
 
@@ -81,7 +81,7 @@ def test_one_tree_named_a_million_times_takes_neither_memory_nor_time(tmp_path):
     path.write_bytes(pickle.dumps(forest, 4))
     assert path.stat().st_size < 3 * MIB
     code = (
-        "import sys; from pathlib import Path; from gradus_convert.pickles.files import read_pickle\n"
+        "import sys; from pathlib import Path; from gradus_convert.pickles.pickle_files import read_pickle\n"
         "try: read_pickle(Path(sys.argv[1]))\n"
         "except Exception as e: print(type(e).__name__)"
     )

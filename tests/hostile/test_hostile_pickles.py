@@ -13,8 +13,8 @@ from tests.support import hostile_pickles
 from tests.support.hostile_pickles import Reduces
 
 from gradus_convert.pickles import machine
-from gradus_convert.pickles.files import read_pickle
 from gradus_convert.pickles.inert import BrokenPickleError, Inert, UnsafePickleError, UnsupportedPickleError
+from gradus_convert.pickles.pickle_files import read_pickle
 
 OBJECTS = {"a file for LightGBM", "sklearn's function transformer"}
 """Objects of model libraries: read as containers, and never made."""

@@ -7,8 +7,8 @@ from tests.support.training import ORDER, make_dataset, quick_config
 
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.beside import JudgedAnswers, PinnedLine
+from gradus_train.evaluation.class_metrics import score
 from gradus_train.evaluation.gates import evaluate, load, parse, passed
-from gradus_train.evaluation.metrics import score
 from gradus_train.evaluation.value import ValueTest
 from gradus_train.run.run import train
 from gradus_train.training.prepare import prepare

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gradus_train.evaluation.baselines import majority, priors
-from gradus_train.evaluation.metrics import expected_calibration_error, reliability, score
+from gradus_train.evaluation.class_metrics import expected_calibration_error, reliability, score
 
 LABELS = np.array([0, 1, 1, 2])
 SAID = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.4, 0.1], [0.2, 0.2, 0.6]])

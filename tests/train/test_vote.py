@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gradus_convert.graphs.exact_vote import LEAST_SHARE
-from gradus_train.evaluation.metrics import score
+from gradus_train.evaluation.class_metrics import score
 from gradus_train.training.vote import combine, optimal_weights
 
 A = np.array([[0.6, 0.4], [0.2, 0.8]])

@@ -10,7 +10,7 @@ from gradus_runtime.errors import CheckError
 from gradus_train import DataSource, load_config, load_feature_order
 from gradus_train.data import from_candles
 from gradus_train.data.from_candles import CandleInputs
-from gradus_train.walk.history import read_history
+from gradus_train.walk.market_history import read_history
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.week import Judge, Served

@@ -19,7 +19,7 @@ from gradus_train import DataSource, load_config, load_dataset, load_feature_ord
 from gradus_train.data.dataset import Dataset
 from gradus_train.training.prepare import latest_days
 from gradus_train.walk import versions as walk_versions
-from gradus_train.walk.history import read_history
+from gradus_train.walk.market_history import read_history
 from gradus_train.walk.weeks import weeks_between
 
 COMMAND = "import sys; from gradus_runtime.cli import main; sys.exit(main())"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from packaging.version import Version
 
-from gradus_convert.artifact import candles, card, golden, level
+from gradus_convert.artifact import candles, card, golden_rows, level
 from gradus_convert.artifact.lacking import able, for_its_rows, may_lack
 from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelContent
 from gradus_convert.forest.ir import Forest
@@ -70,7 +70,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     levels: list[Level] = []
     third: tuple[ThirdOpinion, ...] = ()
     draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
-    rows = golden.choose(spec.holdout, made, list(columns.values()), may_lack(spec.order))
+    rows = golden_rows.choose(spec.holdout, made, list(columns.values()), may_lack(spec.order))
     if spec.graph is not None:
         rows = np.concatenate([rows, candles.golden_rows(spec.graph, spec.order.names)])
     arrays = {"features": rows}
@@ -87,7 +87,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         files[outline.file] = built.graph.model_bytes
         third += built.third
         arrays[s.name] = _golden(spec, s, built, rows[:, cut])
-    files[names.GOLDEN] = golden.to_bytes(arrays)
+    files[names.GOLDEN] = golden_rows.to_bytes(arrays)
     if spec.graph is not None:
         files[names.FEATURES] = spec.graph.model
         files[names.CANDLES] = spec.graph.golden.to_bytes()
@@ -156,7 +156,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         decision=spec.decision,
         features=tuple(_feature(spec, f.name, f.group) for f in spec.order.features),
         levels=levels,
-        golden=Golden(names.GOLDEN, golden.ROWS + bars, golden.TOLERANCE),
+        golden=Golden(names.GOLDEN, golden_rows.ROWS + bars, golden_rows.TOLERANCE),
         files=(),
         provenance=spec.provenance,
         runtime=spec.runtime,

@@ -59,7 +59,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_schema(args: argparse.Namespace) -> int:
-    from gradus_convert.comparison.schema import compare, load_schema_view
+    from gradus_convert.comparison.schema_changes import compare, load_schema_view
     from gradus_runtime.cli import output
 
     views = [load_schema_view(*_source(text, args)) for text in (args.before, args.after)]

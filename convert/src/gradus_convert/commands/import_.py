@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradus_runtime.cli.command import Command
 
 if TYPE_CHECKING:
-    from gradus_convert.pickles.request import ImportRequest
+    from gradus_convert.pickles.import_request import ImportRequest
 
 __all__ = ["COMMAND", "request_of"]
 
@@ -120,8 +120,8 @@ def request_of(args: argparse.Namespace) -> ImportRequest:
     """
     from gradus_convert.config import load as load_config
     from gradus_convert.conversion import next_version
-    from gradus_convert.pickles.files import MAX_BYTES
-    from gradus_convert.pickles.request import RUNTIME, ImportRequest
+    from gradus_convert.pickles.import_request import RUNTIME, ImportRequest
+    from gradus_convert.pickles.pickle_files import MAX_BYTES
     from gradus_runtime.contracts import names
     from gradus_runtime.errors import UsageError
     from gradus_runtime.store.write_lock import acting

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.compilation.facts import Facts
-from gradus_convert.preparation.steps import MISSING_TEXT, NUMBERS, TEXTS
+from gradus_convert.preparation.pipeline_steps import MISSING_TEXT, NUMBERS, TEXTS
 from gradus_runtime.errors import DataError
 
 __all__ = ["read_mixed", "read_rows"]

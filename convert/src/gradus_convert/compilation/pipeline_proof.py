@@ -17,7 +17,7 @@ from gradus_convert.graphs.level_graph import LEAVES, finish
 from gradus_convert.graphs.values import VALUES
 from gradus_convert.parity.model_proof import ModelProof, allowed_error
 from gradus_convert.parity.proof import TOLERANCE
-from gradus_convert.preparation.steps import (
+from gradus_convert.preparation.pipeline_steps import (
     MISSING_TEXT,
     NUMBERS,
     TEXTS,

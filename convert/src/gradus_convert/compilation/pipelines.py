@@ -13,8 +13,8 @@ from gradus_convert.compilation.facts import columns
 from gradus_convert.errors import InexactModelError
 from gradus_convert.preparation.float64 import ranked
 from gradus_convert.preparation.front import PipelineFront
+from gradus_convert.preparation.pipeline_steps import TextColumns, columns_of, width
 from gradus_convert.preparation.sklearn_steps import Raw, as_numbers, read_step
-from gradus_convert.preparation.steps import TextColumns, columns_of, width
 from gradus_convert.readers import NativeModel
 from gradus_runtime.errors import EnvironmentFailedError
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gradus_convert.pickles.files import MAX_BYTES, read_pickle
+from gradus_convert.pickles.import_request import Rounds
 from gradus_convert.pickles.inert import Global, Inert
 from gradus_convert.pickles.native_files import is_native, open_native
 from gradus_convert.pickles.pandas_names import index_values
+from gradus_convert.pickles.pickle_files import MAX_BYTES, read_pickle
 from gradus_convert.pickles.rebuild import MODEL_KINDS, Rebuilt, label_values, rebuild
-from gradus_convert.pickles.request import Rounds
 from gradus_convert.pickles.safe_names import identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from gradus_convert.artifact import ArtifactSpec, FeatureFacts, LevelContent, MemberSpec
 from gradus_convert.pickles import levels_and_classes
 from gradus_convert.pickles.ensemble import LegacyEnsemble, LegacyMember, or_drop, read_ensemble
+from gradus_convert.pickles.import_request import ImportRequest
 from gradus_convert.pickles.inert import BrokenPickleError
-from gradus_convert.pickles.request import ImportRequest
 from gradus_convert.pickles.safe_names import identifier
 from gradus_convert.pickles.training_rows import float64_remarks, read_training_rows
 from gradus_convert.readers import NativeModel, read_model

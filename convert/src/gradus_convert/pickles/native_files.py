@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus_convert.pickles.import_request import Rounds
 from gradus_convert.pickles.rebuild import Rebuilt, label_values
-from gradus_convert.pickles.request import Rounds
 from gradus_convert.readers.formats import format_of
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.skops import load as load_skops

@@ -15,8 +15,8 @@ from typing import Any
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.pickles import rebuild_sklearn, rewrite_lightgbm, rewrite_xgboost
+from gradus_convert.pickles.import_request import Rounds
 from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
-from gradus_convert.pickles.request import Rounds
 from gradus_convert.readers.xgboost import import_library
 from gradus_runtime.errors import EnvironmentFailedError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradus_convert.artifact import BuiltArtifact
 from gradus_convert.isolation import ProcessLimits, call
-from gradus_convert.pickles.request import ImportRequest, from_json, to_json
+from gradus_convert.pickles.import_request import ImportRequest, from_json, to_json
 from gradus_runtime.contracts import names, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.contracts.manifest import parse

@@ -8,8 +8,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from gradus_convert.graphs.builder import DOUBLE, FLOAT, Graph
+from gradus_convert.preparation.pipeline_steps import NUMBERS, TEXTS, Block, emit
 from gradus_convert.preparation.ranks import Ranks
-from gradus_convert.preparation.steps import NUMBERS, TEXTS, Block, emit
 
 __all__ = ["PipelineFront"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.preparation.steps import (
+from gradus_convert.preparation.pipeline_steps import (
     MISSING_TEXT,
     Block,
     Coded,

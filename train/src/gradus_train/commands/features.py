@@ -118,7 +118,7 @@ def _latest(source: DataSource, order: FeatureOrder) -> Mapping[str, float | Non
 def _read(source: DataSource, order: FeatureOrder) -> tuple[Candles, Daily | None]:
     from gradus_train.features import resolved
     from gradus_train.ingest import load_candles, load_daily
-    from gradus_train.ingest.table import has_torn_line
+    from gradus_train.ingest.table_file import has_torn_line
 
     s = source.settings
     if source.candles is None:

@@ -15,7 +15,7 @@ from gradus_runtime.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from gradus_train.training.pools import Pool
     from gradus_train.training.progress import Progress
-    from gradus_train.walk.history import History
+    from gradus_train.walk.market_history import History
     from gradus_train.walk.outages import Outages
     from gradus_train.walk.result import WalkResult
     from gradus_train.walk.versions import Procedure
@@ -196,7 +196,7 @@ def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Proc
     from gradus_train import config as configuration
     from gradus_train.commands.inputs import chosen_levels, source_from_arguments
     from gradus_train.evaluation import gates
-    from gradus_train.walk.history import read_history
+    from gradus_train.walk.market_history import read_history
     from gradus_train.walk.versions import Procedure
 
     if args.train_days < 1:

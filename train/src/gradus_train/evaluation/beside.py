@@ -12,8 +12,8 @@ from gradus_live.costs import Costs
 from gradus_live.labels import Meta
 from gradus_live.money import Money, judge_trades, take_trades
 from gradus_live.statistics import block_test
+from gradus_train.evaluation.class_metrics import Scores, score
 from gradus_train.evaluation.evidence import Floats, Integers
-from gradus_train.evaluation.metrics import Scores, score
 from gradus_train.training.prepare import Plan
 
 __all__ = ["JudgedAnswers", "PinnedComparison", "PinnedLine", "beside", "sides_of"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus_train.evaluation.beside import PinnedComparison
+from gradus_train.evaluation.class_metrics import ReliabilityBin, Scores
 from gradus_train.evaluation.equity import EquityPart
-from gradus_train.evaluation.metrics import ReliabilityBin, Scores
 from gradus_train.evaluation.policy_report import PolicyReport
 from gradus_train.evaluation.service import ServiceOrder
 from gradus_train.evaluation.skill import AskedSkill

@@ -14,9 +14,9 @@ from typing import Any
 from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
 from gradus_train.evaluation.beside import PinnedLine
+from gradus_train.evaluation.class_metrics import Scores
 from gradus_train.evaluation.details import GateLine, LevelDetails
 from gradus_train.evaluation.members import MemberCost
-from gradus_train.evaluation.metrics import Scores
 from gradus_train.evaluation.pinned import SERVED
 from gradus_train.evaluation.value import LEVEL, ValueTest
 from gradus_train.evaluation.verdict import ReachedVerdict

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from gradus_runtime.contracts.manifest.calibration import at_temperature
 from gradus_train.config import parameters_of
 from gradus_train.evaluation.baselines import majority, priors
+from gradus_train.evaluation.class_metrics import reliability, score
 from gradus_train.evaluation.details import FoldScores, LevelDetails, Scoreboard
-from gradus_train.evaluation.metrics import reliability, score
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.calibration import log_loss
 from gradus_train.training.member import Probabilities, Rows

@@ -9,8 +9,8 @@ import numpy as np
 import sklearn.metrics as sk
 
 from gradus_live.labels import Meta
+from gradus_train.evaluation.class_metrics import ReliabilityBin
 from gradus_train.evaluation.evidence import Evidence, Flags, Floats
-from gradus_train.evaluation.metrics import ReliabilityBin
 
 __all__ = ["AskedSkill", "auc_error", "skills_of"]
 

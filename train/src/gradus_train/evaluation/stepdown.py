@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_runtime.contracts.feature_order import FeatureOrder
+from gradus_train.evaluation.class_metrics import score
 from gradus_train.evaluation.details import Drill, StepPrice
-from gradus_train.evaluation.metrics import score
 from gradus_train.evaluation.scoreboard import spread
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.prepare import Plan

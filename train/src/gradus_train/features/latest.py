@@ -18,7 +18,7 @@ from gradus_train.features.computation import compute_features
 from gradus_train.features.settings import FeatureSettings
 from gradus_train.ingest.candles import Candles, candles_from_table
 from gradus_train.ingest.daily import Daily, daily_from_table
-from gradus_train.ingest.table import RawTable
+from gradus_train.ingest.table_file import RawTable
 
 __all__ = ["SUCCESSOR", "Table", "latest_features", "latest_of"]
 

@@ -11,7 +11,7 @@ from gradus_runtime.errors import DataError
 from gradus_train.ingest.columns import ALIASES, CLOSE_STAMP_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
-from gradus_train.ingest.table import RawTable, read_table
+from gradus_train.ingest.table_file import RawTable, read_table
 
 __all__ = ["Candles", "candles_from_table", "load_candles", "most_common_step", "rising_stamps"]
 

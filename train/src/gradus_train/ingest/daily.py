@@ -11,7 +11,7 @@ import polars as pl
 from gradus_train.ingest.columns import DATE_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
-from gradus_train.ingest.table import RawTable, read_table
+from gradus_train.ingest.table_file import RawTable, read_table
 
 __all__ = ["Daily", "daily_from_table", "load_daily"]
 

@@ -14,7 +14,7 @@ from gradus_runtime.errors import DataError
 from gradus_train.ingest.candles import most_common_step, rising_stamps
 from gradus_train.ingest.columns import find_column
 from gradus_train.ingest.numbers import to_numbers
-from gradus_train.ingest.table import RawTable
+from gradus_train.ingest.table_file import RawTable
 
 __all__ = [
     "REACH_COLUMN",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradus_train.ingest.table import RawTable
+from gradus_train.ingest.table_file import RawTable
 
 __all__ = ["to_numbers"]
 

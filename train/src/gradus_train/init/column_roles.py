@@ -13,7 +13,7 @@ from gradus_runtime.contracts import names
 from gradus_runtime.errors import DataError, UsageError
 from gradus_train.ingest.columns import ALIASES, fold, is_simulated_name
 from gradus_train.ingest.feature_table import REACH_COLUMN, feature_column
-from gradus_train.ingest.table import RawTable
+from gradus_train.ingest.table_file import RawTable
 from gradus_train.init.questions import InitAnswers, Question
 
 __all__ = ["Roles", "check_named", "roles", "time_column"]

@@ -10,7 +10,7 @@ import polars as pl
 from gradus_live.labels import Column, FixedHorizon
 from gradus_train.ingest.columns import fold
 from gradus_train.ingest.feature_table import REACH_COLUMN, stated_reach
-from gradus_train.ingest.table import RawTable
+from gradus_train.ingest.table_file import RawTable
 from gradus_train.init.questions import InitAnswers, Question
 
 __all__ = ["fallback_class", "label_rule"]

@@ -13,7 +13,7 @@ from gradus_runtime.contracts import feature_order
 from gradus_train import config as configuration
 from gradus_train.data.dataset import load_dataset
 from gradus_train.data.source import DataSource
-from gradus_train.init.files import order_of
+from gradus_train.init.config_files import order_of
 from gradus_train.init.questions import Question, ask
 from gradus_train.init.survey import Survey
 from gradus_train.training.prepare import Plan, prepare

@@ -10,7 +10,7 @@ from gradus_runtime.errors import DataError
 from gradus_train.data.source import DataSettings
 from gradus_train.ingest.candles import most_common_step
 from gradus_train.ingest.stamps import to_milliseconds
-from gradus_train.ingest.table import RawTable
+from gradus_train.ingest.table_file import RawTable
 from gradus_train.init.column_roles import Roles, check_named, roles, time_column
 from gradus_train.init.labels import label_rule
 from gradus_train.init.questions import InitAnswers, Question, ask

@@ -23,8 +23,8 @@ from gradus_train.evaluation.scoreboard import flat_metrics, spread
 from gradus_train.evaluation.summary import iso
 from gradus_train.kinds import KINDS
 from gradus_train.training.assemble import LevelResult
+from gradus_train.training.feature_statistics import feature_statistics
 from gradus_train.training.prepare import Plan, library_versions
-from gradus_train.training.statistics import feature_statistics
 
 __all__ = ["check_target", "write_run"]
 

@@ -22,7 +22,7 @@ from gradus_train.training.pools import Pool
 from gradus_train.training.prepare import Plan
 from gradus_train.training.progress import Progress
 from gradus_train.tuning.search import Record, Tried, search
-from gradus_train.walk.history import market_of
+from gradus_train.walk.market_history import market_of
 from gradus_train.walk.week_answers import WeekAnswers, calls_of
 
 __all__ = ["Study", "Trial", "tune", "with_chosen"]

@@ -24,7 +24,7 @@ from gradus_train.training.prepare import Plan, latest_days, prepare
 from gradus_train.training.progress import Progress
 from gradus_train.walk.ahead import Ahead
 from gradus_train.walk.conversion import Converted, convert, prove
-from gradus_train.walk.history import History
+from gradus_train.walk.market_history import History
 from gradus_train.walk.tuning import Study, tune, with_chosen
 from gradus_train.walk.weeks import Week
 

@@ -21,7 +21,7 @@ from gradus_train.training.progress import Progress, Silent
 from gradus_train.walk import totals
 from gradus_train.walk.ahead import Ahead
 from gradus_train.walk.chance import chance_of, figures_of
-from gradus_train.walk.history import History
+from gradus_train.walk.market_history import History
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.result import FORMAT, WalkResult, WeekResult
 from gradus_train.walk.serving import REQUIRE, in_service

@@ -13,7 +13,7 @@ from gradus_live.costs import Costs
 from gradus_live.positions import REASONS, Positions, hold_positions, scattered
 from gradus_runtime.errors import CheckError
 from gradus_train.data.dataset import Dataset
-from gradus_train.walk.history import History, market_of
+from gradus_train.walk.market_history import History, market_of
 from gradus_train.walk.outages import Outages
 from gradus_train.walk.result import Skill, WeekMoney, WeekResult
 from gradus_train.walk.versions import WeekVersion

@@ -16,7 +16,7 @@ from gradus_runtime import Predictor
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import CheckError, ConfigError
 from gradus_train.data.dataset import Dataset
-from gradus_train.walk.history import History
+from gradus_train.walk.market_history import History
 
 __all__ = ["WeekAnswers", "answer_bar_by_bar", "answer_table", "calls_of", "check_sides", "no_answers"]
 

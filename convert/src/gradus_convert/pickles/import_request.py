@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gradus_convert.graphs.types import Encoding
-from gradus_convert.pickles.files import MAX_BYTES
+from gradus_convert.pickles.pickle_files import MAX_BYTES
 from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.manifest import DecisionPolicy, RuntimeRequirement
 
