@@ -1,4 +1,4 @@
-"""One name for one thing: no two public classes of the four packages have the same name."""
+"""One name for one thing: classes of the four packages, and modules that are read together."""
 
 from __future__ import annotations
 
@@ -35,3 +35,71 @@ def test_no_two_public_classes_have_one_name() -> None:
 def test_a_name_that_occurs_twice_is_seen() -> None:
     one, other = "class Rows:\n    pass\n", "class _Rows:\n    pass\nclass Rows:\n    pass\n"
     assert twice([("a.py", one), ("b.py", other), ("c.py", "class Other: ...")]) == {"Rows": ["a.py", "b.py"]}
+
+
+OF_ONE_ROLE = {
+    "calibration": "temperatures of levels: the manifest's fields, and how training chooses them",
+    "candles": "candles as a package reads them",
+    "columns": "which column of a table of candles means what",
+    "drift": "alarm levels: the manifest's fields, and how training measures them",
+    "errors": "the errors of a package",
+    "folder": "the folder that a room writes",
+    "kinds": "the kinds that a room knows, in one table",
+    "metrics": "what Prometheus is told",
+    "options": "options that commands share",
+    "output": "what commands print alike",
+    "page": "a page for people",
+    "policy": "policies: the manifest's fields, and how training judges them",
+    "settings": "how a room was told to work",
+    "text": "a result as text for people",
+    "types": "the types of a room, which its other modules share",
+    "values": "the values that a room works on",
+}
+"""Names of modules that occur in packages which import one another: the same role in each."""
+
+READ_TOGETHER = {("runtime", "convert"), ("runtime", "live"), ("runtime", "train"), ("live", "train")}
+COMMANDS = ("cli", "commands")
+
+
+def module_names(paths: Iterable[str]) -> tuple[dict[str, set[str]], list[str]]:
+    """Return the names that packages which are read together share, and what stands twice in one package.
+
+    A command may have the name of the module that does its work.
+    """
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in paths:
+        package, _, _, *rooms, file = path.split("/")
+        name = file.removesuffix(".py")
+        if not name.startswith("__") and not (rooms and rooms[-1] in COMMANDS):
+            places[package, name].append(path)
+    again = [f"{name}: {', '.join(found)}" for (_, name), found in places.items() if len(found) > 1]
+    for path in paths:
+        package, _, _, *rooms, file = path.split("/")
+        if rooms and rooms[-1] in COMMANDS:
+            places[package, file.removesuffix(".py")].append(path)
+    packages: dict[str, set[str]] = defaultdict(set)
+    for package, name in places:
+        packages[name].add(package)
+    shared = {name: found for name, found in packages.items() if any(set(p) <= found for p in READ_TOGETHER)}
+    return {name: found for name, found in shared.items() if not name.startswith("__")}, again
+
+
+def test_a_module_name_occurs_once_in_a_package_and_elsewhere_for_the_same_role() -> None:
+    modules = sorted(p for package in PACKAGES for p in (ROOT / package / "src").rglob("*.py"))
+    shared, again = module_names([p.relative_to(ROOT).as_posix() for p in modules])
+    assert again == []
+    assert sorted(shared) == sorted(OF_ONE_ROLE)
+
+
+def test_a_module_name_that_means_two_things_is_seen() -> None:
+    paths = ["convert/src/gradus_convert/a/rows.py", "convert/src/gradus_convert/b/rows.py"]
+    assert module_names(paths)[1] == ["rows: " + ", ".join(paths)]
+    command = [
+        "convert/src/gradus_convert/commands/wheel.py",
+        "convert/src/gradus_convert/publishing/wheel.py",
+    ]
+    assert module_names(command) == ({}, [])
+    apart = ["convert/src/gradus_convert/a/rows.py", "train/src/gradus_train/b/rows.py"]
+    assert module_names(apart) == ({}, [])
+    together = ["runtime/src/gradus_runtime/rows.py", "train/src/gradus_train/b/rows.py"]
+    assert module_names(together) == ({"rows": {"runtime", "train"}}, [])
