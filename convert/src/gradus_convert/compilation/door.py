@@ -210,7 +210,7 @@ def _prove(native: NativeModel, build: Any, kind: ProofKind, rows: Any, place: s
     form = native.lowered
     made = made_rows(form if isinstance(form, Forest) else None, form.n_features)
     if rows is not None:
-        given = read_rows(rows, native.feature_names, form.n_features)
+        given = read_rows(rows, native.feature_names, form.n_features, native.categories)
         absent = False if native.missing is None else np.isnan(given) & native.missing
         made = np.concatenate([given[(np.isfinite(given) | absent).all(axis=1)], made])
     return prove_model(native, build, made, kind=kind, place=place)
@@ -220,6 +220,8 @@ def _metadata(native: NativeModel) -> dict[str, str]:
     facts = {"gradus.source": native.library, "gradus.task": native.task}
     if native.feature_names is not None:
         facts["gradus.features"] = json.dumps(list(native.feature_names))
+    if native.categories:
+        facts["gradus.categories"] = json.dumps(native.categories)
     return facts
 
 

@@ -30,6 +30,7 @@ class Facts:
         numbers: The columns of the user's rows that the input float64 `features` has; None where that is
             float32 and has all.
         texts: Those that the input `texts` has.
+        categories: As in `NativeModel`.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Facts:
     infinite: tuple[bool, ...] | None = None
     numbers: tuple[int, ...] | None = None
     texts: tuple[int, ...] = ()
+    categories: tuple[tuple[object, ...], ...] | None = None
 
 
 def facts_of(native: NativeModel) -> Facts:
@@ -60,6 +62,7 @@ def facts_of(native: NativeModel) -> Facts:
         getattr(form, "n_nodes", 0),
         None if native.missing is None else tuple(native.missing.tolist()),
         None if native.infinite is None else tuple(native.infinite.tolist()),
+        categories=native.categories,
     )
 
 

@@ -15,7 +15,12 @@ from gradus_runtime.errors import DataError
 __all__ = ["read_mixed", "read_rows"]
 
 
-def read_rows(X: Any, names: Sequence[str] | None, width: int) -> npt.NDArray[np.float32]:
+Known = Sequence[Sequence[object]] | None
+
+
+def read_rows(
+    X: Any, names: Sequence[str] | None, width: int, categories: Known = None
+) -> npt.NDArray[np.float32]:
     """Return rows as float32 [N, width].
 
     Args:
@@ -23,12 +28,14 @@ def read_rows(X: Any, names: Sequence[str] | None, width: int) -> npt.NDArray[np
             names to columns), whose columns are taken by name where the model knows names.
         names: Of the model's columns.
         width: How many columns there must be.
+        categories: As in `Facts`.
 
     Raises:
-        DataError: A column is missing, or what is there are not numbers in rows.
+        DataError: A column is missing, or is of categories that the model does not know; or what is there are
+            not numbers in rows.
     """
     if isinstance(X, Mapping) or (hasattr(X, "columns") and hasattr(X, "__getitem__")):
-        X = _by_name(X, names)
+        X = _by_name(X, names, categories)
     try:
         rows = np.asarray(X)
         if rows.dtype == object or rows.dtype.kind not in "fiub":
@@ -59,7 +66,7 @@ def read_mixed(X: Any, facts: Facts) -> dict[str, npt.NDArray[Any]]:
     """
     numbers = facts.numbers or ()
     if isinstance(X, Mapping) or (hasattr(X, "columns") and hasattr(X, "__getitem__")):
-        columns = _columns(X, facts.feature_names, (*numbers, *facts.texts))
+        columns = _columns(X, facts.feature_names, (*numbers, *facts.texts), facts.categories)
     else:
         rows = np.asarray(X, object if facts.texts else None)
         if rows.ndim != 2 or rows.shape[1] != facts.n_features:
@@ -74,13 +81,16 @@ def read_mixed(X: Any, facts: Facts) -> dict[str, npt.NDArray[Any]]:
     return feed
 
 
-def _columns(X: Any, names: Sequence[str] | None, wanted: Sequence[int]) -> dict[int, npt.NDArray[Any]]:
+def _columns(
+    X: Any, names: Sequence[str] | None, wanted: Sequence[int], categories: Known
+) -> dict[int, npt.NDArray[Any]]:
     present = {str(name): name for name in (X if isinstance(X, Mapping) else X.columns)}
     known = list(names or present)
     missing = [known[i] for i in wanted if i >= len(known) or known[i] not in present]
     if missing:
         raise DataError("a dataframe must have the model's columns", place="X", value=missing[:5])
-    return {i: np.asarray(X[present[known[i]]]) for i in wanted}
+    found = _numbered(X, [present[known[i]] for i in wanted], categories)
+    return dict(zip(wanted, found, strict=True))
 
 
 def _name(i: int, facts: Facts) -> str:
@@ -116,12 +126,40 @@ def _absent(value: object) -> bool:
     return value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
 
 
-def _by_name(X: Any, names: Sequence[str] | None) -> npt.NDArray[Any]:
+def _by_name(X: Any, names: Sequence[str] | None, categories: Known) -> npt.NDArray[Any]:
     present = {str(name): name for name in (X if isinstance(X, Mapping) else X.columns)}
     missing = [name for name in names or () if name not in present]
     if missing:
         raise DataError("a dataframe must have the model's columns", place="X", value=missing[:5])
-    columns = [np.asarray(X[present[name]]) for name in (names or present)]
+    columns = _numbered(X, [present[name] for name in (names or present)], categories)
     if len({len(c) for c in columns}) > 1:
         raise DataError("columns must be of one length", place="X")
     return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+
+
+def _numbered(X: Any, names: Sequence[Any], categories: Known) -> list[npt.NDArray[Any]]:
+    """Return the columns of a dataframe, those of categories by the numbers that they had in training.
+
+    A value that training did not know is missing, as LightGBM has it; XGBoost would raise.
+    """
+    columns = [X[name] for name in names]
+    sets = [i for i, column in enumerate(columns) if _of_categories(column)]
+    found = [np.asarray(column) for column in columns]
+    if categories is None or not sets:
+        return found
+    if len(sets) != len(categories):
+        raise DataError(
+            f"a dataframe must have the model's {len(categories)} columns of categories",
+            place="X",
+            value=[names[i] for i in sets][:5],
+            hint="Pass the numbers of the categories (Series.cat.codes) where the model records none.",
+        )
+    for i, known in zip(sets, categories, strict=True):
+        number = {value: float(k) for k, value in enumerate(known)}
+        found[i] = np.array([number.get(value, np.nan) for value in found[i].tolist()], np.float64)
+    return found
+
+
+def _of_categories(column: Any) -> bool:
+    """Whether a column is pandas' `category`, or polars' Categorical or Enum."""
+    return str(getattr(column, "dtype", "")).split("(")[0] in ("category", "Categorical", "Enum")

@@ -84,7 +84,7 @@ class CompiledModel:
 
         Args:
             X: An array [N, F] or a list of rows; or a dataframe, whose columns are taken by name where the
-                model knows names.
+                model knows names. Its columns of categories are numbered as the model's file says.
 
         Raises:
             DataError: The rows do not fit the model.
@@ -140,7 +140,7 @@ class CompiledModel:
     def _feed(self, X: Any) -> dict[str, npt.NDArray[Any]]:
         if self.facts.numbers is not None:
             return read_mixed(X, self.facts)
-        rows = read_rows(X, self.facts.feature_names, self.facts.n_features)
+        rows = read_rows(X, self.facts.feature_names, self.facts.n_features, self.facts.categories)
         bad = ~np.isfinite(rows)
         if not bad.any():
             return {INPUT: rows}

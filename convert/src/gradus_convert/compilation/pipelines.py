@@ -63,6 +63,7 @@ class PipelineSource:
             "n_features": self.n_columns,
             "numbers": self.front.numbers,
             "texts": self.front.texts,
+            "categories": self.final.categories if self.pipeline is None else None,
             "missing": tuple(i in self.missing for i in range(self.n_columns)),
             "infinite": tuple(i in self.infinite for i in range(self.n_columns)),
         }

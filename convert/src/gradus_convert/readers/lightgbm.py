@@ -96,6 +96,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         missing=everywhere,
         infinite=everywhere,
         landmarks=_categories(text),
+        categories=tuple(tuple(known) for known in booster.pandas_categorical or ()),
     )
 
 

@@ -48,6 +48,9 @@ class NativeModel:
         landmarks: By column, numbers that the library treats in a way of its own, as its model states them
             and whatever `lowered` makes of them: its categories, a number that is missing. The proof tries
             them.
+        categories: What the values of a dataframe's category columns were in training, by their numbers,
+            which are what `lowered` reads: a tuple for each such column, in the order of the columns. Empty
+            where the library knows none; None where it reads such columns by their values.
     """
 
     library: str
@@ -67,6 +70,7 @@ class NativeModel:
     missing: npt.NDArray[np.bool_] | None = None
     infinite: npt.NDArray[np.bool_] | None = None
     landmarks: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    categories: tuple[tuple[object, ...], ...] | None = None
 
     def for_rows(self, missing: npt.NDArray[np.bool_] | None = None) -> NativeModel:
         """Return the member for rows that are finite, but for NaN in some columns: fewer views, or none.

@@ -7,9 +7,10 @@ Layout: XGBoost's doc/model.schema.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,27 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         missing=everywhere,
         infinite=everywhere if _takes_infinities(learner, missing) else None,
         landmarks=_landmarks(learner, missing, forest.n_features),
+        categories=_recorded(learner, booster.feature_types or ()),
     )
+
+
+def _recorded(learner: dict[str, Any], types: Sequence[str]) -> tuple[tuple[object, ...], ...]:
+    """The categories of a dataframe that XGBoost 3.1 and later record, by column of them; older ones do not.
+
+    Source: src/data/cat_container.cc, `CatContainer::Save`.
+    """
+    booster = learner["gradient_booster"]
+    known = booster.get("gbtree", booster)["model"].get("cats", {}).get("enc", [])
+    if len(known) != len(types):
+        return ()
+    found: list[tuple[object, ...]] = []
+    for entry in (entry for entry, kind in zip(known, types, strict=True) if kind == "c"):
+        if "offsets" not in entry:
+            found.append(tuple(entry["values"]))
+            continue
+        data, ends = bytes(value % 256 for value in entry["values"]), entry["offsets"]
+        found.append(tuple(data[a:b].decode() for a, b in pairwise(ends)))
+    return tuple(found)
 
 
 def _predicts(model: Any, head: _Head, objective: str) -> Predicts:
