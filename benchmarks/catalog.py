@@ -18,8 +18,9 @@ class Peer:
         serves: Environment that serves: "runtime", "kernels" (the same with gradus-kernels), "workspace" or
             "peers".
         needs: Distributions that serving needs; what these require counts too.
-        alone: Whether it takes one LightGBM member only.
+        alone: The members that it takes, one of them alone; none for those that take a whole ensemble.
         threads: Whether it is measured with two threads as well.
+        files_of: The peer whose files it serves from, if it makes none.
         largest_batch: Rows of the largest batch that it is asked for: fewer for another form of a peer.
     """
 
@@ -28,8 +29,9 @@ class Peer:
     prepares: str
     serves: str
     needs: tuple[str, ...]
-    alone: bool = False
+    alone: tuple[str, ...] = ()
     threads: bool = True
+    files_of: str = ""
     largest_batch: int = 100_000
 
 
@@ -53,6 +55,7 @@ PEERS = (
         "workspace",
         "kernels",
         ("gradus-runtime", "gradus-kernels"),
+        files_of="gradus",
     ),
     Peer(
         "gradus_kernels_avx2",
@@ -60,7 +63,7 @@ PEERS = (
         "workspace",
         "kernels",
         ("gradus-runtime", "gradus-kernels"),
-        threads=False,
+        files_of="gradus",
         largest_batch=10_000,
     ),
     Peer("native", "native libraries", "workspace", "workspace", _NATIVE),
@@ -76,6 +79,25 @@ PEERS = (
     Peer("stock", "stock ONNX, a session a member", "workspace", "runtime", _ONNX),
     Peer("tl2cgen", "TL2cgen", "peers", "peers", ("tl2cgen",)),
     Peer("treelite_gtil", "treelite GTIL", "peers", "peers", ("treelite",)),
-    Peer("lleaves", "lleaves", "peers", "peers", ("lleaves",), alone=True),
+    Peer("lleaves", "lleaves", "peers", "peers", ("lleaves",), alone=("lightgbm",)),
+    Peer(
+        "daal4py",
+        "daal4py (scikit-learn-intelex)",
+        "peers",
+        "peers",
+        ("scikit-learn-intelex",),
+        alone=("lightgbm", "xgboost"),
+    ),
+    Peer("timber", "Timber", "peers", "peers", ("timber-compiler",), alone=("lightgbm", "xgboost")),
+    Peer("ydf", "YDF", "peers", "peers", ("ydf",), alone=("random_forest",)),
+    Peer(
+        "gradus_compiled",
+        "gradus compile, in a bare session",
+        "workspace",
+        "runtime",
+        _ONNX,
+        alone=("lightgbm", "xgboost", "random_forest"),
+        threads=False,
+    ),
     Peer("floor", "floor: one Identity node", "workspace", "runtime", _ONNX, threads=False, largest_batch=0),
 )

@@ -25,7 +25,7 @@ __all__ = ["Bench", "Figures", "artifact_mib", "fresh_folder", "measure_subject"
 Figures = dict[str, Sample]
 """Figures by the name of the peer."""
 
-_REMADE = ("gradus", "gradus_graph", "stock", "floor")
+_REMADE = ("gradus", "gradus_graph", "gradus_compiled", "stock", "floor")
 """Prepared anew in every run; the other peers' files change only with their cache."""
 
 
@@ -72,7 +72,9 @@ class _Measuring:
         self.absent: dict[str, str] = bench.progress.get(f"{spec.name}/absent") or {}
         self.peers: dict[str, Peer] = {}
         for peer in PEERS:
-            if peer.name in self.absent or (peer.alone and spec.member != "lightgbm"):
+            if peer.name in self.absent or (plan.peers and peer.name not in plan.peers):
+                continue
+            if peer.alone and spec.member not in peer.alone:
                 continue
             gone = [bench.missing[e] for e in (peer.prepares, peer.serves) if e in bench.missing]
             if gone:
@@ -85,6 +87,10 @@ class _Measuring:
         """Native models to what each peer serves from: time, memory, size."""
         figures: Figures = {}
         for peer in list(self.peers.values()):
+            if peer.files_of:
+                if peer.files_of not in self.peers:
+                    self._drop(peer.name, self.absent[peer.files_of])
+                continue
             folder = self._folder / peer.name
             kept = folder / "prepared.json"
             if peer.name in _REMADE or not kept.exists():
@@ -129,6 +135,8 @@ class _Measuring:
                 "label_changes": float((native.argmax(axis=1) != given.argmax(axis=1)).sum()),
                 "largest_difference": float(np.abs(native - given).max()),
             }
+            if (same := self.peers[name].files_of) in self.peers:
+                figures[name]["other_bits"] = float((np.load(out / f"{same}.npy") != given).sum())
         return figures
 
     def serve(self, threads: int) -> Figures:
@@ -154,7 +162,7 @@ class _Measuring:
 
     def _work(self, peer: Peer, measure: str, environment: str = "", **options: object) -> Sample:
         python = self._bench.pythons[environment or peer.serves]
-        return work(python, measure, peer.name, self._folder / peer.name, **options)
+        return work(python, measure, peer.name, self._folder / (peer.files_of or peer.name), **options)
 
     def _keep(self, samples: Mapping[str, list[Sample]], failed: Mapping[str, str]) -> Figures:
         for name, reason in failed.items():

@@ -9,11 +9,12 @@ __all__ = ["PROFILES", "Plan", "Profile"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured of one subject: rows of the batches, with one thread and with two."""
+    """What is measured of one subject: rows of the batches, with one thread and with two; of which peers."""
 
     subject: str
     sizes: tuple[int, ...]
     sizes_two_threads: tuple[int, ...] = ()
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,24 @@ class Profile:
     growth: bool
 
 
+_OURS = ("gradus", "gradus_graph", "gradus_compiled", "gradus_kernels", "gradus_kernels_avx2", "native", "stock")
+_ALONE = (*_OURS, "lleaves", "daal4py", "timber", "ydf")
+"""Of a member alone: without those who are measured on the whole ensemble and on LightGBM already."""
+
 _FULL = (
     Plan("large", (100, 1_000, 10_000, 100_000), (10_000,)),
     Plan("small", (100, 1_000, 10_000)),
     Plan("lightgbm", (100, 1_000, 10_000)),
+    Plan("xgboost", (1_000, 10_000), peers=_ALONE),
+    Plan("forest", (1_000, 10_000), peers=_ALONE),
+    Plan("small-lightgbm", (1_000, 10_000), peers=_ALONE),
 )
-_QUICK = tuple(Plan(subject, (100, 1_000)) for subject in ("small", "small-lightgbm"))
+_QUICK = (
+    Plan("small", (100, 1_000), (1_000,)),
+    Plan("small-lightgbm", (100, 1_000)),
+    Plan("small-xgboost", (100, 1_000), peers=_ALONE),
+    Plan("small-forest", (100, 1_000), peers=_ALONE),
+)
 
 PROFILES = {
     profile.name: profile

@@ -48,7 +48,11 @@ SUBJECTS = {
         SubjectSpec("large", "Reference ensemble", "large"),
         SubjectSpec("small", "A weekly model", "small"),
         SubjectSpec("lightgbm", "Its LightGBM member alone", "large", "lightgbm"),
+        SubjectSpec("xgboost", "Its XGBoost member alone", "large", "xgboost"),
+        SubjectSpec("forest", "Its random forest alone", "large", "random_forest"),
         SubjectSpec("small-lightgbm", "The weekly LightGBM member alone", "small", "lightgbm"),
+        SubjectSpec("small-xgboost", "The weekly XGBoost member alone", "small", "xgboost"),
+        SubjectSpec("small-forest", "The weekly random forest alone", "small", "random_forest"),
     )
 }
 

@@ -8,9 +8,7 @@ from benchmarks.peers import gradus
 from benchmarks.peers.scorer import Scorer
 from gradus_runtime import Predictor
 
-__all__ = ["load", "prepare"]
-
-prepare = gradus.prepare
+__all__ = ["load"]
 
 
 def load(folder: Path, threads: int) -> Scorer:

@@ -8,9 +8,7 @@ from pathlib import Path
 from benchmarks.peers import gradus_kernels
 from benchmarks.peers.scorer import Scorer
 
-__all__ = ["load", "prepare"]
-
-prepare = gradus_kernels.prepare
+__all__ = ["load"]
 
 
 def load(folder: Path, threads: int) -> Scorer:

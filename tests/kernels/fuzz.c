@@ -2,6 +2,9 @@
 
      fuzz COUNT SEED CALL...      CALL: a file that tests/kernels/test_fuzz_of_the_kernel.py writes
 
+   Compiled with -DCOVERAGE and -fsanitize=fuzzer it is a target of libFuzzer, which damages calls where that reaches
+   code that no call has reached. Then a corpus is a folder of such files.
+
    A stand-in for onnxruntime's C API hands out attributes and tables, each in memory of exactly its size, so that a
    read beyond one is seen. Prints how many calls were taken and how many refused. */
 #include "op.c"
@@ -72,25 +75,46 @@ static void fill(void) {
 
 static size_t size_of(int kind) { return kind == ORT_UINT8 ? 1 : kind == ORT_UINT16 ? 2 : kind == ORT_DOUBLE || kind == 7 ? 8 : 4; }
 
-static void read_call(const char *path, OrtKernelInfo *info) {
-  FILE *f = fopen(path, "rb");
-  int64_t n[4];
-  if (!f || fread(n, 8, 3, f) != 3) exit(2);
+/* The next `n` bytes of a call, or 0 where it ends before them. */
+typedef struct { const uint8_t *at, *end; } Bytes;
+static int take(Bytes *b, void *to, size_t n) {
+  if ((size_t)(b->end - b->at) < n) return 0;
+  memcpy(to, b->at, n), b->at += n;
+  return 1;
+}
+
+static void let_go(OrtKernelInfo *info) {
+  for (size_t i = 0; i < info->attributes; i++) free(info->attribute[i].values);
+  for (size_t i = 1; i < info->inputs; i++) free(info->input[i].data);
+}
+
+static int read_attribute(Bytes *b, Attribute *a) {
+  int64_t n = 0;
+  if (!take(b, a->name, 32) || !take(b, &n, 8) || n < 0 || n > (b->end - b->at) / 8) return 0;
+  a->name[31] = 0, a->count = (size_t)n, a->values = malloc(a->count * 8 + 1);
+  return take(b, a->values, a->count * 8);
+}
+
+static int read_tensor(Bytes *b, OrtValue *v) {
+  int64_t n[4], most = b->end - b->at;
+  if (!take(b, n, 32) || n[1] < 0 || n[1] > 2 || n[2] < 0 || n[3] < 0 || n[2] > most || n[3] > most) return 0;
+  v->shape = (OrtShape){(int)n[0], (size_t)n[1], {n[2], n[3]}};
+  v->bytes = (size_t)(n[2] * n[3]) * size_of(v->shape.type);
+  if (v->bytes > (size_t)(b->end - b->at)) return 0;
+  v->data = malloc(v->bytes ? v->bytes : 1);
+  return take(b, v->data, v->bytes);
+}
+
+/* Read a call; 0 where the bytes are none. Whatever was read must be let go. */
+static int parse_call(const uint8_t *data, size_t size, OrtKernelInfo *info) {
+  Bytes b = {data, data + size};
+  int64_t n[3];
+  memset(info, 0, sizeof *info);
+  if (!take(&b, n, 24) || n[0] < 0 || n[0] > 32 || n[1] < 1 || n[1] > 64 || n[2] < 0 || n[2] > 64) return 0;
   info->attributes = (size_t)n[0], info->inputs = (size_t)n[1], info->outputs = (size_t)n[2];
-  for (size_t i = 0; i < info->attributes; i++) {
-    Attribute *a = info->attribute + i;
-    if (fread(a->name, 1, 32, f) != 32 || fread(n, 8, 1, f) != 1) exit(2);
-    a->count = (size_t)n[0], a->values = malloc(a->count * 8 + 1);
-    if (fread(a->values, 8, a->count, f) != a->count) exit(2);
-  }
-  for (size_t i = 1; i < info->inputs; i++) {
-    OrtValue *v = info->input + i;
-    if (fread(n, 8, 4, f) != 4) exit(2);
-    v->shape = (OrtShape){(int)n[0], (size_t)n[1], {n[2], n[3]}};
-    v->bytes = (size_t)(n[2] * n[3]) * size_of(v->shape.type), v->data = malloc(v->bytes ? v->bytes : 1);
-    if (fread(v->data, 1, v->bytes, f) != v->bytes) exit(2);
-  }
-  fclose(f);
+  for (size_t i = 0; i < info->attributes; i++) if (!read_attribute(&b, info->attribute + i)) return 0;
+  for (size_t i = 1; i < info->inputs; i++) if (!read_tensor(&b, info->input + i)) return 0;
+  return 1;
 }
 
 static int64_t odd(int64_t old) {
@@ -103,21 +127,14 @@ static int64_t odd(int64_t old) {
   }
 }
 
-/* A copy, damaged in one to three places. */
-static void damaged(const OrtKernelInfo *from, OrtKernelInfo *to) {
-  *to = *from;
-  for (size_t i = 0; i < to->attributes; i++) {
-    Attribute *a = to->attribute + i;
-    a->values = memcpy(malloc(a->count * 8 + 1), a->values, a->count * 8);
-  }
-  for (size_t i = 1; i < to->inputs; i++) {
-    OrtValue *v = to->input + i;
-    v->data = memcpy(malloc(v->bytes ? v->bytes : 1), v->data, v->bytes);
-  }
+/* Damage a call in one to three places. */
+static void damage(OrtKernelInfo *to) {
+  if (!to->attributes || to->inputs < 2) return;
   for (size_t k = 1 + below(3); k > 0; k--) {
     size_t what = below(8);
     if (what < 2) {
       Attribute *a = to->attribute + below(to->attributes);
+      if (!a->count) continue;
       int64_t *at = a->values + below(a->count);
       *at = odd(*at);
     } else if (what == 2) {                         /* another shape: as large as the memory, or smaller */
@@ -145,15 +162,10 @@ static void damaged(const OrtKernelInfo *from, OrtKernelInfo *to) {
   }
 }
 
-static void let_go(OrtKernelInfo *info) {
-  for (size_t i = 0; i < info->attributes; i++) free(info->attribute[i].values);
-  for (size_t i = 1; i < info->inputs; i++) free(info->input[i].data);
-}
-
 static void walk_some(void *kernel, int64_t columns) {
   static const int64_t counts[] = {1, 3, 70, 300};
   OrtKernelContext c = {0};
-  int64_t rows = counts[below(4)];
+  int64_t rows = columns > 4096 ? 1 : counts[below(4)];  /* wide rows: no more memory than the tables may take */
   float *x = malloc((size_t)(rows * columns) * 4 + 1);
   for (int64_t i = 0; i < rows * columns; i++) x[i] = below(50) ? (float)((int64_t)below(400) - 200) / 64 : NAN;
   c.rows = (OrtValue){{ORT_FLOAT, 2, {rows, columns}}, x, 0};
@@ -163,26 +175,92 @@ static void walk_some(void *kernel, int64_t columns) {
   free(x);
 }
 
-int main(int argc, char **argv) {
-  size_t taken = 0, refused = 0, count = strtoull(argv[1], NULL, 10);
-  static OrtKernelInfo calls[64];
-  state = strtoull(argv[2], NULL, 10) * 2654435769u + 88172645463325252u;
-  fill();
-  for (int i = 3; i < argc; i++) read_call(argv[i], calls + i - 3);
-  for (size_t k = 0; k < count; k++) {
-    OrtKernelInfo info;
-    void *kernel = NULL;
-    damaged(calls + below((size_t)argc - 3), &info);
-    OrtStatus *wrong = create(NULL, api, &info, &kernel);
-    if (wrong) refused++, free(wrong);
-    else {
-      taken++;
-      walk_some(kernel, find(&info, "columns")->values[0]);
-      destroy(kernel);
-    }
-    let_go(&info);
+/* Whether the kernel takes a call; where it does, it walks some rows. */
+static int takes(const OrtKernelInfo *info) {
+  void *kernel = NULL;
+  OrtStatus *wrong = create(NULL, api, info, &kernel);
+  if (wrong) return free(wrong), 0;
+  walk_some(kernel, find(info, "columns")->values[0]);
+  destroy(kernel);
+  return 1;
+}
+
+#ifdef COVERAGE
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+
+static size_t write_call(const OrtKernelInfo *info, uint8_t *to) {
+  uint8_t *at = to;
+  int64_t n[4] = {(int64_t)info->attributes, (int64_t)info->inputs, (int64_t)info->outputs};
+  memcpy(at, n, 24), at += 24;
+  for (size_t i = 0; i < info->attributes; i++) {
+    const Attribute *a = info->attribute + i;
+    memcpy(at, a->name, 32), memcpy(at + 32, &a->count, 8), memcpy(at + 40, a->values, a->count * 8);
+    at += 40 + a->count * 8;
   }
-  for (int i = 3; i < argc; i++) let_go(calls + i - 3);
-  printf("taken %zu refused %zu\n", taken, refused);
+  for (size_t i = 1; i < info->inputs; i++) {
+    const OrtValue *v = info->input + i;
+    size_t bytes = (size_t)(v->shape.dims[0] * v->shape.dims[1]) * size_of(v->shape.type);
+    int64_t head[4] = {v->shape.type, (int64_t)v->shape.rank, v->shape.dims[0], v->shape.dims[1]};
+    memcpy(at, head, 32), memcpy(at + 32, v->data, bytes);
+    at += 32 + bytes;
+  }
+  return (size_t)(at - to);
+}
+
+/* Three in four mutations change a number that means something; the rest are libFuzzer's own, of any bytes. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+  OrtKernelInfo info;
+  state = (seed + 1) * 2654435769u;
+  int whole = parse_call(data, size, &info) && below(4);
+  if (whole) damage(&info), size = write_call(&info, data);
+  let_go(&info);
+  return whole ? size : LLVMFuzzerMutate(data, size, most);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const char *const isas[] = {"avx512", "avx2", "sse2"};
+  OrtKernelInfo info;
+  if (!api[0]) fill();
+  state = 88172645463325252u;
+  for (size_t i = 0; i < size; i++) state = (state ^ data[i]) * 1099511628211u;  /* the same input, the same walk */
+  state |= 1;
+  setenv("GRADUS_KERNELS_ISA", isas[below(3)], 1);
+  if (parse_call(data, size, &info)) takes(&info);
+  let_go(&info);
   return 0;
 }
+
+#else
+
+static uint8_t *read_file(const char *path, size_t *size) {
+  FILE *f = fopen(path, "rb");
+  if (!f || fseek(f, 0, SEEK_END)) exit(2);
+  *size = (size_t)ftell(f), rewind(f);
+  uint8_t *data = malloc(*size + 1);
+  if (fread(data, 1, *size, f) != *size) exit(2);
+  fclose(f);
+  return data;
+}
+
+int main(int argc, char **argv) {
+  size_t taken = 0, count = strtoull(argv[1], NULL, 10), n = (size_t)argc - 3;
+  uint8_t *data[64];
+  size_t size[64];
+  state = strtoull(argv[2], NULL, 10) * 2654435769u + 88172645463325252u;
+  fill();
+  for (size_t i = 0; i < n; i++) data[i] = read_file(argv[i + 3], &size[i]);
+  for (size_t k = 0; k < count; k++) {
+    OrtKernelInfo info;
+    size_t i = below(n);
+    if (!parse_call(data[i], size[i], &info)) exit(2);
+    damage(&info);
+    taken += (size_t)takes(&info);
+    let_go(&info);
+  }
+  for (size_t i = 0; i < n; i++) free(data[i]);
+  printf("taken %zu refused %zu\n", taken, count - taken);
+  return 0;
+}
+
+#endif
