@@ -57,7 +57,9 @@ _RULES = (
         for name, peer in (("kernel", _KERNEL), ("kernel on AVX2", _AVX2))
         for subject, base in (("lightgbm", "lleaves"), ("lightgbm", "daal4py"), ("xgboost", "daal4py"))
     ),
-    _Rule("compile: one row of LightGBM alone against stock", _ROW, "stock", 1.2, "gradus_compiled", "lightgbm"),
+    _Rule(
+        "compile: one row of LightGBM alone against stock", _ROW, "stock", 1.2, "gradus_compiled", "lightgbm"
+    ),
     _Rule(
         "compile: one row of the weekly LightGBM against stock",
         _ROW,
@@ -94,10 +96,8 @@ def checks(subjects: tuple[Subject, ...]) -> tuple[Check, ...]:
 def _check(rule: _Rule, figures: _Figures) -> Check:
     own = figures.get((rule.peer, rule.threads), {}).get(rule.figure)
     base = figures.get((rule.base, 1), {}).get(rule.figure)
-    if rule.difference:
-        value = None if own is None or base is None else own - base
-    else:
-        value = ratio(own, base)
+    more = None if own is None or base is None else own - base
+    value = more if rule.difference else ratio(own, base)
     return Check(rule.name, rule.target, value, value is not None and value <= rule.target)
 
 

@@ -40,7 +40,15 @@ class Profile:
     growth: bool
 
 
-_OURS = ("gradus", "gradus_graph", "gradus_compiled", "gradus_kernels", "gradus_kernels_avx2", "native", "stock")
+_OURS = (
+    "gradus",
+    "gradus_graph",
+    "gradus_compiled",
+    "gradus_kernels",
+    "gradus_kernels_avx2",
+    "native",
+    "stock",
+)
 _ALONE = (*_OURS, "lleaves", "daal4py", "timber", "ydf")
 """Of a member alone: without those who are measured on the whole ensemble and on LightGBM already."""
 

@@ -1,4 +1,4 @@
-"""YDF: scikit-learn's forest, converted by YDF's own reader. One thread: it has no other for a batch of arrays."""
+"""YDF: scikit-learn's forest, converted by YDF's own reader."""
 
 from __future__ import annotations
 
