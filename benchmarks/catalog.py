@@ -64,6 +64,7 @@ PEERS = (
         "kernels",
         ("gradus-runtime", "gradus-kernels"),
         files_of="gradus",
+        threads=False,
         largest_batch=10_000,
     ),
     Peer("native", "native libraries", "workspace", "workspace", _NATIVE),
