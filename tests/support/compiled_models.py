@@ -69,6 +69,16 @@ def light(kind: str = "LGBMClassifier", rows: Any = X, y: Any = Y, fit: Any = No
     return make
 
 
+def _xgb_ranker(objective: str) -> Callable[[], Any]:
+    def make() -> Any:
+        import xgboost
+
+        ranker = xgboost.XGBRanker(n_estimators=5, max_depth=3, objective=objective, n_jobs=1)
+        return ranker.fit(X, (Y > 0).astype(int), qid=np.arange(len(X)) // 10)
+
+    return make
+
+
 def _ranker() -> Any:
     import lightgbm
 
@@ -210,6 +220,10 @@ def xgboost_cases() -> list[Case]:
                 *("count:poisson", "reg:gamma", "reg:tweedie", "reg:logistic", "survival:cox"),
             )
         ),
+        *(
+            Case("XGBoost", "XGBRanker", objective, _xgb_ranker(objective))
+            for objective in ("rank:ndcg", "rank:pairwise", "rank:map")
+        ),
         Case("XGBoost", r, "reg:quantileerror, several", gradient(r, y=T, **alphas)),
         Case("XGBoost", r, "booster dart", gradient(r, y=T, booster="dart", rate_drop=0.3)),
         Case("XGBoost", "XGBRFRegressor", "default", gradient("XGBRFRegressor", y=T)),
@@ -271,7 +285,18 @@ def catboost_cases() -> list[Case]:
         Case("CatBoost", c, "MultiClassOneVsAll", cat(loss_function="MultiClassOneVsAll")),
         *(
             Case("CatBoost", r, loss, cat(r, T, loss_function=loss))
-            for loss in (*losses, "Tweedie:variance_power=1.5")
+            for loss in (
+                *losses,
+                "Tweedie:variance_power=1.5",
+                "LogCosh",
+                "Lq:q=2.5",
+                "LogLinQuantile:alpha=0.4",
+            )
+        ),
+        Case("CatBoost", r, "MultiRMSE", cat(r, np.stack([T, -T], axis=1), loss_function="MultiRMSE")),
+        *(
+            Case("CatBoost", "CatBoostRanker", loss, _cat_ranker(loss))
+            for loss in ("YetiRank", "YetiRankPairwise", "PairLogit", "QueryRMSE", "QuerySoftMax")
         ),
         Case(
             "CatBoost",
@@ -294,6 +319,17 @@ def catboost_cases() -> list[Case]:
             "not yet",
         ),
     ]
+
+
+def _cat_ranker(loss: str) -> Callable[[], Any]:
+    def make() -> Any:
+        import catboost
+
+        settings = {"iterations": 4, "depth": 3, "verbose": 0, "allow_writing_files": False}
+        ranker = catboost.CatBoostRanker(loss_function=loss, random_seed=0, thread_count=1, **settings)
+        return ranker.fit(X, (Y > 0).astype(int), group_id=np.arange(len(X)) // 10)
+
+    return make
 
 
 def _with_texts() -> Any:

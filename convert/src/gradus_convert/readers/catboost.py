@@ -140,6 +140,9 @@ _LINKS: Mapping[str, Link] = {
     "MultiClass": "softmax",
     "MultiClassOneVsAll": "sigmoids",
     **dict.fromkeys(("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "LogLinQuantile"), "identity"),
+    **dict.fromkeys(("LogCosh", "Lq", "MultiRMSE"), "identity"),
+    **dict.fromkeys(("YetiRank", "YetiRankPairwise", "PairLogit", "PairLogitPairwise"), "identity"),
+    **dict.fromkeys(("QueryRMSE", "QuerySoftMax"), "identity"),
     **dict.fromkeys(("Poisson", "Tweedie"), "exp"),
 }
 _KINDS: Mapping[str, str] = {"identity": "RawFormulaVal", "exp": "Exponent"}
