@@ -33,6 +33,8 @@ __all__ = ["ExactBallot", "emit_exact_vote", "exact_answers", "exact_ballots", "
 
 MOST_OCTAVES = 100
 FEW_COLUMNS = 4
+SHORT = 16 * STEPS
+"""Entries of a table beside which there is room for another: it takes an operator away."""
 LEAST_SHARE = 2.0**-18
 """2^-100, among at most 64 classes, times this stays a normal float32, which end at 2^-126."""
 
@@ -291,7 +293,11 @@ def exponential(ops: Arithmetic[Value], value: Value, group: Sequence[ExactBallo
 
 def _power(ops: Arithmetic[Value], y: Value, table: Float64) -> Value:
     """Return 2^(y / 128), times what the table starts with."""
-    j = ops.apply("Floor", y)
-    shifted = ops.apply("Add", ops.apply("Sub", y, j), ops.constant(SHIFT))
+    j = ops.cast(y, np.int32)  # y is not negative: this rounds it down
+    if len(table) <= SHORT:
+        shifted = ops.apply("Add", y, ops.gather(ops.constant(SHIFT - np.arange(len(table))), j, 0))
+    else:
+        f = ops.apply("Sub", y, ops.cast(j, np.float64))
+        shifted = ops.apply("Add", f, ops.constant(SHIFT))
     curve = ops.apply("Add", ops.apply("Mul", shifted, shifted), ops.constant(REST))
-    return ops.apply("Mul", curve, ops.gather(ops.constant(table), ops.cast(j, np.int32), 0))
+    return ops.apply("Mul", curve, ops.gather(ops.constant(table), j, 0))

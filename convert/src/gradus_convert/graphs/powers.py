@@ -2,12 +2,13 @@
 
 With y a margin in steps of 1/128 of an octave, counted from the start of the table:
 
-    j = Floor(y), f = y - j                 f is exact
+    j = y without its fraction, f = y - j
     exp = table[j] ((f + SHIFT)^2 + REST)   off by 1.3e-9 of itself at most
 
 The parabola meets 2^(f / 128) at f = 0, 1/2 and 1, so that steps join without a jump. It is written as a
-square, which takes an operator less, and its leading coefficient is in the table. The numbers are written
-out: two machines that convert a model must write the same bytes.
+square, which takes an operator less, and its leading coefficient is in the table. Where the table is short
+f + SHIFT is made of y and another table, of SHIFT - j: an operator less. The numbers are written out: two
+machines that convert a model must write the same bytes.
 """
 
 from __future__ import annotations
