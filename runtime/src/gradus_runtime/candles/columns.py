@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,8 @@ _OTHER_NAMES = {
 }
 _UNITS = ((10**11, 1000.0), (10**14, 1.0), (10**17, 0.001))
 """Numbers below a bound are seconds, milliseconds, microseconds; by what they come to milliseconds."""
+_FIRST_MS, _END_MS = -62_135_596_800_000.0, 253_402_300_800_000.0
+"""The years 1 to 9999, which a datetime can name."""
 
 
 def table_columns(table: Any, place: str) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def table_columns(table: Any, place: str) -> dict[str, Any]:
         names = list(table.column_names if hasattr(table, "column_names") else table.columns)
         return {str(name): table[name] for name in names}
     if is_mapping(table):
-        return {str(name): table[name] for name in table}
+        return {str(name): table[name] for name in table.keys()}  # noqa: SIM118  a Series iterates over values
     if isinstance(table, np.ndarray) and table.dtype.names:
         return {name: table[name] for name in table.dtype.names}
     if isinstance(table, np.ndarray) and table.ndim == 2:
@@ -57,8 +62,9 @@ def table_columns(table: Any, place: str) -> dict[str, Any]:
 def _of_rows(rows: Sequence[Any], place: str) -> dict[str, Any]:
     if not len(rows):
         return {name: [] for name in (*_POSITIONS, "date")}
-    if all(is_mapping(row) for row in rows):
-        names = dict.fromkeys(str(name) for row in rows for name in row)
+    if all(map(is_mapping, rows)):
+        keys = chain.from_iterable(map(methodcaller("keys"), rows))
+        names = dict.fromkeys(map(str, dict.fromkeys(keys)))
         return {name: [row.get(name) for row in rows] for name in names}
     if all(isinstance(row, Sequence | np.ndarray) and not isinstance(row, str) for row in rows):
         width = max((len(row) for row in rows), default=0)
@@ -77,7 +83,7 @@ def row_or_table(value: Any, key: str) -> Any:
     if is_frame(value):
         return value
     if is_mapping(value):
-        first = find({str(name): value[name] for name in value}, key)
+        first = find(table_columns(value, key), key)
     elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
         if not len(value) or (isinstance(value, np.ndarray) and value.dtype.names):
             return value
@@ -110,10 +116,17 @@ def numbers_of(column: Any, count: int) -> npt.NDArray[np.float64]:
     """Return a column as float64; text numbers are read; what is no number is NaN."""
     if column is None:
         return np.full(count, np.nan)
-    array = _array(column)
-    if array.dtype.kind in "iufb":
-        return np.ascontiguousarray(array, np.float64)
-    return np.array([_number(value) for value in array.tolist()], dtype=np.float64)
+    values: list[Any] | None = _texts(column)
+    if values is None:
+        array = _array(column)
+        if array.dtype.kind in "iufb":
+            return np.ascontiguousarray(array, np.float64)
+        values = array.tolist()
+    try:
+        return np.fromiter(map(float, values), np.float64, len(values))
+    except Exception as e:  # as in `_number`, which says which of them it was
+        let_signals_through(e)
+        return np.array([_number(value) for value in values], dtype=np.float64)
 
 
 def _number(value: Any) -> float:
@@ -130,20 +143,51 @@ def times_of(column: Any) -> npt.NDArray[np.float64]:
     Numbers are seconds, milliseconds or microseconds, by their size; text is ISO 8601 with its offset, or a
     number; datetimes are aware, those of numpy in UTC.
     """
+    texts = _texts(column)
+    moments = None if texts is None else _of_texts(texts)
+    if moments is not None:
+        return moments
     array = _array(column)
     if array.dtype.kind == "M":
         ms = array.astype("datetime64[ms]")
-        return np.where(np.isnat(ms), np.nan, ms.astype(np.int64).astype(np.float64))
+        return _in_calendar(np.where(np.isnat(ms), np.nan, ms.astype(np.int64).astype(np.float64)))
     numbers = numbers_of(array, len(array))
     for i in np.flatnonzero(np.isnan(numbers)).tolist():
         numbers[i] = _moment(array[i])
     size = float(np.nanmax(np.abs(numbers), initial=0.0))
-    return numbers * next((by for bound, by in _UNITS if size < bound), np.nan)
+    return _in_calendar(numbers * next((by for bound, by in _UNITS if size < bound), np.nan))
+
+
+def _in_calendar(ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):
+        return np.where((ms >= _FIRST_MS) & (ms < _END_MS), ms, np.nan)
+
+
+def _texts(column: Any) -> list[str] | None:
+    """Return a list that holds texts alone as it is: an array of them would be a copy."""
+    return column if type(column) is list and column and set(map(type, column)) == {str} else None
+
+
+def _of_texts(texts: list[str]) -> npt.NDArray[np.float64] | None:
+    """Return moments as `_moment` reads each; None where one is no ISO 8601 with its offset."""
+    try:
+        moments = [datetime.fromisoformat(_with_offset(text)) for text in texts]
+        if not all(map(attrgetter("tzinfo"), moments)):
+            return None
+        return np.array([moment.astimezone(UTC).timestamp() * 1000 for moment in moments], np.float64)
+    except (ValueError, OverflowError) as e:
+        let_signals_through(e)
+        return None
+
+
+def _with_offset(text: str) -> str:
+    """A date stands for its start in UTC."""
+    return f"{text}T00:00:00Z" if len(text) == 10 and text[4] == text[7] == "-" else text
 
 
 def _moment(value: Any) -> float:
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        value = f"{value}T00:00:00Z"
+    if isinstance(value, str):
+        value = _with_offset(value)
     if type(value).__name__ == "date" and hasattr(value, "isoformat"):
         value = f"{value.isoformat()}T00:00:00Z"
     try:

@@ -42,7 +42,11 @@ def read_moment(value: Any, *, place: str = "at", error: type[GradusError] = Usa
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise error("a moment must say its offset from UTC", place=place, value=value, hint=_HINT)
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            rule = "a moment must lie in the years 1 to 9999 of UTC"
+            raise error(rule, place=place, value=value.isoformat(), hint=_HINT) from None
     if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         if not _SECONDS_AT_MOST < value < 10**14:
             raise error("a moment must be in milliseconds since 1970", place=place, value=value, hint=_HINT)
