@@ -11,9 +11,11 @@ from tests.support.cluster import Cluster
 from tests.support.training import ORDER, make_dataset, quick_config
 from tests.train.test_training_run import digests
 
+from gradus_runtime.cli import main
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
+from gradus_train.commands import inputs
 from gradus_train.run.run import train
-from gradus_train.training import jobs
+from gradus_train.training import jobs, pools
 from gradus_train.training.jobs import encode_job, encode_table, fit_job, fit_task
 from gradus_train.training.parts import encode_part
 from gradus_train.training.pools import Processes, followed, open_pool
@@ -139,3 +141,47 @@ def test_a_search_finds_the_same_on_two_processes(plan, tmp_path):
 
     with Processes(2, tmp_path / "tables") as pool:
         assert found(pool=pool) == found()
+
+
+def test_a_search_finds_the_same_on_two_workers_of_a_cluster(plan, cluster):
+    import optuna
+
+    from gradus_train.tuning.search import search
+
+    def found(**where):
+        storage = optuna.storages.InMemoryStorage()
+        return search(plan, storage, n_trials=3, jobs=2, progress=Silent(), **where)
+
+    cluster.worker("first")
+    cluster.worker("second")
+    with open_pool(1, scheduler=cluster.address()) as pool:
+        while pool.width < 2:
+            time.sleep(0.05)
+        assert found(pool=pool) == found()
+
+
+class Opened(Exception):  # noqa: N818 - no error: it says which pool was asked for
+    """A pool was asked for."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train"],
+        ["train", "--optimize", "--n-trials", "1"],
+        ["tune", "--n-trials", "1"],
+        ["walk", "--candles", "c.csv", "--from", "2025-03-03", "--to", "2025-03-30"],
+    ],
+    ids=["train", "train with a search", "tune", "walk"],
+)
+def test_every_command_that_trains_opens_the_same_pool(words, tmp_path, monkeypatch):
+    def asked(jobs, *, scheduler, folder=None):
+        raise Opened(scheduler)
+
+    monkeypatch.setattr(pools, "open_pool", asked)
+    monkeypatch.setattr(inputs, "read_plan", lambda args, progress: plan_of_nothing)
+    monkeypatch.setattr("gradus_train.run.forecast.check_disk", lambda plan, out: None)
+    plan_of_nothing = object()
+    more = [] if words[0] == "walk" else ["--simulate"]
+    with pytest.raises(Opened, match="tcp://host:8786"):
+        main([*words, *more, "--scheduler", "tcp://host:8786", "--out", str(tmp_path / "out")])

@@ -21,7 +21,7 @@ def render_walk(result: WalkResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["net"] = percent
+    environment.filters["net"] = lambda value: percent(value).replace(" ", "\u00a0")
     environment.filters["interval"] = interval_text
     environment.filters["grouped"] = lambda value: f"{value:,}".replace(",", "\u202f")
     pinned = [w.version.may_serve(result.require) for w in result.weeks]
