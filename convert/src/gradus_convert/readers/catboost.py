@@ -83,9 +83,8 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     )
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        kind = "Probability" if classes else _KINDS[link]
-        said = np.asarray(inner.predict(X, prediction_type=kind), np.float64)
-        return said.reshape(len(X), forest.n_classes)
+        said = inner.predict(X, prediction_type="Probability") if classes else regressor(X)
+        return np.asarray(said, np.float64).reshape(len(X), forest.n_classes)
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         ids = model.calc_leaf_indexes(X, ntree_start=trees.start, ntree_end=trees.stop)
@@ -98,7 +97,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     def labels_of(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         return np.asarray(inner.predict(X, prediction_type="Class")).reshape(len(X))
 
-    inner = _plain(model)
+    inner, regressor = _as("CatBoost", model), _as("CatBoostRegressor", model, loss_function=loss).predict
     names = list(model.feature_names_ or ())
     return NativeModel(
         "catboost",
@@ -118,13 +117,16 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
     )
 
 
-def _plain(model: Any) -> Any:
-    """Return the model as a `CatBoost`, whose `predict` takes every kind of prediction."""
+def _as(kind: str, model: Any, **given: str) -> Any:
+    """Return the model as a `CatBoost`, whose `predict` takes every kind of prediction; or as another class.
+
+    A `CatBoostRegressor` itself knows what its loss makes of the sums: the proof asks it, not our own table.
+    """
     import catboost
 
-    plain = catboost.CatBoost()
-    plain.load_model(blob=model._serialize_model())
-    return plain
+    again = getattr(catboost, kind)(**given)
+    again.load_model(blob=model._serialize_model())
+    return again
 
 
 def _document(model: Any) -> dict[str, Any]:
@@ -145,7 +147,6 @@ _LINKS: Mapping[str, Link] = {
     **dict.fromkeys(("QueryRMSE", "QuerySoftMax"), "identity"),
     **dict.fromkeys(("Poisson", "Tweedie"), "exp"),
 }
-_KINDS: Mapping[str, str] = {"identity": "RawFormulaVal", "exp": "Exponent"}
 
 
 def _link(loss: str, place: str) -> Link:
