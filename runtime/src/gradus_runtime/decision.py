@@ -121,6 +121,7 @@ class Predictions:
     cutoffs: NDArray[np.float64] | None
     _trace: Trace
     _rules: PolicyRules | None
+    _unproposed: tuple[NDArray[np.bool_], str] | None
 
     @property
     def reasons(self) -> WordedRows[tuple[str, ...]]:
@@ -170,6 +171,8 @@ class Predictions:
         call, request = self._call_of(row), self._trace.context.request
         if call is None or request.threshold is None:
             return None
+        if self._unproposed is not None and self._unproposed[0][row]:
+            return self._unproposed[1]
         confidence = float(self.confidences[row])
         if confidence < request.threshold:
             return below(call, confidence, request.threshold, self._trace.context.fallback_action)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradus_convert.parity.third_opinion import LIMIT, ThirdOpinion
-from gradus_runtime.contracts.manifest import Level, Manifest, period
+from gradus_runtime.contracts.manifest import LONG, META, SHORT, Level, Manifest, period
 
 __all__ = ["dropped", "write"]
 
@@ -123,6 +123,17 @@ holdout and rows on thresholds or beside them. A row is wrong if a probability i
 """
 
 
+def _sides(m: Manifest) -> str:
+    """Say where the side of a trade comes from, where the classes say whether it comes off."""
+    if m.label is None or m.label.kind != META:
+        return ""
+    taken, side = m.classes[1], m.label.texts.get("side", "")
+    if side not in m.feature_names:
+        return f". The side of a trade is the caller's to know: {side} is not a feature"
+    rule = f"the action is the side that {side} proposes: {LONG} above 0, {SHORT} below"
+    return f". Where {taken} is the answer, {rule}"
+
+
 def _decisions(m: Manifest) -> str:
     d = m.decision
     expiry = "It never expires." if d.max_age_days is None else f"It expires {d.max_age_days:g} days after."
@@ -135,6 +146,7 @@ def _decisions(m: Manifest) -> str:
     else:
         rule = f"Policy {m.policy.kind}: {m.policy.sentence}. "
         rule += f"A row that it does not call becomes {d.fallback_action}"
+    rule += _sides(m)
     data = "When the data ends is unknown." if end is None else f"The data ends at {end}."
     return f"""## Decisions
 

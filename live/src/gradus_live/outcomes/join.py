@@ -11,6 +11,7 @@ from gradus_live.bars import Bars, Floats
 from gradus_live.costs import Costs
 from gradus_live.labels import NO_LABEL, Column, LabelRule, Meta, Outcomes, outcomes
 from gradus_live.outcomes.file import OutcomeLine
+from gradus_runtime.contracts.manifest import LONG, SHORT
 from gradus_runtime.errors import DataError
 from gradus_runtime.journal import DecisionLine
 
@@ -129,7 +130,7 @@ def _outcome(
         return None
     label = NO_LABEL if place is None else int(found.labels[place])
     long, short = (_known(column, place) for column in (found.long, found.short))
-    side = _side_of(line.action, contract.classes, contract.label.sides)
+    side = _side_of(line.action, contract)
     held = (0, 0) if place is None else (int(found.long_bars[place]), int(found.short_bars[place]))
     return OutcomeLine(
         id=line.id,
@@ -177,8 +178,11 @@ def _known(column: Floats, place: int | None) -> float | None:
     return float(column[place])
 
 
-def _side_of(action: str, classes: tuple[str, ...], sides: tuple[int, int] | None) -> int | None:
+def _side_of(action: str, contract: Contract) -> int | None:
     """1 for an action that means a rise, -1 for a fall, 0 for neither; None where no class means either."""
+    if isinstance(contract.label, Meta):
+        return {LONG: 1, SHORT: -1}.get(action, 0)
+    classes, sides = contract.classes, contract.label.sides
     if sides is None:
         return None
     if action not in classes:

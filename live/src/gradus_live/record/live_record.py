@@ -15,7 +15,7 @@ from gradus_live.outcomes.file import OutcomeLine
 from gradus_live.record.group import FEWEST_VALUES, GroupRecord, OutcomeRows, judge
 from gradus_live.record.promise import Promise, priors_of, promise_of
 from gradus_live.record.sequence import blocks_of_days, running
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import META, Manifest
 from gradus_runtime.contracts.names import FALLBACK
 
 __all__ = ["DayPoint", "LiveRecord", "build_record"]
@@ -189,7 +189,7 @@ def _rows(
         np.array(came, np.int64),
         np.array(calls, np.int64),
         np.array([_acted(line, manifests[line.digest]) for line in lines], bool),
-        np.array([line.action == line.label for line in lines], bool),
+        np.array([_right(line, manifests[line.digest]) for line in lines], bool),
         np.array(skills),
         np.array(lows),
         np.array([line.side or 0 for line in lines], np.int64),
@@ -197,6 +197,13 @@ def _rows(
         lines[0].bar_ms if lines else 1,
     )
     return rows, promises
+
+
+def _right(line: OutcomeLine, manifest: Manifest) -> bool:
+    """Whether what was answered came; where the answer is a side, whether the trade on it came off."""
+    if manifest.label is not None and manifest.label.kind == META:
+        return bool(line.side) == (line.label == line.classes[1])
+    return line.action == line.label
 
 
 def _acted(line: OutcomeLine, manifest: Manifest) -> bool:

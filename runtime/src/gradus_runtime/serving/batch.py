@@ -82,6 +82,9 @@ class _Job:
         self._missing = np.zeros((count, -(-len(schema.names) // 8)), np.uint8)
         self._rejected: NDArray[np.uint16] | None = None
         self._odd: NDArray[np.uint8] | None = None
+        self._proposed: Float32 | None = None
+        if serving.sides is not None:
+            self._proposed = np.full(count, np.nan, np.float32)
 
     def chunk(self, block: Float32, start: int) -> None:
         """Serve the rows `block` [n, F], which stand at `start` in the table."""
@@ -94,6 +97,10 @@ class _Job:
             missing[:, schema.columns_of(request.unavailable)] = True
             incomplete = True
         given = np.where(missing, np.float32(np.nan), block) if request.unavailable else block
+        if self._proposed is not None and self._serving.sides is not None:
+            column = self._serving.sides.column
+            proposed = np.where(missing[:, column], np.float32(np.nan), given[:, column])
+            self._proposed[start : start + len(block)] = proposed
         odd = self._guarded(block, missing, start)
         if incomplete and request.fillable:
             block = block.copy()
@@ -184,8 +191,13 @@ class _Job:
             choice[confidences < np.float32(request.threshold)] = HELD
         choice[fallback] = HELD
         confidences[fallback] = decision.fallback_confidence
+        actions, unproposed = names[choice], None
+        if request.threshold is not None and serving.sides is not None and self._proposed is not None:
+            answer, taken = decision.fallback_action, actions == serving.sides.taken
+            actions = np.where(taken, serving.sides.actions(self._proposed, answer), answer)
+            unproposed = taken & (actions == answer), serving.sides.unproposed(answer)
         return Predictions(
-            actions=names[choice],
+            actions=actions,
             probabilities=self._probabilities,
             levels=np.array([*schema.level_names, FALLBACK], object)[self._codes],
             confidences=confidences,
@@ -202,6 +214,7 @@ class _Job:
                 self._odd,
             ),
             _rules=serving.rules,
+            _unproposed=unproposed,
         )
 
     def _by_rules(

@@ -50,7 +50,7 @@ def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
     """Return what makes a decision of probabilities of the level `code`: policy, reasons, log, counts."""
     schema, counts = serving.schema, serving.counts
     classes, name, version = schema.classes, schema.level_names[code], serving.manifest.version
-    fallback, rules = serving.manifest.decision.fallback_action, serving.rules
+    fallback, rules, sides = serving.manifest.decision.fallback_action, serving.rules, serving.sides
     always = bool(code) or not schema.first_is_in_service
 
     def finish(
@@ -76,6 +76,11 @@ def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
                 if chosen != label:
                     action = fallback if chosen == HELD else classes[chosen]
                     held = rules.explain(values, label, cutoff)
+            if sides is not None:
+                taken = action == sides.taken
+                action = sides.action(given, fallback) if taken else fallback
+                if taken and action == fallback:
+                    held = sides.unproposed(fallback)
         why: tuple[str, ...] = ()
         if always or lacking or held is not None or request.unavailable:
             why = reasons(request, code, lacking, refused, held, text)

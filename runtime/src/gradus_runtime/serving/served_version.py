@@ -15,7 +15,7 @@ from gradus_runtime.errors import CheckError, EnvironmentFailedError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
-from gradus_runtime.policy import rules_of, window_of
+from gradus_runtime.policy import rules_of, sides_of, window_of
 from gradus_runtime.routing.guard import guard_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
@@ -70,6 +70,7 @@ class ServedVersion:
         candles: Computes features of candles.
         rules: Of its policy; None for the most probable class.
         window: Scores of the last bars; None where no threshold moves.
+        sides: Where the side of a trade comes from; None where the classes are the actions.
         guard: Judges whether rows are in the units of training; None where they are not judged.
 
     Raises:
@@ -99,6 +100,7 @@ class ServedVersion:
         self.schema = schema = Schema(manifest, artifact.first_level)
         self.rules = rules_of(manifest)
         self.window = window_of(manifest)
+        self.sides = sides_of(manifest)
         self.guard = guard_of(manifest, settings.guard)
         self.events = Events()
         self._halt_said: str | None = None

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from gradus_live.labels import LabelRule, Meta
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.feature_order import FeatureOrder
+from gradus_runtime.contracts.manifest import LONG, SHORT
 from gradus_runtime.errors import CheckError, ConfigError
 from gradus_train.data.dataset import Dataset
 from gradus_train.walk.market_history import History
@@ -191,6 +192,9 @@ def calls_of(answers: WeekAnswers, bars: Dataset) -> Integers:
     """Return what each answer calls for: 1 long, -1 short, 0 nothing, int64 [N]."""
     rule = bars.rule
     if isinstance(rule, Meta):
+        long, short = np.asarray(answers.actions == LONG), np.asarray(answers.actions == SHORT)
+        if rule.side in bars.names:  # the artifact answers with the side of the row
+            return long.astype(np.int64) - short.astype(np.int64)
         side = np.sign(np.nan_to_num(bars.side if bars.side is not None else np.zeros(len(answers.actions))))
         return np.where(answers.actions == rule.classes[1], side, 0).astype(np.int64)
     if rule.sides is None:

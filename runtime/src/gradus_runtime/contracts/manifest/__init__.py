@@ -7,6 +7,10 @@ format has a module that upgrades it (`format1`).
 from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift, FeatureDrift
 from gradus_runtime.contracts.manifest.judgement import (
+    LONG,
+    META,
+    NO_TRADE,
+    SHORT,
     VERDICTS,
     GateResult,
     Label,
@@ -45,7 +49,11 @@ __all__ = [
     "CLOSE",
     "EXACT",
     "FORMAT_VERSION",
+    "LONG",
+    "META",
+    "NO_TRADE",
     "POLICIES",
+    "SHORT",
     "VERDICTS",
     "WHERE_GIVEN",
     "DecisionPolicy",

@@ -5,6 +5,10 @@ from collections.abc import Iterable, Mapping
 from gradus_runtime.records import dataclass
 
 __all__ = [
+    "LONG",
+    "META",
+    "NO_TRADE",
+    "SHORT",
     "VERDICTS",
     "GateResult",
     "Label",
@@ -18,6 +22,11 @@ __all__ = [
 
 VERDICTS = ("none", "moves", "direction", "tradable")
 """What probabilities may be worth, from nothing to money."""
+
+META = "meta"
+"""The kind of a label whose two classes say whether a proposed trade comes off."""
+LONG, SHORT, NO_TRADE = "BUY", "SELL", "HOLD"
+"""The actions of an artifact with a label of that kind, where the side comes from the row."""
 
 
 @dataclass(frozen=True, slots=True)

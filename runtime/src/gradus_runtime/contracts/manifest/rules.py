@@ -10,6 +10,7 @@ from itertools import pairwise
 from gradus_runtime.contracts import features_graph, names
 from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.manifest.drift_rules import check_drift
+from gradus_runtime.contracts.manifest.judgement import META, NO_TRADE
 from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
 from gradus_runtime.contracts.manifest.policy_rules import check_policy
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
@@ -135,9 +136,15 @@ def _decision(m: Manifest, need: _Need) -> None:
         ("fallback_confidence", d.fallback_confidence),
     ):
         need(0.0 <= value <= 1.0, "a confidence must lie in [0, 1]", f"decision.{key}", value)
+    known, rule = m.classes, "the fallback action must be a class"
+    if m.label is not None and m.label.kind == META:
+        known, rule = (
+            (m.classes[0], NO_TRADE),
+            f"the fallback action must be {m.classes[0]!r} or {NO_TRADE!r}",
+        )
     need(
-        d.fallback_action in m.classes,
-        "the fallback action must be a class",
+        d.fallback_action in known,
+        rule,
         "decision.fallback_action",
         d.fallback_action,
     )
