@@ -158,7 +158,7 @@ def test_what_cannot_be_trained_alike_is_refused(kind: str, parameters: Any, mes
 
 def test_a_plan_with_catboost_is_refused_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "catboost", None)
-    with pytest.raises(EnvironmentFailedError, match=r"member catboost.*pip install gradus-train\[catboost"):
+    with pytest.raises(EnvironmentFailedError, match=r"member catboost.*pip install catboost"):
         prepare(make_dataset(), ORDER, quick_config(("lightgbm", "catboost")))
 
 

@@ -31,7 +31,7 @@ def library(place: str | None = None) -> Any:
         raise EnvironmentFailedError(
             "CatBoost must be installed to train its members",
             place=place,
-            hint="pip install gradus-train[catboost].",
+            hint="pip install catboost.",
         ) from None
     return catboost
 
