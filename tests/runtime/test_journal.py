@@ -470,6 +470,54 @@ def test_a_stream_gets_the_lines_and_may_be_closed(capsys: pytest.CaptureFixture
         assert "I/O operation on closed file" in str(other.health().journal)
 
 
+def test_lines_of_processes_that_share_a_pipe_stay_whole(tmp_path: Path) -> None:
+    """As of workers whose standard error a container keeps; tables write many lines at once."""
+    readable, writable = os.pipe()
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            with open(writable, "w", encoding="ascii") as stream, open_bot(journal=stream) as bot:
+                for _ in range(5):
+                    bot.predict([full_row(i % 32) for i in range(100)], journal=True)
+                    bot.decide(full_row())
+                bot.close()
+                os._exit(0)
+        children.append(child)
+    os.close(writable)
+    with open(readable, "rb") as pipe:
+        (tmp_path / "kept.log").write_bytes(pipe.read())
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    content = read_journal([tmp_path / "kept.log"])
+    assert (content.foreign, content.damaged, content.torn) == (0, (), 0)
+    assert len(content.decisions) == 4 * 5 * 101
+
+
+def test_a_stream_gets_each_line_by_a_call_of_its_own() -> None:
+    class Kept(list[str]):
+        write = list.append
+
+    kept = Kept()
+    with open_bot(journal=kept) as bot:
+        bot.predict([full_row(i) for i in range(5)], journal=True)
+    assert len(kept) == 7  # opened, five decisions, closed
+    assert all(json.loads(line) and line.index("\n") == len(line) - 1 for line in kept)
+
+
+def test_a_stream_on_a_full_disk_costs_lines_and_nothing_else() -> None:
+    full = open("/dev/full", "w", encoding="ascii")
+    with open_bot() as plain, open_bot(journal=full) as bot:
+        for i in range(20):
+            assert bare(bot.decide(full_row(i))) == plain.decide(full_row(i))
+        health = bot.health()
+        assert health.status == "degraded"
+        assert health.journal is not None
+        assert os.strerror(errno.ENOSPC) in str(health.journal.problem)
+        assert health.journal.lost == 20
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        full.close()
+
+
 def test_a_stream_may_raise_anything() -> None:
     class Broken:
         def write(self, text: str) -> None:

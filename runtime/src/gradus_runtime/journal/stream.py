@@ -28,14 +28,19 @@ class StreamSink:
         self._stream = stream
 
     def write(self, data: bytes, day: str) -> None:
-        """Write whole lines and flush them; whatever the stream raises is raised."""
+        """Write whole lines, each flushed by itself; whatever the stream raises is raised.
+
+        Several processes may share a pipe: it takes up to 4,096 bytes at once, so lines stay whole and several
+        at once would not.
+        """
         stream = sys.stderr if self._stream is None else self._stream
         if stream is None:
             raise ValueError("this process has no standard error")
-        stream.write(data.decode("ascii"))
         flush = getattr(stream, "flush", None)
-        if flush is not None:
-            flush()
+        for line in data.decode("ascii").splitlines(keepends=True):
+            stream.write(line)
+            if flush is not None:
+                flush()
 
     def sync(self, *, undo: bool = False) -> None:
         """Nothing: what becomes of a stream is not ours."""
