@@ -2,9 +2,10 @@
 
     python -m benchmarks.journal_cost --store artifacts/demo
 
-Each kind decides the same rows in processes of its own, one kind after another in turns; a figure is the median of
-its processes' medians. The rows are the golden rows of the version. The sync is measured in the same folder by
-itself: an append of the bytes of a line, and fdatasync. Times are of this machine, as busy as it is.
+Each kind decides the same rows, the golden rows of the version, in processes of its own, one kind after
+another in turns; a figure is the median of its processes' medians. The sync is measured in the same
+folder by itself: an append of the bytes of a line, and fdatasync. Times are of this machine, as busy as
+it is.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def anonymous_kib() -> int:
 
 
 def measure(source: str, kind: str, folder: Path, decisions: int) -> dict[str, float]:
-    """Decide in this process; return the median of a decision in microseconds, and KiB of memory at the end."""
+    """Decide in this process; return the median of a decision in microseconds, and its memory in KiB."""
     import numpy as np
 
     from gradus_runtime import Predictor
@@ -90,8 +91,11 @@ def in_process(source: str, kind: str, folder: str, decisions: int) -> dict[str,
         arguments = [sys.executable, "-m", "benchmarks.journal_cost", "--store", source, "--kind", kind]
         done = subprocess.run(
             [*arguments, "--folder", own, "--decisions", str(decisions)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, env=os.environ | {"MALLOC_ARENA_MAX": "1"},
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            env=os.environ | {"MALLOC_ARENA_MAX": "1"},
+        )
     found: dict[str, float] = json.loads(done.stdout)
     return found
 

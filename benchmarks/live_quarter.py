@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from gradus_live.record import LiveRecord, build_record, render_page
 from gradus_live.record.group import WORSE
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest
-from gradus_runtime.journal import read_journal
+from gradus_runtime.journal import DecisionLine, read_journal
 from gradus_runtime.rows.files import read_table
 
 __all__ = ["bars_until_worse", "main"]
@@ -49,13 +50,17 @@ def decided(args: argparse.Namespace, journal: Path) -> None:
             bot.predict(np.ascontiguousarray(table[part]), ordered=True, journal=True, at=stamps[part])
 
 
-def turned(lines: list[OutcomeLine]) -> list[OutcomeLine]:
-    """The same decisions; from the middle on, the first class stands last."""
-    middle = len(lines) // 2
-    return [
-        line if i < middle else dataclasses.replace(line, bits=line.bits[8:] + line.bits[:8])
-        for i, line in enumerate(lines)
-    ]
+def turned(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest]) -> list[DecisionLine]:
+    """The same decisions; from the middle on, the first class stands last, and calls and actions follow."""
+    middle = len(decisions) // 2
+    found = list(decisions[:middle])
+    for line in decisions[middle:]:
+        bits = line.bits[8:] + line.bits[:8]
+        shares = np.frombuffer(bytes.fromhex(bits), ">f4")
+        call = manifests[line.digest].classes[int(shares.argmax())]
+        action = call if line.action == line.call else line.action
+        found.append(dataclasses.replace(line, bits=bits, call=call, action=action))
+    return found
 
 
 def bars_until_worse(lines: list[OutcomeLine], manifests: dict[str, Manifest]) -> int | None:
@@ -80,11 +85,11 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         decided(args, Path(folder))
-        decisions = read_journal([folder]).decisions
+        decisions: Sequence[DecisionLine] = read_journal([folder]).decisions
     manifests = manifests_of(args.store)
-    lines = list(join(decisions, load_bars([args.candles]), contracts_of(manifests, None)).lines)
     if args.fault == "turned":
-        lines = turned(lines)
+        decisions = turned(decisions, manifests)
+    lines = list(join(decisions, load_bars([args.candles]), contracts_of(manifests, None)).lines)
     said = bars_until_worse(lines, manifests)
     record: LiveRecord = build_record(lines, manifests, costs_of(manifests.values()))
     args.html.write_text(render_page(record), encoding="utf-8")

@@ -28,7 +28,9 @@ from gradus_live.record.sequence import (
     blocks_needed,
     blocks_of_days,
     evidence_below,
+    evidence_so_far,
     mean_sequence,
+    running,
 )
 from gradus_runtime import DataError, Predictor
 from gradus_runtime.cli import main
@@ -204,16 +206,45 @@ def test_the_factor_is_the_integral_over_the_prior() -> None:
             return float(stats.nct.pdf(t, n - 1, effect * math.sqrt(n)) * prior)
 
         total, _ = integrate.quad(inside, -4, 4, limit=200)
-        assert _factor(values) == pytest.approx(total / stats.t.pdf(t, n - 1), rel=1e-6)
+        assert _factor(n, t / math.sqrt(n)) == pytest.approx(total / stats.t.pdf(t, n - 1), rel=1e-6)
 
 
-def test_the_sequence_is_where_the_factor_is_below_one_over_alpha() -> None:
-    values = np.random.default_rng(3).standard_normal(30) + 0.2
+def effect(values: Any) -> float:
+    return float(values.mean() / values.std(ddof=1))
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_sequence_is_where_the_factor_is_below_one_over_alpha_and_wider_where_blocks_are_skewed(
+    side: int,
+) -> None:
+    values = side * (np.random.default_rng(3).exponential(size=30) - 0.8)
     found = mean_sequence(values, 0.05)
-    assert _factor(values - found.low) == pytest.approx(20, rel=1e-9)
-    assert _factor(values - found.high) == pytest.approx(20, rel=1e-9)
-    assert _factor(values - (found.low + 0.01)) < 20
+    near, far = (found.low, found.high) if side > 0 else (found.high, found.low)
+    assert _factor(30, effect(values - near)) == pytest.approx(20, rel=1e-9)
+    assert _factor(30, effect(values - (near + side * 0.01))) < 20
     assert found.mean == pytest.approx(values.mean())
+    # N. J. Johnson 1978: the t-statistic of skewed values, at the other end
+    s, n = values.std(ddof=1), 30
+    third = ((values - values.mean()) ** 3).mean()
+    distance = abs(near - found.mean)
+    shift = third / (6 * s**2 * n) + third / (3 * s**4) * distance**2
+    assert far == pytest.approx(found.mean + side * distance + shift)
+    even = np.resize([1.0, -1.0, 3.0, -3.0], 40)
+    assert mean_sequence(even).high == pytest.approx(-mean_sequence(even).low)
+
+
+def test_blocks_that_are_skewed_raise_no_more_false_alarms_than_stated() -> None:
+    """Exponential blocks with a mean of 0 and their tail towards more skill; and by the factor alone."""
+    rng = np.random.default_rng(1)
+    ever = plain = outside = 0
+    for _ in range(80):
+        days = rng.exponential(size=116) - 1
+        ever += evidence_so_far(days)[0] >= 20
+        outside += any(not s.low <= 0 <= s.high for s in running(days.tolist()))
+        plain += any(days[:k].mean() < 0 and _factor(k, effect(days[:k])) >= 10 for k in range(5, 117))
+    assert ever <= 6
+    assert outside <= 6
+    assert plain >= 8  # what the correction is for
 
 
 def test_daily_looks_are_wrong_no_more_often_than_stated() -> None:
@@ -254,7 +285,7 @@ def test_blocks_are_whole_days_and_join_thin_ones() -> None:
 
 def test_the_number_of_blocks_needed_is_the_first_that_is_enough() -> None:
     needed = blocks_needed(0.01, 0.03)
-    wide, narrow = (np.resize([1.0, -1.0], n) for n in (needed - 1, needed))
+    wide, narrow = (np.linspace(-1.0, 1.0, n) for n in (needed - 1, needed))
     widths = [
         (s.high - s.low) / 2 / part.std(ddof=1) for part in (wide, narrow) if (s := mean_sequence(part))
     ]
@@ -280,6 +311,20 @@ def test_a_bot_that_holds_what_was_promised_is_said_to() -> None:
 def test_early_is_said_to_be_early() -> None:
     record = build_record(made_up(4 * DAY + 28), manifests(), COSTS)
     assert record.overall.sentence == "too early: 412 of 480 bars"
+
+
+def test_a_lowest_fold_beside_no_skill_does_not_make_it_early_for_ever() -> None:
+    """Folds from +0.0005 to +0.1 promise as much as folds from -0.0005 to +0.1."""
+    lines = made_up(60 * DAY)
+    below, above = (
+        build_record(lines, manifests(low=low, high=0.1), None).overall for low in (-0.0005, 0.0005)
+    )
+    assert below.verdict == above.verdict == "as promised"
+    assert above.bars_needed == pytest.approx(below.bars_needed, rel=0.05)
+    certain = build_record(lines, manifests(low=0.08, high=0.1), None).overall
+    assert certain.bars_needed is not None
+    assert above.bars_needed is not None
+    assert certain.bars_needed <= above.bars_needed
 
 
 def test_a_record_that_is_no_better_than_knowing_nothing_says_so_on_its_first_line() -> None:

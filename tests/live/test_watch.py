@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.golden import OLDER_TRIO, TRIO, full_row, trio_store, variant, with_alarms
 from tests.support.live_bot import DAY, made_up, promising
+from tests.support.receivers import receiving
 
 from gradus_live.contracts_of import manifests_of
 from gradus_live.record import build_record
@@ -280,25 +278,8 @@ def test_a_message_is_sent_at_most_twice_however_often_the_process_crashes(tmp_p
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, list[Any]]]:
-    """A local server that takes what is posted."""
-    got: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"json://127.0.0.1:{server.server_port}/", got
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as found:
+        yield found
 
 
 def test_the_command_posts_to_a_url_and_a_dry_run_to_none(

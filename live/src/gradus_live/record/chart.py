@@ -33,7 +33,14 @@ class Band:
     opacity: float
 
 
-def draw(days: Sequence[str], lines: Sequence[Curve], bands: Sequence[Band], unit: str, label: str) -> str:
+def draw(
+    days: Sequence[str],
+    lines: Sequence[Curve],
+    bands: Sequence[Band],
+    unit: str,
+    label: str,
+    mark: tuple[str, str] | None = None,
+) -> str:
     """Return a chart.
 
     Args:
@@ -42,13 +49,18 @@ def draw(days: Sequence[str], lines: Sequence[Curve], bands: Sequence[Band], uni
         bands: Areas.
         unit: How a value of the axis is written: a format such as "+.3f".
         label: A text that says what the chart shows.
+        mark: A day and a few words, for a line across the chart.
     """
-    shown = [*(v for line in lines for v in line.values), *(v for b in bands for v in (*b.low, *b.high))]
-    low, high = _range([v for v in shown if v is not None])
+    low, high = _range(
+        [v for line in lines for v in line.values if v is not None],
+        [v for band in bands for v in (*band.low, *band.high) if v is not None],
+    )
     scale = _Scale(len(days), low, high)
     parts = [_grid(scale, unit), _dates(scale, days)]
     parts += [_area(scale, band) for band in bands]
     parts += [_points(scale, line) if line.points else _path(scale, line) for line in lines]
+    if mark is not None and mark[0] in days:
+        parts.append(_mark(scale, days.index(mark[0]), mark[1]))
     head = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
     return head + "".join(parts) + "</svg>"
 
@@ -69,13 +81,22 @@ class _Scale:
         return round(_TOP + height * (self.high - inside) / (self.high - self.low), 1)
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """The range of the axis, with 0 in it; a few extreme values do not set it."""
-    ordered = sorted(values) or [0.0]
-    cut = len(ordered) // 50
-    low, high = min(0.0, ordered[cut]), max(0.0, ordered[-1 - cut])
+def _range(values: Sequence[float], areas: Sequence[float]) -> tuple[float, float]:
+    """The range of the axis: all values, 0, and areas but for their widest twentieth, which begins wide."""
+    ordered = sorted(areas) or [0.0]
+    cut = len(ordered) // 20
+    ends = [0.0, ordered[cut], ordered[-1 - cut], *values]
+    low, high = min(ends), max(ends)
     room = 0.05 * (high - low) or 1.0
     return low - room, high + room
+
+
+def _mark(scale: _Scale, place: int, words: str) -> str:
+    x = scale.x(place)
+    left = place > scale.count / 2
+    text = f'<text x="{x + (-6 if left else 6)}" y="{_TOP + 12}" text-anchor="{"end" if left else "start"}">'
+    line = f'<line class="mark" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+    return f"{line}{text}{escape(words)}</text>"
 
 
 def _grid(scale: _Scale, unit: str) -> str:
@@ -87,7 +108,8 @@ def _grid(scale: _Scale, unit: str) -> str:
         value, y = k * step, scale.y(k * step)
         kind = "axis" if k == 0 else "grid"
         parts.append(f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{format(value, unit)}</text>')
+        text = format(value, unit) if k else "0"
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{text}</text>')
     return "".join(parts)
 
 

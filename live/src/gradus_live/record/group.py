@@ -32,6 +32,7 @@ NO_PROMISE = "no promise"
 FEWEST_VALUES = 24
 """A block of days ends when it holds so many bars."""
 BINS = 10
+_MILLION = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class GroupRecord:
         bars: With an outcome.
         blocks: Blocks of whole days.
         verdict: `AS_PROMISED`, `WORSE`, `TOO_EARLY` or `NO_PROMISE`.
+        said: The day, ISO 8601, after which `WORSE` was first said; None where it was not.
         sentence: The verdict in words.
         bars_needed: After how many bars `TOO_EARLY` ends; None without a promise.
         skill: Mean Brier skill of a block, with its confidence sequence.
@@ -118,6 +120,7 @@ class GroupRecord:
     bars: int
     blocks: int
     verdict: str
+    said: str | None
     sentence: str
     bars_needed: int | None
     skill: MeanSequence
@@ -141,7 +144,7 @@ def judge(
     known = [promise for promise in promises if promise is not None]
     promised = len(known) == len(promises) and bool(known)
     evidence, look = evidence_so_far(held.means) if promised else (0.0, 0)
-    since = int(held.days[look]) if evidence >= 1 / ALPHA else None
+    said = _day(int(held.days[look])) if evidence >= 1 / ALPHA else None
     needed = _bars_needed(held.means, held.counts, known) if promised else None
     verdict = _verdict(promised, evidence, len(rows.stamps), needed)
     skill = mean_sequence(blocks.means)
@@ -155,7 +158,8 @@ def judge(
         bars=len(rows.stamps),
         blocks=len(blocks.means),
         verdict=verdict,
-        sentence=_sentence(verdict, len(rows.stamps), needed, evidence, since, skill),
+        said=said,
+        sentence=_sentence(verdict, len(rows.stamps), needed, evidence, said, skill),
         bars_needed=needed,
         skill=skill,
         promise=known[0] if promised and len(known) == 1 else None,
@@ -171,13 +175,16 @@ def judge(
 
 
 def _bars_needed(means: Floats, counts: Integers, promises: list[Promise]) -> int:
-    """After how many bars a model without skill would be seen to be worse than the lowest fold."""
+    """After how many bars the lowest fold can be told from no skill, or from the middle of the folds.
+
+    The farther of the two counts: a lowest fold beside no skill is not to be told from it.
+    """
     per_block = float(counts.mean()) if len(counts) else 96.0
     if len(means) < FEWEST:
         return math.ceil(FEWEST * per_block)
     low = min(promise.low for promise in promises)
     spread = max(promise.high - promise.low for promise in promises)
-    distance = low if low > 0 else max(spread / 2, 1e-6)
+    distance = max(low, spread / 2, 1e-6)
     return math.ceil(max(FEWEST, blocks_needed(distance, float(means.std(ddof=1)))) * per_block)
 
 
@@ -190,15 +197,16 @@ def _verdict(promised: bool, evidence: float, bars: int, needed: int | None) -> 
 
 
 def _sentence(
-    verdict: str, bars: int, needed: int | None, evidence: float, since: int | None, skill: MeanSequence
+    verdict: str, bars: int, needed: int | None, evidence: float, day: str | None, skill: MeanSequence
 ) -> str:
     if not bars:
         return "no decision has an outcome yet"
     if verdict == TOO_EARLY:
         return f"too early: {bars:,} of {needed:,} bars"
     if verdict == WORSE:
-        said = f"worse than promised{_day(since)}: below the lowest fold of training"
-        said += f" (e-value {evidence:,.0f}, 20 says so)"
+        told = f"{evidence:,.0f}" if evidence < _MILLION else "above a million"
+        said = f"worse than promised, said on {day}: below the lowest fold of training"
+        said += f" (e-value {told}; 20 is enough)"
     elif verdict == NO_PROMISE:
         said = "no promise: training measured nothing that this could be held against"
     else:
@@ -206,8 +214,8 @@ def _sentence(
     return f"{said}; {_against_nothing(skill)}"
 
 
-def _day(day: int | None) -> str:
-    return "" if day is None else f", said on {date(1970, 1, 1) + timedelta(days=day)}"
+def _day(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 def _against_nothing(skill: MeanSequence) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
 from gradus_live.record.chart import Band, Curve, draw
 from gradus_live.record.group import AS_PROMISED, NO_PROMISE, TOO_EARLY, WORSE, GroupRecord
 from gradus_live.record.live_record import LiveRecord
-from gradus_live.record.text import between
+from gradus_live.record.text import between, groups_shown, percent_gained
 
 __all__ = ["render_page"]
 
 _CLASSES = {AS_PROMISED: "good", WORSE: "bad", NO_PROMISE: "none"}
-_HEAD = (
-    "Version", "Level", "Verdict", "Bars", "Skill", "Promised", "Calls", "Hit rate", "Calibration", "Trades",
-    "Net", "Net a day", "Confidence", "Accuracy",
-)  # fmt: skip
+_SKILL = ("Bars", "Skill", "Promised", "Calibration", "Confidence", "Accuracy")
+_MONEY = ("Calls", "Hit rate", "Trades", "Net", "Net a day, %")
 
 
 def render_page(record: LiveRecord) -> str:
@@ -63,7 +62,8 @@ def _cards(record: LiveRecord) -> str:
         (f"{record.fallback:,}", "bars without a level"),
     ]
     if group.money is not None:
-        cards.append((f"{100 * group.money.total:+.2f} %", f"net of {group.money.trades:,} trades"))
+        gained = percent_gained(group.money.total)
+        cards.append((f"{gained:+.2f} %", f"after the costs of {group.money.trades:,} trades"))
     return (
         '<div class="cards">'
         + "".join(f'<div class="card"><b>{escape(a)}</b><span>{escape(b)}</span></div>' for a, b in cards)
@@ -87,6 +87,7 @@ def _skill(record: LiveRecord) -> str:
         ],
         "+.3f",
         "Brier skill by day, its mean so far with a confidence sequence, and what training promised",
+        None if record.overall.said is None else (record.overall.said, "worse than promised"),
     )
     keys = _keys(
         ("--muted", "a day"),
@@ -115,56 +116,77 @@ def _money(record: LiveRecord) -> str:
         )
     chart = draw(
         [point.day for point in record.days],
-        [Curve([None if p.net is None else 100 * p.net for p in record.days], "var(--net)")],
+        [Curve([None if p.net is None else percent_gained(p.net) for p in record.days], "var(--net)")],
         [],
         "+.1f",
-        "Sum of net returns so far, percent",
+        "What a stake has gained so far, percent",
     )
+    keys = _keys(("--net", "what a stake has gained, percent, if each trade took all of it"))
     even = "" if money.break_even is None else f", break-even at {100 * money.break_even:.1f} %"
     return (
         f"<h2>Money after the costs of {escape(record.market)}</h2>\n"
         f"<p>{money.trades:,} trades, one after another: {100 * money.gross:+.3f} % a trade before costs, "
         f"{100 * money.net:+.3f} % after; {100 * money.hit_rate:.1f} % left something{even}. "
-        f"A day leaves {between(mean, 5)} as log return.</p>\n"
+        f"A day leaves {between(mean, 3, 100)} percent.</p>\n"
         f'<figure><div class="scroll">{chart}</div>'
-        f"<figcaption>{_keys(('--net', 'sum of net log returns, percent'))}</figcaption></figure>\n"
+        f"<figcaption>{keys}</figcaption></figure>\n"
     )
 
 
 def _groups(record: LiveRecord) -> str:
-    head = "".join(f"<th>{name}</th>" for name in _HEAD)
-    groups = (record.overall, *record.levels, *record.versions, *record.groups)
-    rows = "\n".join(_row(group) for group in groups)
+    groups = groups_shown(record)
+    tables = [_table(("Verdict", *_SKILL), [(g, _verdict(g) + _cells(_skill_cells(g))) for g in groups])]
+    tables.append(_table(_MONEY, [(g, _cells(_money_cells(g))) for g in groups]))
     return (
-        '<h2>By version and level</h2>\n<div class="scroll"><table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"
+        f"<h2>By version and level</h2>\n{''.join(tables)}"
         '<p class="note">In brackets: where the true mean is, at every look, with 95 % confidence; the '
         "observations are blocks of whole days. Calls: decisions for a side that were not held.</p>\n"
     )
 
 
-def _row(group: GroupRecord) -> str:
-    money, day = group.money, group.money_mean
-    cells = [
+def _table(names: Sequence[str], rows: Sequence[tuple[GroupRecord, str]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in ("Version", "Level", *names))
+    body = "\n".join(
+        f"<tr{_whole(group)}><th>{escape(group.version)}</th><td>{escape(group.level)}</td>{cells}</tr>"
+        for group, cells in rows
+    )
+    inner = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="scroll"><table>\n{inner}\n</table></div>\n'
+
+
+def _whole(group: GroupRecord) -> str:
+    return ' class="all"' if group.version == group.level == "all" else ""
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return "".join(f"<td>{escape(text)}</td>" for text in texts)
+
+
+def _verdict(group: GroupRecord) -> str:
+    verdict = group.sentence.partition(";")[0] if group.verdict == TOO_EARLY else group.verdict
+    return f'<td class="verdict-cell {_class_of(group)}">{escape(verdict)}</td>'
+
+
+def _skill_cells(group: GroupRecord) -> list[str]:
+    return [
         f"{group.bars:,}",
         between(group.skill),
         "" if group.promise is None else f"{group.promise.low:+.4f} to {group.promise.high:+.4f}",
-        f"{group.calls:,}",
-        "" if group.hit_rate is None else f"{100 * group.hit_rate:.1f} %",
         f"{group.calibration:.3f}",
-        "" if money is None else f"{money.trades:,}",
-        "" if money is None else f"{100 * money.total:+.2f} %",
-        "" if day is None else between(day, 5),
         f"{100 * group.confidence:.1f} %",
         f"{100 * group.accuracy:.1f} %",
     ]
-    whole = ' class="all"' if group.version == group.level == "all" else ""
-    inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    verdict = group.sentence.partition(";")[0] if group.verdict == TOO_EARLY else group.verdict
-    return (
-        f"<tr{whole}><th>{escape(group.version)}</th><td>{escape(group.level)}</td>"
-        f'<td class="{_class_of(group)}">{escape(verdict)}</td>{inner}</tr>'
-    )
+
+
+def _money_cells(group: GroupRecord) -> list[str]:
+    money, day = group.money, group.money_mean
+    return [
+        f"{group.calls:,}",
+        "" if group.hit_rate is None else f"{100 * group.hit_rate:.1f} %",
+        "" if money is None else f"{money.trades:,}",
+        "" if money is None else f"{percent_gained(money.total):+.2f} %",
+        "" if day is None else between(day, 3, 100),
+    ]
 
 
 def _left_out(record: LiveRecord) -> str:

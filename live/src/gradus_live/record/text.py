@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from gradus_live.record.group import GroupRecord
 from gradus_live.record.live_record import LiveRecord
 from gradus_live.record.sequence import MeanSequence
 
-__all__ = ["between", "headline", "render_text"]
+__all__ = ["between", "groups_shown", "headline", "percent_gained", "render_text"]
 
 
 def headline(record: LiveRecord) -> str:
@@ -16,11 +17,26 @@ def headline(record: LiveRecord) -> str:
     return f"{record.artifact}: {record.overall.sentence}"
 
 
-def between(value: MeanSequence, digits: int = 4) -> str:
-    """A mean with its confidence sequence."""
-    if value.high == float("inf"):
-        return f"{value.mean:+.{digits}f}"
-    return f"{value.mean:+.{digits}f} ({value.low:+.{digits}f} to {value.high:+.{digits}f})"
+def between(value: MeanSequence, digits: int = 4, times: float = 1.0) -> str:
+    """A mean with its confidence sequence, both so many times over: 100 for percent."""
+    mean, low, high = (times * v for v in (value.mean, value.low, value.high))
+    if high == float("inf"):
+        return f"{mean:+.{digits}f}"
+    return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def percent_gained(log_return: float) -> float:
+    """What a stake has gained in percent, if each trade took all of it."""
+    return 100 * math.expm1(log_return)
+
+
+def groups_shown(record: LiveRecord) -> tuple[GroupRecord, ...]:
+    """All, then levels and versions where there are several, then versions by level where that says more."""
+    levels, versions = (part if len(part) > 1 else () for part in (record.levels, record.versions))
+    groups = record.groups if len(record.groups) > max(1, len(levels), len(versions)) else ()
+    if not levels and not versions:
+        groups = record.groups
+    return (record.overall, *levels, *versions, *groups)
 
 
 def render_text(record: LiveRecord) -> str:
@@ -38,13 +54,14 @@ def render_text(record: LiveRecord) -> str:
     ):
         if count:
             lines.append(f"left out: {count:,} {what}")
-    lines += ["", *_table((record.overall, *record.levels, *record.versions, *record.groups))]
+    lines += ["", *_table(groups_shown(record))]
     if record.market is None:
         lines += ["", "no costs were given, so money is left out: --costs config/costs.toml"]
     lines += [
         "",
         "skill: Brier score of the class shares less that of the probabilities; above 0 is better than them.",
         "In brackets: where the true mean is, at every look, with 95 % confidence; blocks are whole days.",
+        "Net: what a stake has gained after costs, if each trade took all of it.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -65,7 +82,7 @@ def _table(groups: Iterable[GroupRecord]) -> list[str]:
     rows = [head]
     for g in groups:
         promised = "" if g.promise is None else f"{g.promise.low:+.4f} to {g.promise.high:+.4f}"
-        net = "" if g.money is None else f"{100 * g.money.total:+.2f} % in {g.money.trades}"
+        net = "" if g.money is None else f"{percent_gained(g.money.total):+.2f} % in {g.money.trades}"
         rows.append(
             [
                 g.version,
