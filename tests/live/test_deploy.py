@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -120,6 +121,65 @@ def test_the_dashboard_keeps_to_the_model_of_grafana() -> None:
     del dashboard["panels"][0]["targets"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(dashboard, DASHBOARD_SCHEMA)
+
+
+def unknown(given: Any, model: Any, place: str = "") -> list[str]:
+    """Keys of a value that a model of Grafana did not take, and values that it writes otherwise."""
+    if isinstance(given, dict) and isinstance(model, dict):
+        found = [f"{place}/{key}" for key in given.keys() - model.keys()]
+        return found + [
+            t for k in given.keys() & model.keys() for t in unknown(given[k], model[k], f"{place}/{k}")
+        ]
+    if isinstance(given, list) and isinstance(model, list) and len(given) == len(model):
+        return [
+            t
+            for i, (a, b) in enumerate(zip(given, model, strict=True))
+            for t in unknown(a, b, f"{place}/{i}")
+        ]
+    return [] if given == model and type(given) is type(model) else [place]
+
+
+def modelled(dashboard: Any) -> list[str]:
+    """What Grafana's own models do not know of a dashboard: of the whole, and of each kind of panel."""
+    foundation = pytest.importorskip("grafana_foundation_sdk.models")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder").JSONEncoder
+
+    def written(value: Any) -> Any:
+        return json.loads(encoder().encode(value))
+
+    def model(name: str) -> Any:
+        return importlib.import_module(f"{foundation.__name__}.{name}")
+
+    found = unknown(dashboard, written(model("dashboard").Dashboard.from_json(dashboard)))
+    for i, panel in enumerate(dashboard["panels"]):
+        kind, place = model(panel["type"]), f"/panels/{i}"
+        options = panel.get("options", {})
+        found += unknown(options, written(kind.Options.from_json(options)), f"{place}/options")
+        custom = panel["fieldConfig"]["defaults"].get("custom", {})
+        if custom:
+            found += unknown(custom, written(kind.FieldConfig.from_json(custom)), f"{place}/custom")
+        for j, target in enumerate(panel["targets"]):
+            query = model("prometheus").Dataquery.from_json(target)
+            found += unknown(target, written(query), f"{place}/targets/{j}")
+    return found
+
+
+def test_the_dashboard_holds_nothing_that_the_models_of_grafana_do_not_know() -> None:
+    dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text("utf-8"))
+    assert modelled(dashboard) == []
+    first = dashboard["panels"][0]
+    first["options"]["textmode"] = "name"
+    first["gridpos"] = {}
+    first["targets"][0]["query"] = "up"
+    dashboard["panels"][1]["type"] = "timeseries"
+    dashboard["timeZone"] = "utc"
+    assert sorted(modelled(dashboard))[:4] == [
+        "/panels/0/gridpos",
+        "/panels/0/options/textmode",
+        "/panels/0/targets/0/query",
+        "/panels/1/options/colorMode",
+    ]
+    assert "/timeZone" in modelled(dashboard)
 
 
 ALERTS: dict[str, dict[str, str]] = {

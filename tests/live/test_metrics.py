@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -214,12 +215,37 @@ def asked(url: str) -> Any:
         return json.loads(answer.read())
 
 
-def test_a_real_prometheus_scrapes_the_server(server: str, tmp_path: Path) -> None:
+@pytest.fixture
+def command(journal: Path) -> Iterator[str]:
+    """`gradus metrics` in a process of its own; its address, without what comes after."""
+    program = [sys.executable, "-c", "import sys; from gradus_runtime.cli import main; sys.exit(main())"]
+    process = subprocess.Popen(
+        [*program, "metrics", "--journal", str(journal), "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    try:
+        yield said.removeprefix("metrics at ").removesuffix("/metrics\n")
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_command_listens_on_this_machine_alone(command: str) -> None:
+    port = f"{int(command.rpartition(':')[2]):04X}"
+    opened = [line.split()[1] for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+    opened += [line.split()[1] for line in Path("/proc/net/tcp6").read_text("ascii").splitlines()[1:]]
+    assert {address for address in opened if address.endswith(f":{port}")} == {f"0100007F:{port}"}
+
+
+def test_a_real_prometheus_scrapes_the_command(command: str, tmp_path: Path) -> None:
     prometheus, port = tool("prometheus"), free_port()
+    assert command.startswith("http://127.0.0.1:")
     config = {
         "global": {"scrape_interval": "1s"},
         "scrape_configs": [
-            {"job_name": "gradus", "static_configs": [{"targets": [server.removeprefix("http://")]}]}
+            {"job_name": "gradus", "static_configs": [{"targets": [command.removeprefix("http://")]}]}
         ],
     }
     path = tmp_path / "prometheus.yml"

@@ -93,8 +93,8 @@ def _range(values: Sequence[float], areas: Sequence[float]) -> tuple[float, floa
 
 def _mark(scale: _Scale, place: int, words: str) -> str:
     x = scale.x(place)
-    left = place > scale.count / 2
-    text = f'<text x="{x + (-6 if left else 6)}" y="{_TOP + 12}" text-anchor="{"end" if left else "start"}">'
+    at, anchor = (x - 6, "end") if place > scale.count / 2 else (x + 6, "start")
+    text = f'<text class="said" x="{at}" y="{_TOP + 12}" text-anchor="{anchor}">'
     line = f'<line class="mark" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
     return f"{line}{text}{escape(words)}</text>"
 

@@ -14,8 +14,9 @@ from gradus_live.record.text import between, groups_shown, percent_gained
 __all__ = ["render_page"]
 
 _CLASSES = {AS_PROMISED: "good", WORSE: "bad", NO_PROMISE: "none"}
-_SKILL = ("Bars", "Skill", "Promised", "Calibration", "Confidence", "Accuracy")
-_MONEY = ("Calls", "Hit rate", "Trades", "Net", "Net a day, %")
+_LEFT = {"Verdict": ' class="verdict-cell"'}
+_SKILL = ("Bars", "Skill", "Promised", "Calibration")
+_MONEY = ("Confidence", "Accuracy", "Calls", "Hit rate", "Trades", "Net", "Net a day, %")
 
 
 def render_page(record: LiveRecord) -> str:
@@ -87,7 +88,7 @@ def _skill(record: LiveRecord) -> str:
         ],
         "+.3f",
         "Brier skill by day, its mean so far with a confidence sequence, and what training promised",
-        None if record.overall.said is None else (record.overall.said, "worse than promised"),
+        None if record.overall.said is None else (record.overall.said, "said to be worse"),
     )
     keys = _keys(
         ("--muted", "a day"),
@@ -145,7 +146,7 @@ def _groups(record: LiveRecord) -> str:
 
 
 def _table(names: Sequence[str], rows: Sequence[tuple[GroupRecord, str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("Version", "Level", *names))
+    head = "".join(f"<th{_LEFT.get(name, '')}>{name}</th>" for name in ("Version", "Level", *names))
     body = "\n".join(
         f"<tr{_whole(group)}><th>{escape(group.version)}</th><td>{escape(group.level)}</td>{cells}</tr>"
         for group, cells in rows
@@ -173,14 +174,14 @@ def _skill_cells(group: GroupRecord) -> list[str]:
         between(group.skill),
         "" if group.promise is None else f"{group.promise.low:+.4f} to {group.promise.high:+.4f}",
         f"{group.calibration:.3f}",
-        f"{100 * group.confidence:.1f} %",
-        f"{100 * group.accuracy:.1f} %",
     ]
 
 
 def _money_cells(group: GroupRecord) -> list[str]:
     money, day = group.money, group.money_mean
     return [
+        f"{100 * group.confidence:.1f} %",
+        f"{100 * group.accuracy:.1f} %",
         f"{group.calls:,}",
         "" if group.hit_rate is None else f"{100 * group.hit_rate:.1f} %",
         "" if money is None else f"{money.trades:,}",
