@@ -13,6 +13,7 @@ median day on which that is said, and how often it is.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,18 +32,33 @@ Draw = Callable[[np.random.Generator, int], Floats]
 SHIFT = 0.5
 
 
-def correlated(rng: np.random.Generator, count: int) -> Floats:
-    """Normal blocks, each with a correlation of 0.1 with the one before."""
-    values = rng.standard_normal(count)
-    for i in range(1, count):
-        values[i] += 0.1 * values[i - 1]
-    return values
+def correlated(correlation: float) -> Draw:
+    """Normal blocks with a correlation with the one before."""
+
+    def draw(rng: np.random.Generator, count: int) -> Floats:
+        values = rng.standard_normal(count)
+        for i in range(1, count):
+            values[i] = correlation * values[i - 1] + math.sqrt(1 - correlation**2) * values[i]
+        return values
+
+    return draw
+
+
+def stretches(blocks: Floats, length: int) -> Draw:
+    """Stretches of so many days of a real record, one after another."""
+
+    def draw(rng: np.random.Generator, count: int) -> Floats:
+        starts = rng.integers(len(blocks), size=-(-count // length))
+        return np.concatenate([np.take(blocks, s + np.arange(length), mode="wrap") for s in starts])[:count]
+
+    return draw
 
 
 KINDS: dict[str, Draw] = {
     "normal": lambda rng, n: rng.standard_normal(n),
     "Student's t, 4 degrees": lambda rng, n: rng.standard_t(4, n),
-    "correlation of 0.1": correlated,
+    "correlation of 0.1": correlated(0.1),
+    "correlation of 0.3": correlated(0.3),
     "gamma of 4, tail to more skill": lambda rng, n: (rng.gamma(4, size=n) - 4) / 2,
     "exponential, tail to more skill": lambda rng, n: rng.exponential(size=n) - 1,
     "exponential, tail to less skill": lambda rng, n: 1 - rng.exponential(size=n),
@@ -105,7 +121,7 @@ def main() -> int:
     kinds = dict(KINDS)
     if args.outcomes is not None:
         real = blocks_of(args.outcomes, args.store)
-        kinds = {"drawn from them": lambda rng, n: rng.choice(real, n)}
+        kinds = {"single days of them": stretches(real, 1), "stretches of 14 days": stretches(real, 14)}
     print(f"{'blocks':34}{'worse':>8}{'outside':>9}{'t-test':>8}{'true alarm: day':>17}{'share':>8}")
     worst = 0.0
     for name, draw in kinds.items():

@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ from gradus_live.candles import load_bars
 from gradus_live.contracts_of import contracts_of, costs_of, manifests_of
 from gradus_live.outcomes import OutcomeLine, join
 from gradus_live.record import LiveRecord, build_record, render_page
-from gradus_live.record.group import WORSE
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.journal import DecisionLine, read_journal
@@ -63,12 +63,12 @@ def turned(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest])
     return found
 
 
-def bars_until_worse(lines: list[OutcomeLine], manifests: dict[str, Manifest]) -> int | None:
-    """Return after how many bars the record first says "worse than promised", looked at every day."""
-    for days in range(5, len(lines) // DAY + 1):
-        if build_record(lines[: days * DAY], manifests, None).overall.verdict == WORSE:
-            return days * DAY
-    return None
+def bars_until_worse(lines: Sequence[OutcomeLine], record: LiveRecord) -> int | None:
+    """Return after how many bars the record first said "worse than promised", looked at every day."""
+    if record.overall.said is None:
+        return None
+    end = datetime.fromisoformat(record.overall.said).replace(tzinfo=UTC) + timedelta(days=1)
+    return sum(line.bar < end.timestamp() * 1000 for line in lines)
 
 
 def main() -> int:
@@ -90,8 +90,8 @@ def main() -> int:
     if args.fault == "turned":
         decisions = turned(decisions, manifests)
     lines = list(join(decisions, load_bars([args.candles]), contracts_of(manifests, None)).lines)
-    said = bars_until_worse(lines, manifests)
-    record: LiveRecord = build_record(lines, manifests, costs_of(manifests.values()))
+    record = build_record(lines, manifests, costs_of(manifests.values()))
+    said = bars_until_worse(lines, record)
     args.html.write_text(render_page(record), encoding="utf-8")
     middle = len(decisions) // 2
     when = "never" if said is None else f"at bar {said:,}, {said - middle:+,} from the middle"

@@ -218,6 +218,8 @@ def test_the_sequence_is_where_the_factor_is_below_one_over_alpha_and_wider_wher
     side: int,
 ) -> None:
     values = side * (np.random.default_rng(3).exponential(size=30) - 0.8)
+    ordered = np.sort(values)  # low and high in turns: what correlates is another test
+    values = np.column_stack([ordered[:15], ordered[15:]]).ravel()
     found = mean_sequence(values, 0.05)
     near, far = (found.low, found.high) if side > 0 else (found.high, found.low)
     assert _factor(30, effect(values - near)) == pytest.approx(20, rel=1e-9)
@@ -231,6 +233,29 @@ def test_the_sequence_is_where_the_factor_is_below_one_over_alpha_and_wider_wher
     assert far == pytest.approx(found.mean + side * distance + shift)
     even = np.resize([1.0, -1.0, 3.0, -3.0], 40)
     assert mean_sequence(even).high == pytest.approx(-mean_sequence(even).low)
+
+
+def test_blocks_that_resemble_the_day_before_count_for_less() -> None:
+    """Each is made of its own draw and the one before: a correlation of 0.48; a fall within makes none."""
+    drawn = np.random.default_rng(8).standard_normal(20_001)
+    alike, alone = 0.8 * drawn[1:] + 0.6 * drawn[:-1], drawn[1:]
+    width = [(s.high - s.low) / 2 / part.std() for part in (alike, alone) if (s := mean_sequence(part))]
+    assert width[0] / width[1] == pytest.approx(math.sqrt(1.48 / 0.52), rel=0.05)
+    fallen = np.concatenate([alone[:60], alone[60:120] - 20])
+    spread = fallen.std(ddof=1)
+    found, plain = mean_sequence(fallen), mean_sequence(in_turns(120))
+    assert (found.mean - found.low) / spread == pytest.approx(
+        plain.high / in_turns(120).std(ddof=1), rel=0.25
+    )
+    assert 0 < evidence_below(alike[:40] - 0.8) < evidence_below(alone[:40] - 0.8)
+
+
+def in_turns(count: int) -> Any:
+    """Blocks from -1 to 1, low and high in turns: they neither correlate nor are skewed."""
+    ordered, half = np.linspace(-1.0, 1.0, count), (count + 1) // 2
+    found = np.empty(count)
+    found[::2], found[1::2] = ordered[:half], ordered[half:]
+    return found
 
 
 def test_blocks_that_are_skewed_raise_no_more_false_alarms_than_stated() -> None:
@@ -285,7 +310,7 @@ def test_blocks_are_whole_days_and_join_thin_ones() -> None:
 
 def test_the_number_of_blocks_needed_is_the_first_that_is_enough() -> None:
     needed = blocks_needed(0.01, 0.03)
-    wide, narrow = (np.linspace(-1.0, 1.0, n) for n in (needed - 1, needed))
+    wide, narrow = (in_turns(n) for n in (needed - 1, needed))
     widths = [
         (s.high - s.low) / 2 / part.std(ddof=1) for part in (wide, narrow) if (s := mean_sequence(part))
     ]

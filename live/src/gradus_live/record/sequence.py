@@ -7,9 +7,10 @@ on the variance is then a martingale (H. Wang and A. Ramdas, "Anytime-valid t-te
 for Gaussian means with unknown variance", 2023; the closed form is that of M. Goenen et al., "The Bayesian
 two-sample t test", The American Statistician 59, 2005).
 
-Blocks of a real record are skewed, which a t-statistic takes for a fall. So both are widened by the
-correction of N. J. Johnson, "Modified t tests and confidence intervals for asymmetrical populations",
-JASA 73, 1978, where it widens them: what is proved for normal blocks stays proved. `python -m
+Blocks of a real record are skewed, and resemble those of the day before: a t-statistic takes both for a
+fall. So both are widened, by the correction of N. J. Johnson, "Modified t tests and confidence intervals
+for asymmetrical populations", JASA 73, 1978, and by the variance that a mean has where neighbours
+correlate. They are never narrowed: what is proved for independent normal blocks stays proved. `python -m
 benchmarks.daily_looks` says what is true of others.
 """
 
@@ -39,6 +40,7 @@ PRIOR = 0.1
 """Variance of the prior on the effect: means of about a third of a block's standard deviation."""
 FEWEST = 5
 """With fewer blocks nothing is said: the variance is hardly known."""
+MOST_CORRELATED = 0.5
 WEEK = 7
 _DAY_MS = 86_400_000
 _TINY = 1e-12
@@ -109,7 +111,7 @@ def mean_sequence(means: Floats, alpha: float = ALPHA) -> MeanSequence:
     n = len(means)
     mean = float(means.mean()) if n else 0.0
     spread = float(means.std(ddof=1)) if n > 1 else 0.0
-    width = _half_width(n, alpha)
+    width = _half_width(n, alpha) * _inflation(means)
     if n < FEWEST or math.isinf(width) or spread <= _TINY:
         return MeanSequence(n, mean, -math.inf, math.inf)
     shift = _skewness(means) * spread * (1 / (6 * n) + width * width / 3)
@@ -132,6 +134,22 @@ def _half_width(n: int, alpha: float) -> float:
     if c >= grown:
         return math.inf
     return math.sqrt(freedom * (c - 1) / (1 - c / grown) / n)
+
+
+def _inflation(means: Floats) -> float:
+    """How much wider a mean scatters than that of independent blocks, as neighbours correlate.
+
+    With a correlation r of neighbours, and its powers further on, differences over two blocks are wider than
+    those over one by the root of 1 + r. Of both the median is taken, which a fall within does not move.
+    """
+    if len(means) < FEWEST:
+        return 1.0
+    near = float(np.median(np.abs(means[1:] - means[:-1])))
+    far = float(np.median(np.abs(means[2:] - means[:-2])))
+    if near <= _TINY:
+        return 1.0
+    correlation = min(MOST_CORRELATED, max(0.0, (far / near) ** 2 - 1))
+    return math.sqrt((1 + correlation) / (1 - correlation))
 
 
 def blocks_needed(distance: float, spread: float, alpha: float = ALPHA, most: int = 10_000) -> int:
@@ -188,13 +206,13 @@ def evidence_so_far(means: Floats) -> tuple[float, int]:
 
 
 def _factor_of_fall(means: Floats) -> float:
-    """The factor, or the smaller one of the skewed t-statistic; 0 where that sees no fall."""
+    """The factor, made smaller where blocks are skewed or correlate; 0 where no fall is left then."""
     n, spread = len(means), float(means.std(ddof=1))
     if spread <= _TINY:
         return 1.0
     effect = float(means.mean()) / spread
     skewed = effect + max(0.0, _skewness(means)) * (1 / (6 * n) + effect * effect / 3)
-    return _factor(n, skewed) if skewed < 0 else 0.0
+    return _factor(n, skewed / _inflation(means)) if skewed < 0 else 0.0
 
 
 def _factor(n: int, effect: float) -> float:
