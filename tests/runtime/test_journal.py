@@ -477,7 +477,7 @@ def test_lines_of_processes_that_share_a_pipe_stay_whole(tmp_path: Path) -> None
     for _ in range(4):
         child = os.fork()
         if not child:
-            with open(writable, "w", encoding="ascii") as stream, open_bot(journal=stream) as bot:
+            with os.fdopen(writable, "w", encoding="ascii") as stream, open_bot(journal=stream) as bot:
                 for _ in range(5):
                     bot.predict([full_row(i % 32) for i in range(100)], journal=True)
                     bot.decide(full_row())
@@ -485,7 +485,7 @@ def test_lines_of_processes_that_share_a_pipe_stay_whole(tmp_path: Path) -> None
                 os._exit(0)
         children.append(child)
     os.close(writable)
-    with open(readable, "rb") as pipe:
+    with os.fdopen(readable, "rb") as pipe:
         (tmp_path / "kept.log").write_bytes(pipe.read())
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
     content = read_journal([tmp_path / "kept.log"])
@@ -505,7 +505,7 @@ def test_a_stream_gets_each_line_by_a_call_of_its_own() -> None:
 
 
 def test_a_stream_on_a_full_disk_costs_lines_and_nothing_else() -> None:
-    full = open("/dev/full", "w", encoding="ascii")
+    full = Path("/dev/full").open("w", encoding="ascii")  # noqa: SIM115 (closing it fails, as it must)
     with open_bot() as plain, open_bot(journal=full) as bot:
         for i in range(20):
             assert bare(bot.decide(full_row(i))) == plain.decide(full_row(i))

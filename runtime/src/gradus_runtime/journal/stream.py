@@ -30,8 +30,8 @@ class StreamSink:
     def write(self, data: bytes, day: str) -> None:
         """Write whole lines, each flushed by itself; whatever the stream raises is raised.
 
-        Several processes may share a pipe: it takes up to 4,096 bytes at once, so lines stay whole and several
-        at once would not.
+        Several processes may share a pipe. It takes up to 4,096 bytes at once: a line stays whole, and
+        several together would not.
         """
         stream = sys.stderr if self._stream is None else self._stream
         if stream is None:
