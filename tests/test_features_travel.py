@@ -17,12 +17,17 @@ from gradus_convert.graphs.feature_rules import check_features_graph
 from gradus_runtime.candles import GoldenCandles, read_golden_candles
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts import features_graph
+from gradus_runtime.contracts.feature_order import load as load_order
 from gradus_runtime.contracts.features_graph import FeaturesGraph, changed_inputs
 from gradus_runtime.contracts.manifest import parse
 from gradus_runtime.errors import DataError, IntegrityError, ManifestError
+from gradus_runtime.rows.moments import read_moment
 from gradus_runtime.serving.golden_replay import read_golden
 from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
 from gradus_runtime.store import open_artifact
+from gradus_train.config import load as config_of
+from gradus_train.data.dataset import load_dataset
+from gradus_train.data.source import DataSource
 from gradus_train.market import simulate
 
 OWN = {
@@ -66,6 +71,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert main(["train", *map(str, train)]) == 0
     assert main(["convert", *map(str, convert)]) == 0
     return folder
+
+
+def test_the_ranges_of_the_guard_are_those_of_the_rows_that_the_models_were_fitted_on(made: Path) -> None:
+    found = json.loads((made / "run/training_metadata.json").read_text())["run"]["found"]["shipped"]
+    config, market = config_of(made / "training.toml"), made / "market"
+    source = DataSource(market / "candles.csv", market / "macro.csv", settings=config.data)
+    data = load_dataset(source, load_order(made / "order.json"), config.labels)
+    first, last = (read_moment(found[end]).timestamp() * 1000 for end in ("start", "end"))
+    stamps = data.timestamps
+    fitted = (data.labels >= 0) & (stamps >= first) & (stamps <= last)
+    alone = np.isfinite(data.features[:, :3]).all(axis=1)  # what the smaller of the two levels needs
+    rows = data.features[fitted & alone]
+    assert len(rows) == found["rows"] < len(stamps)
+    with open_artifact(made / "own") as artifact:
+        features = artifact.manifest.features
+    assert tuple(f.name for f in features) == data.names
+    ranges = [(f.minimum, f.maximum) for f in features]
+    assert ranges == list(zip(np.nanmin(rows, 0).tolist(), np.nanmax(rows, 0).tolist(), strict=True))
 
 
 def golden_of(made: Path) -> tuple[FeaturesSession, GoldenCandles]:
