@@ -69,10 +69,11 @@ def chance_sentences(chance: Chance) -> tuple[str, ...]:
 def render_text(result: WalkResult) -> str:
     """Return what `gradus walk` prints."""
     m = result.money
+    weeks = "1 week" if len(result.weeks) == 1 else f"{len(result.weeks)} weeks"
     simulated = ", simulated" if result.simulated else ""
     lines = [
         f"{headline(result)}",
-        f"{len(result.weeks)} weeks, {result.first} to {result.last}, {result.market}{simulated}; "
+        f"{weeks}, {result.first} to {result.last}, {result.market}{simulated}; "
         f"{result.train_days} days of training a week; pinned by: {result.require}",
         f"net {percent(m.net)} as log return: gross {percent(m.gross)}, costs {percent(-m.costs)} at "
         f"{result.per_side:g} basis points a side (of {result.costs_of})",
