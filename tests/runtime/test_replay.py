@@ -135,6 +135,27 @@ def test_one_bit_is_a_difference_where_bits_are_exact_and_none_where_they_are_no
     assert found["levels"][0]["close"] == 1 - different
 
 
+def test_more_than_the_tolerance_is_a_difference_where_bits_are_not_exact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(manifest: Manifest) -> Manifest:
+        first, *others = manifest.levels
+        return dataclasses.replace(manifest, levels=(dataclasses.replace(first, bits=CLOSE), *others))
+
+    def further(value: dict[str, Any]) -> dict[str, Any]:
+        shares = np.frombuffer(bytes.fromhex(value["bits"]), ">f4").copy()
+        shares[0] += np.float32(1e-5)
+        return {"bits": shares.astype(">f4").tobytes().hex()}
+
+    artifact = variant(TRIO, tmp_path / "artifact", change=change)
+    with Predictor.open(artifact, max_age_days=1e5, journal=tmp_path / "journal") as bot:
+        decision = bot.decide(full_row())
+    alter(tmp_path / "journal", further)
+    code, found = run(capsys, "--journal", tmp_path / "journal", artifact)
+    assert (code, found["different"], found["levels"][0]["bits"]) == (1, 1, CLOSE)
+    assert str(decision.id) in found["differences"][0]
+
+
 def test_what_cannot_be_replayed_is_counted_and_named(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
