@@ -8,11 +8,14 @@ that proposes nothing, becomes the fallback action.
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradus_runtime.contracts.manifest import LONG, META, SHORT, Manifest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["TradeSides", "sides_of"]
 
