@@ -16,6 +16,9 @@ __all__ = ["Comparison", "compare", "keeps_original"]
 SLOWER = 1.2
 """A row may take so many times as long before the original is better."""
 
+TREE_OPERATOR_BYTES = 450
+"""Of memory, a node, that tree operators take more than the walk (docs/decisions/0005)."""
+
 WORTH = 10_000_000
 """Bytes of memory that make up for slower rows."""
 
@@ -69,9 +72,16 @@ def compare(
         target.write_bytes(source.read_bytes())
         verdict = f"the original is kept, as it serves better: {_ratios(before, after)} when rewritten"
         return Comparison(before, kind, before, "original", verdict)
-    return Comparison(
-        before, kind, after, compiled.encoding, f"{_word(before, after)}: {_ratios(before, after)}"
-    )
+    verdict = f"{_word(before, after)}: {_ratios(before, after)}{_choice(kind, compiled)}"
+    return Comparison(before, kind, after, compiled.encoding, verdict)
+
+
+def _choice(kind: Format, compiled: CompiledModel) -> str:
+    """Which operators were taken, where there was a choice."""
+    if kind == "onnx" or compiled.encoding != "treeops":
+        return ""
+    saved = compiled.facts.nodes * TREE_OPERATOR_BYTES / 1e6
+    return f"; by tree operators, which answer one row soonest (--encoding compact: {saved:.1f} MB less)"
 
 
 def keeps_original(before: Cost, after: Cost) -> bool:

@@ -23,8 +23,9 @@ from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.labels import emit_labels, label_type
 from gradus_convert.graphs.operators import ML, check_operators, nodes_of
 from gradus_convert.graphs.plan import column_order, plan_sums
+from gradus_convert.graphs.tree_classifier import emit_classifier, fits
 from gradus_convert.graphs.tree_walk import emit_walk
-from gradus_convert.graphs.treeops import ML_OPSETS, emit_tree_operators
+from gradus_convert.graphs.treeops import ML_OPSETS, emit_leaves, emit_tree_operators, without_fills
 from gradus_convert.graphs.types import Encoding, Front, LevelGraph, Vote, VotingMember
 from gradus_convert.graphs.vote import MemberVote, emit_vote
 from gradus_convert.graphs.widened_row import widened
@@ -81,7 +82,8 @@ def build_level(
             trees side by side in the order of the members.
         labels: What `label` gives instead of the index of a class: one a class, numbers, texts or booleans.
         front: Makes the features of other inputs; by default they are the input.
-        alone: Whether the graph is of a model by itself: "auto" then takes tree operators for larger ones.
+        alone: Whether the graph is of a model by itself: "auto" then chooses otherwise, and "treeops" is one
+            operator where it is one forest and that says the same.
 
     Raises:
         UsageError: The arguments do not fit together.
@@ -97,18 +99,26 @@ def build_level(
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
     source = INPUT if front is None else front.emit(graph)
-    rows, bare = widened(graph, Columns(source, len(feature_names)), [f for _, f in trees])
+    forests, nan_left = [f for _, f in trees], None
+    single = alone and chosen == "treeops" and len(members) == 1
+    if single and (plain := without_fills(forests[0])):
+        forests, nan_left = [plain[0]], plain[1]
+    rows, bare = widened(graph, Columns(source, len(feature_names)), forests)
     trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
-    ends = _Ends(source, rows, len(classes), vote, class_weights, temperature, leaves)
+    ends = _Ends(source, rows, len(classes), vote, class_weights, temperature, leaves, nan_left)
+    named, plain_vote = False, vote == "soft" and class_weights is None and temperature is None
     if exact:
         result = _exact_votes(graph, [trees[i] for i in order], ends)
+    elif single and plain_vote and fits(bare[0], members[0].classes, len(classes)):
+        named = emit_classifier(graph, rows.name, bare[0], labels, nan_left)
+        result = emit_leaves(graph, rows.name, bare[0], nan_left) if leaves else None
     else:
         result = _float_votes(graph, [trees[i] for i in order], others, chosen, ends)
     outputs = [
         helper.make_tensor_value_info(PROBABILITIES, FLOAT, ["N", len(classes)]),
         helper.make_tensor_value_info(LABEL, INT64 if labels is None else label_type(labels), ["N"]),
     ]
-    if labels is not None:
+    if labels is not None and not named:
         emit_labels(graph, labels)
     if result is not None:
         graph.op("Gather", result, _member_order(graph, trees, order), axis=1, name=LEAVES)
@@ -132,6 +142,7 @@ class _Ends:
     class_weights: Sequence[float] | None
     temperature: float | None
     leaves: bool
+    nan_left: npt.NDArray[np.bool_] | None
 
 
 def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | None:
@@ -164,8 +175,10 @@ def _float_votes(
             plan = plan_sums(forests, ends.rows.width)
             result = emit_sums(graph, ends.rows.name, plan, leaves=ends.leaves)
         else:
-            rows = ends.rows.name
-            result = emit_tree_operators(graph, rows, forests, encoding=encoding, leaves=ends.leaves)
+            rows, nan_left = ends.rows.name, ends.nan_left
+            result = emit_tree_operators(
+                graph, rows, forests, encoding=encoding, leaves=ends.leaves, nan_left=nan_left
+            )
         leaves, values = result.leaves, with_bases(graph, result.sums, forests)
     for i, (member, fragment) in enumerate(others):
         name = emit_fragment(graph, fragment, ends.source, prefix=f"member{i}.", place=member.name)

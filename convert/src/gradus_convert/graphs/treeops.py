@@ -8,13 +8,15 @@ copied.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from onnx import numpy_helper
 
 from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.views import FilledView, nan_alone
 from gradus_convert.graphs.builder import FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.compact import Sums
 from gradus_convert.graphs.operators import ML
@@ -22,7 +24,15 @@ from gradus_convert.graphs.plan import leaf_payload
 from gradus_convert.graphs.walk_tables import EXACT_LIMIT
 from gradus_runtime.errors import UsageError
 
-__all__ = ["ML_OPSETS", "NEEDS_ONNXRUNTIME", "emit_tree_operators"]
+__all__ = [
+    "ML_OPSETS",
+    "NEEDS_ONNXRUNTIME",
+    "emit_leaves",
+    "emit_tree_operators",
+    "numbered",
+    "split_attributes",
+    "without_fills",
+]
 
 ML_OPSETS = {"treeops": 3, "treeops5": 5}
 """The opset of ai.onnx.ml by encoding."""
@@ -35,15 +45,44 @@ _LEQ = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Some trees of a forest, and what their leaves give: float32 [leaves of the forest, targets]."""
+    """Some trees of a forest, and what their leaves give: float32 [leaves of the forest, targets].
+
+    `nan_left` is as `without_fills` gives it.
+    """
 
     forest: Forest
     trees: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float32]
+    nan_left: npt.NDArray[np.bool_] | None = None
+
+
+def without_fills(forest: Forest) -> tuple[Forest, npt.NDArray[np.bool_]] | None:
+    """Leave out views that put a number in the place of NaN: in ai.onnx.ml 3 a split says where NaN goes.
+
+    Returns:
+        The forest of the same leaves that looks at the row alone, and by node whether NaN goes left; None
+        where a view is of another kind.
+    """
+    if not all(isinstance(v, FilledView) and nan_alone(v) for v in forest.views):
+        return None
+    fills = np.array([v.fill for v in forest.views if isinstance(v, FilledView)], np.float32)
+    columns = np.array([v.column for v in forest.views], np.int32)
+    feature, left = forest.feature.copy(), np.zeros(forest.n_nodes, np.bool_)
+    at = np.flatnonzero(feature >= forest.n_features)
+    which = feature[at] - forest.n_features
+    left[at] = fills[which] <= forest.threshold[at]
+    feature[at] = columns[which]
+    return replace(forest, feature=feature, views=()), left
 
 
 def emit_tree_operators(
-    graph: Graph, features: str, forests: Sequence[Forest], *, encoding: str, leaves: bool = False
+    graph: Graph,
+    features: str,
+    forests: Sequence[Forest],
+    *,
+    encoding: str,
+    leaves: bool = False,
+    nan_left: npt.NDArray[np.bool_] | None = None,
 ) -> Sums:
     """Write tree operators with the meaning of `compact.emit_sums`: same leaves, sums of the same payloads.
 
@@ -53,6 +92,8 @@ def emit_tree_operators(
         forests: At least one.
         encoding: A key of `ML_OPSETS`.
         leaves: Whether to output leaves as well.
+        nan_left: By node of the one forest, whether NaN goes left; by default it goes right everywhere. Only
+            of "treeops".
 
     Raises:
         UsageError: Leaves are asked of a forest with more nodes than float32 can count.
@@ -63,19 +104,30 @@ def emit_tree_operators(
         if forest.vector_leaves and emit is _ensemble:
             pieces.append(_vectors(graph, features, forest))
         else:
-            pieces += [emit(graph, features, part) for part in _parts(forest)]
+            pieces += [emit(graph, features, part) for part in _parts(forest, nan_left)]
     sums = pieces[0] if len(pieces) == 1 else graph.op("Concat", *pieces, axis=1)
     columns = Columns(sums, sum(f.n_outputs for f in forests))
-    return Sums((columns,), _leaves(graph, features, forests, emit) if leaves else None)
+    return Sums((columns,), _leaves(graph, features, forests, emit, nan_left) if leaves else None)
 
 
-def _parts(forest: Forest) -> list[_Part]:
+def emit_leaves(
+    graph: Graph, features: str, forest: Forest, nan_left: npt.NDArray[np.bool_] | None = None
+) -> str:
+    """Write the leaves of `emit_tree_operators` alone, by `TreeEnsembleRegressor`.
+
+    Raises:
+        UsageError: As `emit_tree_operators`.
+    """
+    return _leaves(graph, features, [forest], _regressor, nan_left)
+
+
+def _parts(forest: Forest, nan_left: npt.NDArray[np.bool_] | None) -> list[_Part]:
     """One operator an output: with one target it has no list of targets to look through."""
     weights = (forest.values * forest.scale).astype(np.float32)
     every = np.arange(forest.n_trees)
     if forest.vector_leaves:
-        return [_Part(forest, every, weights)]
-    return [_Part(forest, every[forest.tree_output == k], weights) for k in range(forest.n_outputs)]
+        return [_Part(forest, every, weights, nan_left)]
+    return [_Part(forest, every[forest.tree_output == k], weights, nan_left) for k in range(forest.n_outputs)]
 
 
 def _vectors(graph: Graph, features: str, forest: Forest) -> str:
@@ -91,7 +143,11 @@ def _vectors(graph: Graph, features: str, forest: Forest) -> str:
 
 
 def _leaves(
-    graph: Graph, features: str, forests: Sequence[Forest], emit: Callable[[Graph, str, _Part], str]
+    graph: Graph,
+    features: str,
+    forests: Sequence[Forest],
+    emit: Callable[[Graph, str, _Part], str],
+    nan_left: npt.NDArray[np.bool_] | None,
 ) -> str:
     """Every tree alone, its leaves giving their node."""
     pieces = []
@@ -101,17 +157,19 @@ def _leaves(
         nodes = np.zeros((len(forest.values), 1), np.float32)
         is_leaf = forest.feature < 0
         nodes[forest.leaf[is_leaf], 0] = np.flatnonzero(is_leaf)
-        pieces += [emit(graph, features, _Part(forest, np.array([t]), nodes)) for t in range(forest.n_trees)]
+        every = range(forest.n_trees)
+        pieces += [emit(graph, features, _Part(forest, np.array([t]), nodes, nan_left)) for t in every]
     joined = graph.op("Concat", *pieces, axis=1)
     return graph.op("Cast", joined, to=INT32)
 
 
-def _nodes(part: _Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The nodes of the trees, tree after tree and depth-first with the left child next; the tree of each."""
-    forest = part.forest
+def numbered(
+    forest: Forest, trees: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Nodes, tree after tree and depth-first with the left child next; the tree and the number of each."""
     order: list[int] = []
     owner: list[int] = []
-    for tree in part.trees.tolist():
+    for tree in trees.tolist():
         stack, start = [int(forest.roots[tree])], len(order)
         while stack:
             node = stack.pop()
@@ -120,7 +178,30 @@ def _nodes(part: _Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
                 stack += (int(forest.right[node]), int(forest.left[node]))
         owner.append(len(order) - start)
     nodes = np.array(order, np.int64)
-    return nodes, np.repeat(np.arange(len(part.trees)), owner)
+    tree = np.repeat(np.arange(len(trees)), owner)
+    return nodes, tree, np.arange(len(nodes)) - np.searchsorted(tree, tree)
+
+
+def split_attributes(
+    forest: Forest, trees: npt.NDArray[np.int64], nan_left: npt.NDArray[np.bool_] | None
+) -> dict[str, Any]:
+    """The attributes of ai.onnx.ml 3 that describe the nodes of trees."""
+    nodes, tree, number = numbered(forest, trees)
+    local = np.zeros(forest.n_nodes, np.int64)
+    local[nodes] = number
+    leaf = forest.feature[nodes] < 0
+    tracks = {}
+    if nan_left is not None and nan_left[nodes].any():
+        tracks["nodes_missing_value_tracks_true"] = nan_left[nodes].astype(int).tolist()
+    return tracks | {
+        "nodes_treeids": tree.tolist(),
+        "nodes_nodeids": number.tolist(),
+        "nodes_featureids": np.where(leaf, 0, forest.feature[nodes]).tolist(),
+        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        "nodes_values": forest.threshold[nodes].tolist(),
+        "nodes_truenodeids": np.where(leaf, 0, local[forest.left[nodes]]).tolist(),
+        "nodes_falsenodeids": np.where(leaf, 0, local[forest.right[nodes]]).tolist(),
+    }
 
 
 def _regressor(graph: Graph, features: str, part: _Part) -> str:
@@ -128,10 +209,7 @@ def _regressor(graph: Graph, features: str, part: _Part) -> str:
     forest, targets = part.forest, part.weights.shape[1]
     if not len(part.trees):
         return _constant_target(graph, features)
-    nodes, tree = _nodes(part)
-    local = np.zeros(forest.n_nodes, np.int64)
-    starts = np.searchsorted(tree, tree)
-    local[nodes] = np.arange(len(nodes)) - starts
+    nodes, tree, local = numbered(forest, part.trees)
     leaf = forest.feature[nodes] < 0
     ends = nodes[leaf]
     return graph.op(
@@ -141,17 +219,11 @@ def _regressor(graph: Graph, features: str, part: _Part) -> str:
         type=FLOAT,
         dims=["N", targets],
         n_targets=targets,
-        nodes_treeids=tree.tolist(),
-        nodes_nodeids=local[nodes].tolist(),
-        nodes_featureids=np.where(leaf, 0, forest.feature[nodes]).tolist(),
-        nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        nodes_values=forest.threshold[nodes].tolist(),
-        nodes_truenodeids=np.where(leaf, 0, local[forest.left[nodes]]).tolist(),
-        nodes_falsenodeids=np.where(leaf, 0, local[forest.right[nodes]]).tolist(),
         target_treeids=np.repeat(tree[leaf], targets).tolist(),
-        target_nodeids=np.repeat(local[ends], targets).tolist(),
+        target_nodeids=np.repeat(local[leaf], targets).tolist(),
         target_ids=np.tile(np.arange(targets), len(ends)).tolist(),
         target_weights=part.weights[forest.leaf[ends]].reshape(-1).tolist(),
+        **split_attributes(forest, part.trees, part.nan_left),
     )
 
 
@@ -167,7 +239,7 @@ def _ensemble(graph: Graph, features: str, part: _Part) -> str:
     forest, targets = part.forest, part.weights.shape[1]
     if not len(part.trees):
         return _constant_target(graph, features)
-    nodes, tree = _nodes(part)
+    nodes, tree, _ = numbered(forest, part.trees)
     leaf = forest.feature[nodes] < 0
     first = np.append(True, tree[1:] != tree[:-1])
     kept = ~leaf | first

@@ -24,7 +24,7 @@ from gradus_convert.graphs.level_graph import LEAVES, finish, with_bases
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.powers import PER_UNIT
 from gradus_convert.graphs.tree_walk import emit_walk
-from gradus_convert.graphs.treeops import emit_tree_operators
+from gradus_convert.graphs.treeops import emit_tree_operators, without_fills
 from gradus_convert.graphs.types import Encoding, Front, LevelGraph
 from gradus_convert.graphs.widened_row import widened
 from gradus_runtime.contracts.graph import INPUT
@@ -68,7 +68,10 @@ def build_values(
     chosen = choose([forest], encoding=encoding, threads=threads, alone=True)
     graph, width = Graph(), forest.n_outputs
     source = INPUT if front is None else front.emit(graph)
-    rows, (bare,) = widened(graph, Columns(source, forest.n_features), [forest])
+    seen, nan_left = forest, None
+    if chosen == "treeops" and (plain := without_fills(forest)):
+        seen, nan_left = plain
+    rows, (bare,) = widened(graph, Columns(source, forest.n_features), [seen])
     if chosen == "compact":
         fixed = value_sums(forest)
         plan = plan_sums([bare], rows.width, fixed=[fixed])
@@ -76,7 +79,9 @@ def build_values(
         answer = _link(as_nodes(graph), graph.join(result.sums), fixed, forest.link)
         graph.op("Cast", answer, to=FLOAT, type=FLOAT, dims=["N", width], name=VALUES)
     else:
-        result = emit_tree_operators(graph, rows.name, [bare], encoding=chosen, leaves=leaves)
+        result = emit_tree_operators(
+            graph, rows.name, [bare], encoding=chosen, leaves=leaves, nan_left=nan_left
+        )
         sums = graph.join(with_bases(graph, result.sums, [forest]))
         _float_link(graph, Columns(sums, width), forest.link)
     outputs = [helper.make_tensor_value_info(VALUES, FLOAT, ["N", width])]

@@ -20,12 +20,14 @@ import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest, Walker
+from gradus_convert.graphs.treeops import without_fills
 from gradus_convert.graphs.widened_row import ROWS, RowPlan, plan_rows
 from gradus_convert.parity.bits import different_bits
 from gradus_convert.parity.boxes import LARGEST, Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled, ahead, slices
+from gradus_convert.parity.nan_sides import check_sides_of_nan
 from gradus_convert.parity.packing import Packed, pack
-from gradus_convert.parity.parts import views_part, walk_part
+from gradus_convert.parity.parts import has_widened_rows, views_part, walk_part
 from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.parity.regions import Domain, atoms_of, critical_values, rows_at_splits
 from gradus_convert.readers.native import NativeModel
@@ -114,12 +116,49 @@ def check_boundaries(
         boxes = _boxes_checked_by_library(members, source, findings)
         return _check_packed(members, graph, boxes, source, findings, LARGEST)
     sample = _check_regions(members, source, domain, findings)
+    if not has_widened_rows(model_bytes):
+        _check_plain(members, graph, source, sample, findings, model_bytes)
+        return sample
     check_views(members, plan, model_bytes, domain)
     wide = [replace(m, forest=forest, walker=Walker(forest)) for m, forest in zip(members, bare, strict=True)]
-    boxes = (b for m in wide for b in _boxes(m))
+    boxes = (b for m in wide for b in _boxes(m, np.float32(np.inf)))
     walk = Compiled(walk_part(model_bytes))
     _check_packed(wide, walk, boxes, plan.of(source), findings, np.float32(np.inf))
     return sample
+
+
+def _check_plain(
+    members: Sequence[ProvenForest],
+    graph: Compiled,
+    source: Float32,
+    sample: Float32,
+    findings: ProofCounts,
+    model_bytes: bytes,
+) -> None:
+    """Compare interpreter and graph where splits themselves say where NaN goes.
+
+    Numbers on every threshold, as of a forest without views; of NaN what each split of the file says, and
+    rows with missing values from all over.
+    """
+    plain = []
+    for m in members:
+        found = without_fills(m.forest)
+        if found is None:
+            raise ParityError("a graph must have the views of its rows", place="graph", value=m.name)
+        plain.append(replace(m, forest=found[0], walker=Walker(found[0])))
+    check_sides_of_nan([m.forest for m in members], model_bytes)
+    boxes = (b for m in plain for b in _boxes(m, LARGEST))
+    _check_packed(plain, graph, boxes, source, findings, LARGEST)
+    _check_graph(members, graph, sample, findings)
+
+
+def _check_graph(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: ProofCounts) -> None:
+    for rows, (compiled,) in ahead(lambda part: graph.run(X[part], LEAVES), slices(len(X))):
+        for m in members:
+            ours = m.forest.native_leaf[m.walker.leaves(X[rows])]
+            theirs = _ids(m, compiled[:, m.first : m.first + m.forest.n_trees])
+            trees = np.arange(m.forest.n_trees)
+            findings.compare(ours, theirs, trees, member=m.name, who="interpreter against graph")
 
 
 def _check_packed(
@@ -224,10 +263,10 @@ def _compare_rows(plan: RowPlan, graph: Compiled, X: Float32, block: int) -> Non
         )
 
 
-def _boxes(member: ProvenForest) -> Iterator[Boxes]:
-    """The boxes of a member in the widened row, which may be infinite; trees are counted over all members."""
+def _boxes(member: ProvenForest, limit: np.float32) -> Iterator[Boxes]:
+    """The boxes of a member, within a limit that may be infinite; trees are counted over all members."""
     for trees in _chunks(member):
-        for b in boundary_boxes(member.forest, trees, np.float32(np.inf)):
+        for b in boundary_boxes(member.forest, trees, limit):
             yield replace(b, trees=b.trees + member.first)
 
 

@@ -10,7 +10,12 @@ from onnx import TensorProto, helper
 from gradus_convert.graphs.level_graph import LEAVES
 from gradus_convert.graphs.widened_row import ROWS
 
-__all__ = ["views_part", "walk_part"]
+__all__ = ["has_widened_rows", "views_part", "walk_part"]
+
+
+def has_widened_rows(data: bytes) -> bool:
+    """Whether a graph makes widened rows."""
+    return any(v.name == ROWS for v in onnx.load_model_from_string(data).graph.value_info)
 
 
 def views_part(data: bytes) -> bytes:
