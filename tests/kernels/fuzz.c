@@ -98,6 +98,7 @@ static int read_attribute(Bytes *b, Attribute *a) {
 static int read_tensor(Bytes *b, OrtValue *v) {
   int64_t n[4], most = b->end - b->at;
   if (!take(b, n, 32) || n[1] < 0 || n[1] > 2 || n[2] < 0 || n[3] < 0 || n[2] > most || n[3] > most) return 0;
+  for (int64_t i = n[1]; i < 2; i++) n[2 + i] = 1;  /* dimensions beyond the rank are none */
   v->shape = (OrtShape){(int)n[0], (size_t)n[1], {n[2], n[3]}};
   v->bytes = (size_t)(n[2] * n[3]) * size_of(v->shape.type);
   if (v->bytes > (size_t)(b->end - b->at)) return 0;

@@ -48,8 +48,22 @@ def fuzz(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     compiler = shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no C compiler with sanitizers is installed")
-    folder = tmp_path_factory.mktemp("fuzz")
-    flags = ["-std=gnu11", "-O1", "-g", f"-I{NATIVE}", *SANITIZERS]
+    return build(compiler, SANITIZERS, tmp_path_factory.mktemp("fuzz"))
+
+
+@pytest.fixture(scope="module")
+def by_coverage(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The same as a target of libFuzzer."""
+    compiler = os.environ.get("GRADUS_FUZZ_CLANG") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no clang with libFuzzer is installed, and GRADUS_FUZZ_CLANG names none")
+    flags = ["-fsanitize=fuzzer,address,undefined", *SANITIZERS[1:], "-DCOVERAGE"]
+    return build(compiler, flags, tmp_path_factory.mktemp("coverage"))
+
+
+def build(compiler: str, sanitizers: list[str], folder: Path) -> list[str]:
+    """Compile the fuzzer with the kernel's sources; the command without its arguments."""
+    flags = ["-std=gnu11", "-O1", "-g", f"-I{NATIVE}", *sanitizers]
     units = [
         (Path(__file__).with_name("fuzz.c"), []),
         *((NATIVE / f"{n}.c", []) for n in ("plan", "layout", "isa", "walk")),
@@ -67,7 +81,7 @@ def fuzz(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             pytest.skip("the C compiler has no sanitizers")
         assert done.returncode == 0, done.stderr
     program = str(folder / "fuzz")
-    subprocess.run([compiler, *SANITIZERS, *objects, "-lm", "-o", program], check=True)
+    subprocess.run([compiler, *sanitizers, *objects, "-lm", "-o", program], check=True)
     return [program]
 
 
@@ -116,3 +130,34 @@ def test_a_million_damaged_tables_are_refused_or_walked_within_their_bounds(
 ) -> None:
     for seed, isa in enumerate(("avx512", "avx2", "sse2")):
         run(fuzz, calls, 334_000, seed=seed + 2, GRADUS_KERNELS_ISA=isa)
+
+
+def by_libfuzzer(command: list[str], calls: list[str], folder: Path, count: int) -> str:
+    for call in calls:
+        shutil.copy(call, folder)
+    inherited = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    settings = {**inherited, "ASAN_OPTIONS": "allocator_may_return_null=1"}
+    words = [f"-runs={count}", "-seed=11", "-max_len=65536", "-rss_limit_mb=3000", str(folder)]
+    done = subprocess.run(
+        [*command, f"-artifact_prefix={folder}/", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=settings,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+def test_inputs_that_reach_new_code_are_refused_or_walked_within_their_bounds(
+    by_coverage: list[str], calls: list[str], tmp_path: Path
+) -> None:
+    assert "Done 3000 runs" in by_libfuzzer(by_coverage, calls, tmp_path, 3000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(14400)
+def test_a_million_inputs_that_reach_new_code_are_refused_or_walked_within_their_bounds(
+    by_coverage: list[str], calls: list[str], tmp_path: Path
+) -> None:
+    assert "Done 1000000 runs" in by_libfuzzer(by_coverage, calls, tmp_path, 1_000_000)
