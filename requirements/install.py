@@ -33,7 +33,7 @@ class Installer:
 
     Args:
         venv: The environment's folder; it is made if it is not there.
-        uv: Path of uv; empty to use the environment's own pip.
+        uv: Path of uv; empty to use the environment's own pip, which also goes on where uv fails.
     """
 
     def __init__(self, venv: Path, uv: str) -> None:
@@ -61,9 +61,17 @@ class Installer:
         print(f"Installing {path} with {installer}: log in {self.log}", flush=True)
         self._remove_others(pins)
         more = ["--compile-bytecode"] if self._uv else ["--disable-pip-version-check", "--no-input"]
-        self._install(
-            [*more, "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(path)], len(pins)
-        )
+        words = [*more, "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(path)]
+        try:
+            self._install(words, len(pins))
+        except FailedError as e:
+            if not self._uv:
+                raise
+            # uv knows neither pip's settings (another index, a certificate) nor the system's certificates.
+            print(*self.last_lines(), f"uv failed ({e}); trying pip", sep="\n", flush=True)
+            self._uv = ""
+            self.environment()
+            self.lock(name)
 
     def packages(self) -> None:
         """Install the packages of this repository in place: every folder here with a pyproject.toml."""
@@ -88,6 +96,12 @@ class Installer:
             self._log = self._venv / "setup.log"
             self._log.write_bytes(b"")
         return self._log
+
+    def last_lines(self) -> list[str]:
+        """Return what a person should see of the log where a step failed; nothing where no step began."""
+        if self._log is None:
+            return []
+        return self._log.read_text("utf-8", errors="replace").splitlines()[-LAST_LINES:]
 
     def _works(self) -> bool:
         if not self.python.exists():
@@ -178,13 +192,9 @@ def main() -> int:
         installer.packages()
         installer.check()
     except FailedError as e:
-        log = args.venv / "setup.log"
-        if log.exists():
-            lines = log.read_text("utf-8", errors="replace").splitlines()
-            print(*lines[-LAST_LINES:], sep="\n", file=sys.stderr)
-            print(f"\nSet-up failed: {e}. The whole log: {log}", file=sys.stderr)
-        else:
-            print(f"\nSet-up failed: {e}.", file=sys.stderr)
+        lines = installer.last_lines()
+        where = f" The whole log: {installer.log}" if lines else ""
+        print(*lines, f"\nSet-up failed: {e}.{where}", sep="\n", file=sys.stderr)
         return 1
     seconds, megabytes = time.monotonic() - started, size_of(args.venv) / 1e6
     print(f"Ready in {seconds:.0f} s: {args.venv}, {megabytes:,.0f} MB", flush=True)

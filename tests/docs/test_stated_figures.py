@@ -94,7 +94,11 @@ STATED: tuple[tuple[str, str, Callable[[], tuple[str, ...]]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("document", "sentence", "source"), STATED, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(
+    ("document", "sentence", "source"),
+    STATED,
+    ids=[f"{document}-{sentence[:40]}" for document, sentence, _ in STATED],
+)
 def test_a_stated_figure_is_that_of_the_code(
     document: str, sentence: str, source: Callable[[], tuple[str, ...]]
 ) -> None:

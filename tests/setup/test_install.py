@@ -50,14 +50,14 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def install(project: Path) -> subprocess.CompletedProcess[str]:
+def install(project: Path, *more: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PIP_")},
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": (project / "wheels").as_uri(),
         "PIP_CONFIG_FILE": os.devnull,
     }
-    words = [sys.executable, "requirements/install.py", "demo"]
+    words = [sys.executable, "requirements/install.py", "demo", *more]
     return subprocess.run(
         words, cwd=project, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
     )
@@ -83,6 +83,19 @@ def test_a_file_with_another_digest_stops_it_with_the_end_of_the_log(project: Pa
     assert "Set-up failed:" in done.stderr
     assert done.stderr.rstrip().endswith("The whole log: .venv/setup.log")
     assert "Ready" not in done.stdout
+
+
+@pytest.mark.parametrize("has_pip", [True, False])
+def test_pip_goes_on_where_uv_fails(has_pip: bool, project: Path) -> None:
+    uv = project / "uv"
+    uv.write_text("#!/bin/sh\necho 'error: invalid peer certificate' >&2\nexit 2\n")
+    uv.chmod(0o755)
+    if not has_pip:  # an environment that uv made
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=project, check=True)
+    done = install(project, "--uv", str(uv))
+    assert done.returncode == 0, done.stderr
+    assert "invalid peer certificate\nuv failed (" in done.stdout
+    assert "Successfully installed tiny-part-1.0" in (project / ".venv" / "setup.log").read_text()
 
 
 def test_packages_installed_in_place_are_named_in_ascii_wherever_the_clone_is(tmp_path: Path) -> None:
