@@ -129,6 +129,7 @@ walls: $(STAMP) ## Who may import whom
 test: $(STAMP) ## The test suite, with its coverage
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) -m 'not long' --cov --cov-report=
+	@rm -f .coverage.*  # of processes that a test killed, so cut off; pytest has combined the others
 	@printf 'coverage of the runtime, percent: '
 	@$(BIN)/coverage report --format=total --precision=1 --include='*/gradus_runtime/*' --fail-under=95
 	@printf 'coverage of everything, percent: '

@@ -115,7 +115,9 @@ def prepare(condition: Condition, folder: Path, *, isolated: bool) -> Path:
     project = folder / condition.path
     copy_project(project)
     python = base_interpreter(folder / "python" if isolated else None)
-    link_environment(project, python, folder / "packages" if isolated else None)
+    interpreter = link_environment(project, python, folder / "packages" if isolated else None)
+    # A program, so not among the packages that are shared.
+    shutil.copy(Path(sys.executable).with_name("uv"), interpreter.parent)
     if condition.linked:
         (folder / "link").symlink_to(project)
         return folder / "link"
