@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -138,13 +137,3 @@ def test_cuts_of_a_real_file_give_the_first_rows_of_all_and_tails_the_last(
     for end in np.random.default_rng(3).integers(8000, len(bars), 5).tolist():
         assert features(bars[:end], daily).equals(whole[:end])
         assert features(bars[end - 8000 : end], daily, from_start=False)[-1:].equals(whole[end - 1 : end])
-
-
-def test_a_year_of_bars_takes_less_than_two_seconds(development_data: Path) -> None:
-    load(development_data, USDT)
-    seconds = []
-    for _ in range(3):
-        started = time.process_time()  # of all threads, so that other work on the machine does not count
-        load(development_data, USDT)
-        seconds.append(time.process_time() - started)
-    assert min(seconds) < 2.0
