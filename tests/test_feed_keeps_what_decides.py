@@ -3,70 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.support.candles import BAR_MS, START_MS, daily_values, random_bars
 from tests.support.features import compiled, order_of
+from tests.support.feeds import Bot, Graph, features_of
 
 from gradus_runtime.candles.reading import read_candles, read_daily
 from gradus_runtime.candles.tail import FeedCounts
 from gradus_runtime.contracts.features_graph import Closing, FeaturesSpec, ZoneTable
-from gradus_runtime.decision import Decision
 from gradus_runtime.errors import IntegrityError, UsageError
 from gradus_runtime.serving import feed as feeds
-from gradus_runtime.serving.candle_features import BarFeatures, CandleFeatures
+from gradus_runtime.serving.candle_features import BarFeatures
 from gradus_runtime.serving.feed import Feed
-from gradus_runtime.sessions.features_session import FeaturesSession
 from gradus_train.features import CompiledFeatures, FeatureSettings
 
 NAMES = ("open", "high", "low", "close", "volume")
 Bar = tuple[float, ...]
-
-
-class Graph(CandleFeatures):
-    """Features of a graph that was just compiled, in place of an artifact's."""
-
-    def __init__(self, made: CompiledFeatures | None) -> None:
-        self._made = made
-        self.opened = None if made is None else FeaturesSession(made.model, made.spec)
-        self.problem: Exception | None = None
-
-    @property
-    def spec(self) -> FeaturesSpec | None:
-        return None if self._made is None else self._made.spec
-
-    def session(self) -> FeaturesSession:
-        if self.problem is not None:
-            raise self.problem
-        if self.opened is None:
-            raise UsageError("a version must carry its features to take candles")
-        return self.opened
-
-
-@dataclass
-class Bot:
-    """What a feed needs of a predictor; it answers with the features themselves."""
-
-    graph: Graph
-    now_ms: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def answer(self, make: Callable[[CandleFeatures], BarFeatures], **options: Any) -> Decision:
-        self.options = options
-        return cast("Decision", make(self.graph))
-
-    def feed(self) -> Feed:
-        return Feed(self.graph, self.answer, lambda: self.graph, lambda: self.now_ms / 1000)
-
-
-def features_of(feed: Feed, **options: Any) -> BarFeatures:
-    return cast("BarFeatures", feed.decide(**options))
 
 
 def table_of(bars: dict[int, Bar]) -> dict[str, Any]:
