@@ -138,7 +138,7 @@ def test_an_edge_is_taken_and_costs_above_it_leave_the_most_probable_class(setti
     report, policy = chosen(evidence, settings, DEAR)
     assert (policy, report.kind, report.asked) == (None, "argmax", settings.kind)
     assert report.why == "none of 4 thresholds is sure to have earned money out of fold"
-    assert f"{settings.kind} was asked for, but none of 4" in report.sentence
+    assert f"the configuration asks for {settings.kind}, but none of 4" in report.sentence
     _, policy = chosen(evidence, replace(settings, proved=False), DEAR)
     assert policy is not None  # as asked for: the best that there is
 

@@ -123,7 +123,7 @@ def _of_argmax(
     parts = ["the most probable class"]
     if why is not None:
         tail = f" (the best of them: {_trades(tried[best])})" if best is not None else ""
-        parts.append(f"{settings.kind} was asked for, but {why}{tail}")
+        parts.append(f"the configuration asks for {settings.kind}, but {why}{tail}")
     if argmax is not None:
         parts.append(_calls(argmax))
     return "; ".join(parts)
