@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.support.forests import random_forest
 from tests.support.graphs import session
@@ -109,7 +109,13 @@ forests = st.builds(
 )
 
 
+BELOW_ALL = looking_at(  # a threshold of -inf beside subnormal ones, and a row of the lowest finite number
+    random_forest(210, depth=2, n_features=FEATURES), ordered([FilledView(0, -np.inf, np.inf, -np.inf)]), 210
+)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@example(forest=BELOW_ALL, encoding="compact", seed=1)
 @given(forest=forests, encoding=st.sampled_from(["compact", "treeops", "treeops5"]), seed=st.integers(0, 99))
 def test_any_forest_with_views_walks_to_the_leaves_of_plain_python(forest, encoding, seed):
     rows = np.random.default_rng(seed).choice(ODD, size=(60, FEATURES)).astype(np.float32)

@@ -239,7 +239,10 @@ def _copies(walks: Sequence[Walk]) -> str:
 
 def _has_subnormal(forests: Sequence[Forest]) -> bool:
     """Whether a processor may take a threshold for 0, where it is told to, and all can be scaled."""
-    sizes = np.abs(np.concatenate([f.threshold[np.isfinite(f.threshold)] for f in forests]))
+    thresholds = np.concatenate([f.threshold for f in forests])
+    if (thresholds == -np.inf).any():  # the lowest finite number is above it, and would be it
+        return False
+    sizes = np.abs(thresholds[np.isfinite(thresholds)])
     subnormal = (sizes > 0) & (sizes < np.finfo(np.float32).tiny)
     return bool(subnormal.any() and sizes.max() < np.finfo(np.float32).max / SCALE)
 
