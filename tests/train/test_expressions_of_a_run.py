@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,10 @@ def test_the_order_of_a_run_has_its_expressions(run: Path) -> None:
     assert order.outside == ("book",)
 
 
-def test_a_run_on_a_table_has_no_graph_even_after_one_that_had(files: MarketFiles, run: Path) -> None:
+def test_a_run_on_a_table_has_no_graph_even_after_one_that_had(
+    files: MarketFiles, run: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(run, tmp_path / "run"))  # that of the other tests stays as it is
     table = files.candles.parent / "table.parquet"
     assert main(["features", *arguments(files), "--out", str(table)]) == 0
     own = ["--features", str(table), *arguments(files)[-4:], "--out", str(run), "--no-gate", "--jobs", "1"]
