@@ -36,3 +36,18 @@ def test_every_large_constant_is_aligned_and_nothing_else_changes(before: int) -
         for tensor in aligned.graph.initializer:
             tensor.ClearField("doc_string")
         assert aligned == model(before, "n" * length)
+
+
+@pytest.mark.parametrize("before", [1, 3000, 4095])
+def test_a_constant_is_found_where_what_stands_before_begins_alike(before: int) -> None:
+    zeros = {
+        "a": np.zeros(before, np.uint8),
+        "b": np.zeros(1500, np.float32),
+        "c": np.zeros(1501, np.float32),
+    }
+    constants = [numpy_helper.from_array(values, key) for key, values in zeros.items()]
+    graph = helper.make_graph([], "g", [], [], constants)
+    data = aligned_bytes(helper.make_model(graph))
+    start = np.frombuffer(data, np.uint8).ctypes.data
+    tables = take_apart(data, "x").tables
+    assert {(table.ctypes.data - start) % ALIGNMENT for table in map(tables.get, "bc")} == {0}

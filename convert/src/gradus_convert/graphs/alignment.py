@@ -12,7 +12,7 @@ ALIGNMENT = 16
 """Bytes. What reads a file keeps it at such an address, and the widest of our numbers has eight."""
 
 _TELLING = 2048
-"""Length of the prefix used to locate a constant in the file."""
+"""Bytes of a constant that are compared to locate it in the file, after its name."""
 
 
 def aligned_bytes(model: onnx.ModelProto) -> bytes:
@@ -37,7 +37,7 @@ def _pad(model: onnx.ModelProto, data: bytes) -> bool:
         raw = tensor.raw_data
         if len(raw) < LARGE_CONSTANT:
             continue
-        at = data.index(raw[:_TELLING], at)
+        at = _position(tensor, data, at)
         missing = -(at + added) % ALIGNMENT
         if missing:
             header = 0 if before.HasField("doc_string") else 2  # the tag and the length of the text
@@ -46,3 +46,14 @@ def _pad(model: onnx.ModelProto, data: bytes) -> bool:
             added += header + spaces
         at += len(raw)
     return added > 0
+
+
+def _position(tensor: onnx.TensorProto, data: bytes, start: int) -> int:
+    """Return where the bytes of a constant begin in a file.
+
+    They are looked for with what is written before them, which holds the constant's name and so stands once:
+    the bytes alone may be a part of something before (zeros among zeros).
+    """
+    after = onnx.TensorProto(doc_string=tensor.doc_string).ByteSize() if tensor.HasField("doc_string") else 0
+    before = tensor.ByteSize() - after - len(tensor.raw_data)
+    return data.index(tensor.SerializeToString(deterministic=True)[: before + _TELLING], start) + before
