@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import source
-from gradus_convert.forest.ir import Forest, depths, leaves
+from gradus_convert.forest.ir import Forest, depths, leaves, tree_of_node
 from gradus_convert.readers import read_file
 
 __all__ = ["boundary_rows", "forest_rows", "wrong_side"]
@@ -44,7 +44,7 @@ def boundary_rows(run: Path, base: Rows, splits: int, seed: int) -> Rows:
 
 def forest_rows(forest: Forest, base: Rows, splits: int, random: np.random.Generator) -> Rows:
     """Return the boundary rows of one forest; see `boundary_rows`."""
-    visitor, tree = _visitors(forest, base)
+    visitor, tree = _visitors(forest, base), tree_of_node(forest)
     candidates = np.flatnonzero((forest.feature >= 0) & (visitor >= 0))
     chosen = random.choice(candidates, size=min(splits, len(candidates)), replace=False)
     threshold = forest.threshold[chosen]
@@ -57,22 +57,17 @@ def forest_rows(forest: Forest, base: Rows, splits: int, random: np.random.Gener
     return kept
 
 
-def _visitors(forest: Forest, base: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For every node: a row of `base` that passes through it (or -1), and the tree it belongs to."""
+def _visitors(forest: Forest, base: Rows) -> NDArray[np.int64]:
+    """For every node: a row of `base` that passes through it, or -1."""
     visitor = np.full(forest.n_nodes, -1, np.int64)
-    tree = np.zeros(forest.n_nodes, np.int64)
-    tree[forest.roots] = np.arange(forest.n_trees)
     reached = leaves(forest, base)
     visitor[reached] = np.arange(len(base))[:, None]
     depth = depths(forest)
     splits = np.flatnonzero(forest.feature >= 0)
-    for level in range(int(depth.max())):
-        at = splits[depth[splits] == level]
-        tree[forest.left[at]] = tree[forest.right[at]] = tree[at]
     for level in reversed(range(int(depth.max()))):
         at = splits[depth[splits] == level]
         visitor[at] = np.maximum(visitor[forest.left[at]], visitor[forest.right[at]])
-    return visitor, tree
+    return visitor
 
 
 def _reaches(

@@ -40,7 +40,7 @@ class Http:
             raise OutageError(f"waits {self.not_before - self.clock():.0f} s before it asks again")
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "gradus-example-bot"})  # noqa: S310  the URL is the operator's
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self.timeout) as answer:  # noqa: S310  as above
                 value = json.load(answer)
         except urllib.error.HTTPError as e:
             with e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.golden import TRIO, full_row, golden_rows, trio_store, variant
+
+import gradus_runtime
+from gradus_runtime.sessions.forking import LATE
 
 SCRIPT = """
 import json, os, signal, sys, threading, time, warnings
@@ -132,3 +136,57 @@ def test_threads_of_a_compact_batch_are_there_in_a_child(tmp_path: Path) -> None
 
     folder = variant(TRIO, tmp_path / "v", change=compact)
     assert forked(folder, 8, 3, "table")["ended"] == 8
+
+
+def late_imports() -> set[str]:
+    """What functions of the runtime import, but for commands and candles."""
+    root = Path(gradus_runtime.__file__).parent
+    found = set()
+    for path in root.rglob("*.py"):
+        if path.relative_to(root).parts[0] in ("cli", "candles") or path.name == "__init__.py":
+            continue
+        for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module in ROOMS:
+                    found |= {f"{node.module}.{alias.name}" for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    found.add(str(node.module))
+    return found
+
+
+ROOMS = ("gradus_runtime.serving", "gradus_runtime.store")
+ELSEWHERE = {
+    "numpy": "loaded with the package",
+    "logging": "imported by the program, before anything is said",
+    "zlib": "of zipfile",
+    "importlib.metadata": "at opening",
+    "gradus_runtime.serving.recorder": "at opening",
+    "gradus_runtime.store.bundle": "at opening",
+    "gradus_runtime.candles": "at opening, of a version with a graph",
+    "gradus_runtime.candles.reading": "at opening, of a version with a graph",
+    "gradus_runtime.serving.feed": "at opening, of a version with a graph",
+    "gradus_runtime.sessions.features_session": "at opening, of a version with a graph",
+    "gradus_runtime.store.pinning": "of who writes a store",
+    "gradus_runtime.store.steps": "of who writes a store",
+    "gradus_runtime.store.write_lock": "of who writes a store",
+}
+"""Imports of functions that no call of an open predictor begins."""
+
+
+def test_a_fork_loads_what_calls_load_at_their_first_use() -> None:
+    assert late_imports() == {*LATE, *ELSEWHERE}
+    program = (
+        "import os, sys, warnings; warnings.simplefilter('ignore')\n"
+        "from gradus_runtime import Predictor; Predictor.open(sys.argv[1])\n"
+        "late = sys.argv[2:]; before = [m for m in late if m in sys.modules]\n"
+        "pid = os.fork()\n"
+        "if not pid: os._exit(0 if all(m in sys.modules for m in late) else 1)\n"
+        "print(len(before)); sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    words = [sys.executable, "-c", program, str(TRIO), *LATE]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < len(LATE)  # else this would test nothing

@@ -128,7 +128,7 @@ def test_a_pin_that_cannot_be_read_is_replaced_by_what_the_history_says(store: S
 
 
 def test_of_several_versions_the_last_that_can_serve_does(store: Store, tmp_path: Path) -> None:
-    third = "2026.11.28"
+    third = "2026.11.22"
     variant(
         TRIO,
         store.path / "versions" / third,

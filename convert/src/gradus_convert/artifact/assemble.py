@@ -16,7 +16,7 @@ from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelConte
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
 from gradus_convert.parity import Proof, ThirdOpinion, ordinary_rows
-from gradus_runtime.contracts import names
+from gradus_runtime.contracts import names, npz_file
 from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import (
@@ -87,7 +87,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         files[outline.file] = built.graph.model_bytes
         third += built.third
         arrays[s.name] = _golden(spec, s, built, rows[:, cut])
-    files[names.GOLDEN] = golden_rows.to_bytes(arrays)
+    files[names.GOLDEN] = npz_file.write(arrays)
     if spec.graph is not None:
         files[names.FEATURES] = spec.graph.model
         files[names.CANDLES] = spec.graph.golden.to_bytes()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ROWS", "TOLERANCE", "choose", "to_bytes"]
+__all__ = ["ROWS", "TOLERANCE", "choose"]
 
 ROWS = 32
 PARTIAL = 8
@@ -56,16 +54,3 @@ def choose(
 def _spread(rows: Float32, count: int) -> Float32:
     chosen = np.linspace(0, max(0, len(rows) - 1), min(count, len(rows))).astype(int)
     return np.asarray(rows[np.unique(chosen)])
-
-
-def to_bytes(arrays: Mapping[str, Float32]) -> bytes:
-    """Write an uncompressed npz whose bytes depend on the arrays alone: no times, names sorted."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, member.getvalue())
-    return buffer.getvalue()

@@ -13,7 +13,7 @@ from gradus_convert.compilation.facts import Facts
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.compilation.proof_rows import made_rows
 from gradus_convert.errors import InexactModelError, ParityError
-from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.ir import Forest, tree_of_node
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.labels import label_values
 from gradus_convert.graphs.types import Encoding, Vote
@@ -237,18 +237,10 @@ def _sloped(form: Forest, slopes: npt.NDArray[np.float64], starts: npt.NDArray[n
     base = form.base * slopes + starts
     if form.vector_leaves:
         return replace(form, values=form.values * slopes, base=base, link="shares")
-    tree = np.zeros(form.n_nodes, np.int64)
-    tree[form.roots] = np.arange(form.n_trees)
-    level = form.roots
-    while len(level):
-        level = level[form.feature[level] >= 0]
-        for side in (form.left, form.right):
-            tree[side[level]] = tree[level]
-        level = np.concatenate([form.left[level], form.right[level]])
     ends = np.flatnonzero(form.leaf >= 0)
     leaf = np.full(form.n_nodes, -1, np.int32)
     leaf[ends] = np.arange(len(ends))
-    steep = slopes[form.tree_output[tree[ends]]]
+    steep = slopes[form.tree_output[tree_of_node(form)[ends]]]
     values = form.values[form.leaf[ends]] * steep[:, None]
     return replace(form, values=values, leaf=leaf, base=base, link="shares")
 

@@ -28,6 +28,7 @@ __all__ = [
     "leaves",
     "outputs",
     "probabilities",
+    "tree_of_node",
 ]
 
 Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares", "exp", "logistic", "square"]
@@ -244,6 +245,19 @@ def depths(forest: Forest) -> Int32:
         splits = level[forest.feature[level] >= 0]
         level = np.concatenate([forest.left[splits], forest.right[splits]])
         depth += 1
+    return result
+
+
+def tree_of_node(forest: Forest) -> Int32:
+    """The tree that every node belongs to: int32 [M]."""
+    result = np.full(forest.n_nodes, -1, np.int32)
+    result[forest.roots] = np.arange(forest.n_trees)
+    level = forest.roots
+    while len(level):
+        splits = level[forest.feature[level] >= 0]
+        for child in (forest.left, forest.right):
+            result[child[splits]] = result[splits]
+        level = np.concatenate([forest.left[splits], forest.right[splits]])
     return result
 
 

@@ -55,5 +55,6 @@ def _position(tensor: onnx.TensorProto, data: bytes, start: int) -> int:
     the bytes alone may be a part of something before (zeros among zeros).
     """
     after = onnx.TensorProto(doc_string=tensor.doc_string).ByteSize() if tensor.HasField("doc_string") else 0
-    before = tensor.ByteSize() - after - len(tensor.raw_data)
-    return data.index(tensor.SerializeToString(deterministic=True)[: before + _TELLING], start) + before
+    before: int = tensor.ByteSize() - after - len(tensor.raw_data)
+    written: bytes = tensor.SerializeToString(deterministic=True)
+    return data.index(written[: before + _TELLING], start) + before

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.ir import Forest, tree_of_node
 
 __all__ = ["LEAST_BITS", "SUM_BITS", "FixedPoint", "fixed_point", "largest_sum"]
 
@@ -120,14 +120,7 @@ def _by_output(forest: Forest, by_tree: Array) -> Array:
 
 def _by_tree(forest: Forest, values: Array, pick: np.ufunc) -> Array:
     """The largest (or smallest) of the values that the leaves of each tree refer to: [T, K]."""
-    tree = np.full(forest.n_nodes, -1)
-    tree[forest.roots] = np.arange(forest.n_trees)
-    level = forest.roots
-    while len(level):
-        splits = level[forest.feature[level] >= 0]
-        for child in (forest.left, forest.right):
-            tree[child[splits]] = tree[splits]
-        level = np.concatenate([forest.left[splits], forest.right[splits]])
+    tree = tree_of_node(forest)
     leaves = np.flatnonzero(forest.leaf >= 0)
     leaves = leaves[np.argsort(tree[leaves], kind="stable")]
     starts = np.searchsorted(tree[leaves], np.arange(forest.n_trees))

@@ -46,7 +46,7 @@ def ranked(native: NativeModel, place: str) -> tuple[NativeModel, Ranks | None]:
     def predict(R: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         if own is None:
             raise ValueError("a model without a predict of its own has none for ranks")
-        return own(ranks.expand(R))  # type: ignore[arg-type]
+        return own(ranks.expand(R))  # type: ignore[arg-type]  # it reads float64
 
     return (
         replace(

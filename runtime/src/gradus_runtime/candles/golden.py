@@ -8,7 +8,6 @@ with each level's answers: so both replays together lead from candles to probabi
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -51,17 +50,7 @@ class GoldenCandles:
         arrays |= {f"{_DAILY}{name}": values for name, values in self.daily.series.items()}
         if self.daily.close is not None:
             arrays["daily_close"] = self.daily.close
-        import zipfile  # a bot reads golden candles and writes none
-
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for name in sorted(arrays):
-                member = io.BytesIO()
-                np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-                entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, member.getvalue())
-        return buffer.getvalue()
+        return npz_file.write(arrays)
 
 
 def read_golden_candles(data: bytes, *, place: str, error: type[GradusError] = DataError) -> GoldenCandles:

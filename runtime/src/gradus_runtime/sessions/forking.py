@@ -4,6 +4,8 @@ So a fork waits for the sessions that other threads are opening (onnxruntime and
 their own meanwhile), and in the child every object of this package that has locks makes new ones. A session
 that another thread was using is put aside in the child and opened anew: its locks cannot be made anew, and
 to destroy it may join threads that are not there (https://github.com/microsoft/onnxruntime/pull/31961).
+An import that another thread has begun never ends in a child, so a fork imports what calls load at their
+first use: it waits for such an import, and the child finds the module there.
 """
 
 from __future__ import annotations
@@ -16,10 +18,21 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from weakref import ref
 
-__all__ = ["opening", "put_aside", "tell_after_fork"]
+__all__ = ["LATE", "opening", "put_aside", "tell_after_fork"]
 
 WAIT_SECONDS = 10.0
 """A fork waits no longer than this for the sessions that other threads are opening."""
+
+LATE = (
+    "dataclasses",
+    "pathlib",
+    "threading",
+    "zipfile",
+    "gradus_runtime.monitoring.drift_report",
+    "gradus_runtime.monitoring.model_info",
+    "gradus_runtime.serving.batch",
+)
+"""Modules that calls of a predictor import at their first use."""
 
 
 class AfterFork(Protocol):
@@ -67,6 +80,8 @@ def _before() -> None:
     me, until = get_ident(), time.monotonic() + WAIT_SECONDS
     while any(thread != me for thread in list(_opening.values())) and time.monotonic() < until:
         time.sleep(0.001)
+    for module in LATE:
+        __import__(module)
 
 
 def _after() -> None:
