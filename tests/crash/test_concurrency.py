@@ -153,7 +153,7 @@ def test_eight_writers_at_once_lose_no_version_and_no_generation(ram: Path) -> N
 
 def test_eight_writers_take_turns_while_their_lock_gets_second_names(ram: Path) -> None:
     assert contend(ram, rounds=6, seed=2, linked=True) > 4
-    assert len(list((ram / "links").iterdir())) > 10
+    assert len(list((ram / "links").iterdir())) > 2  # else the lock was never held under two names
 
 
 @pytest.mark.long
