@@ -12,7 +12,7 @@ import onnx
 import pytest
 from tests.train.test_expressions_of_a_run import ORDER, TRAINING
 
-from gradus_convert.comparison.schema_changes import compare, load_schema_view
+from gradus_convert.comparison.schema_changes import compare_schemas, load_schema_view
 from gradus_convert.graphs.feature_rules import check_features_graph
 from gradus_runtime.candles import GoldenCandles, read_golden_candles
 from gradus_runtime.cli.main import main
@@ -251,7 +251,9 @@ def test_diff_names_expressions_that_changed(made: Path, tmp_path: Path) -> None
     other["terms"]["width"] = "high - low + 0"
     other["groups"][0]["features"][1] = {"name": "hour", "definition": "from outside"}
     (tmp_path / "order.json").write_text(json.dumps(other))
-    diff = compare(load_schema_view(str(made / "own")), load_schema_view(str(tmp_path / "order.json")))
+    diff = compare_schemas(
+        load_schema_view(str(made / "own")), load_schema_view(str(tmp_path / "order.json"))
+    )
     assert [c.message for c in diff.changes] == [
         "width was 'high - low' and is 'high - low + 0'",
         "feature hour comes from outside now",

@@ -1,4 +1,4 @@
-"""One name for one thing: classes of the four packages, and modules that are read together."""
+"""One name for one thing: classes of the four packages; names and modules of those that are read together."""
 
 from __future__ import annotations
 
@@ -35,6 +35,83 @@ def test_no_two_public_classes_have_one_name() -> None:
 def test_a_name_that_occurs_twice_is_seen() -> None:
     one, other = "class Rows:\n    pass\n", "class _Rows:\n    pass\nclass Rows:\n    pass\n"
     assert twice([("a.py", one), ("b.py", other), ("c.py", "class Other: ...")]) == {"Rows": ["a.py", "b.py"]}
+
+
+THROUGH_THE_MODULE = {
+    "COMMAND": "the command that a module is",
+    "FILE": "the name of the file that a module reads and writes",
+    "FOLDER": "the name of the folder that a module looks in",
+    "FORMAT": "the format of the file that a module reads and writes",
+    "FORMAT_1": "the format before it",
+    "MAX_BYTES": "the largest input that a module takes",
+    "OLD_COMMAND": "the command under its name of the release before",
+    "TRAINER": "the trainer of a kind, which the table of kinds names",
+    "build": "the work of another process, which is named as module:function",
+    "check": "the rules of a contract",
+    "dump": "a contract to bytes",
+    "library": "the library of a kind, or an error that says what to install",
+    "load": "a file to a value",
+    "main": "what a process runs",
+    "parse": "a text or a JSON value to a value",
+    "read": "bytes or a model to a value",
+    "read_file": "the file of a library to a model; the table of readers names it",
+    "rewrite": "the model of a library, written anew",
+    "upgrade": "a contract of an older format to today's",
+    "write": "a value to bytes",
+}
+"""Names that many modules have, each for the same role; used as `module.name`, or renamed on import."""
+
+
+def public_names(text: str) -> set[str]:
+    """Return the names that a module defines and offers: of its `__all__`, or without an underscore."""
+    defined: set[str] = set()
+    offered: set[str] | None = None
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {t.id for t in targets if isinstance(t, ast.Name)}
+            if "__all__" in names and node.value is not None:
+                offered = set(ast.literal_eval(node.value))
+            defined |= names
+    return {n for n in defined if not n.startswith("_") and (offered is None or n in offered)}
+
+
+def names_twice(sources: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return public names that two modules of one package have, or of packages that are read together."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for place, text in sources:
+        for name in public_names(text):
+            found[name].append(place)
+    again = {}
+    for name, places in found.items():
+        packages = [place.split("/")[0] for place in places]
+        if len(set(packages)) < len(packages) or any(set(pair) <= set(packages) for pair in READ_TOGETHER):
+            again[name] = sorted(places)
+    return again
+
+
+def test_a_public_name_means_one_thing_among_packages_that_are_read_together() -> None:
+    modules = sorted(p for package in PACKAGES for p in (ROOT / package / "src").rglob("*.py"))
+    sources = [(p.relative_to(ROOT).as_posix(), p.read_text(encoding="utf-8")) for p in modules]
+    again = names_twice(sources)
+    assert {name: places for name, places in again.items() if name not in THROUGH_THE_MODULE} == {}
+    assert sorted(again) == sorted(THROUGH_THE_MODULE)
+
+
+def test_a_public_name_that_means_two_things_is_seen() -> None:
+    one = '__all__ = ["TOLERANCE", "judge"]\nTOLERANCE = 1e-6\ndef judge(): ...\ndef help_it(): ...\n'
+    other = '__all__ = ["judge"]\nTOLERANCE = 2e-6\ndef judge(): ...\n'
+    third = "TOLERANCE: float = 1e-5\n_hidden = 1\n"
+    assert names_twice([("runtime/a.py", one), ("train/b.py", other)]) == {
+        "judge": ["runtime/a.py", "train/b.py"]
+    }
+    assert names_twice([("runtime/a.py", one), ("runtime/c.py", third)]) == {
+        "TOLERANCE": ["runtime/a.py", "runtime/c.py"]
+    }
+    assert names_twice([("convert/a.py", one), ("train/b.py", other)]) == {}
+    assert names_twice([("runtime/a.py", "from b import judge\n"), ("train/b.py", other)]) == {}
 
 
 OF_ONE_ROLE = {

@@ -12,7 +12,7 @@ from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, leaves
 from gradus_convert.graphs import walk_tables
 from gradus_convert.graphs.plan import plan_sums
-from gradus_convert.graphs.walk_tables import Walk, follow, pack
+from gradus_convert.graphs.walk_tables import Walk, follow, lay_out
 
 EDGES = [0.0, -0.0, 1e-45, -1e-45, 1.5, float(np.finfo(np.float32).max), float(np.finfo(np.float32).min)]
 
@@ -46,7 +46,7 @@ def test_following_the_tables_ends_at_the_leaf_of_the_interpreter(
         Walk(f, p, np.random.default_rng(seed).permutation(f.n_trees))
         for f, p in zip(forests, payloads, strict=True)
     ]
-    tables = pack(walks, 4, heap=heap)
+    tables = lay_out(walks, 4, heap=heap)
     order = [i for s in tables.stages for i in s.walks]
     for row in rows_at(forests[0], 5, seed):
         nodes, answers = follow(tables, row)
@@ -100,7 +100,7 @@ def test_the_heap_takes_levels_while_the_tables_stay_small() -> None:
     payload = np.zeros(len(forest.values), np.float32)
 
     def size(levels: int) -> int:
-        tables = pack([Walk(forest, payload, np.arange(10))], 4, heap=levels)
+        tables = lay_out([Walk(forest, payload, np.arange(10))], 4, heap=levels)
         every = [*tables.top, tables.bottom]
         return sum(t.threshold.nbytes + t.column.nbytes for t in every) + tables.left.nbytes
 

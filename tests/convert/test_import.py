@@ -338,7 +338,7 @@ def test_a_configuration_names_the_artifact_and_its_decision(tmp_path):
     from argparse import ArgumentParser
     from pathlib import Path
 
-    from gradus_convert.commands.import_ import COMMAND, request_of
+    from gradus_convert.commands.import_ import COMMAND, import_request_of
 
     parser = ArgumentParser()
     COMMAND.configure(parser)
@@ -346,7 +346,7 @@ def test_a_configuration_names_the_artifact_and_its_decision(tmp_path):
     config = tmp_path / "artifact.toml"
     config.write_text(shipped.read_text("utf-8").replace('# name = "btc-jpy"', 'name = "btc-jpy"'), "utf-8")
     store = str(tmp_path / "any_folder")
-    got = request_of(
+    got = import_request_of(
         parser.parse_args(["x.pkl", "--store", store, "--config", str(config), "--weights", "a=1"])
     )
     assert got.name == "btc-jpy"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tests.support.golden import OLDER_TRIO, PAIR, TRIO, trio_store
 
-from gradus_convert.comparison.schema_changes import SchemaView, compare, load_schema_view
+from gradus_convert.comparison.schema_changes import SchemaView, compare_schemas, load_schema_view
 from gradus_runtime.cli import main
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.errors import ConfigError
@@ -55,12 +55,12 @@ def view(features=None, levels=None, classes=OLD.classes, definitions=None):
     ],
 )
 def test_a_change_has_the_verdict_that_the_rules_give(new, verdict, kinds):
-    found = compare(OLD, new)
+    found = compare_schemas(OLD, new)
     assert (found.verdict, [c.kind for c in found.changes]) == (verdict, kinds)
 
 
 def test_the_gravest_change_gives_the_verdict():
-    found = compare(OLD, view({"a": "g", "c": "h", "d": "i"}))
+    found = compare_schemas(OLD, view({"a": "g", "c": "h", "d": "i"}))
     assert found.verdict == "breaking"
     assert {c.kind for c in found.changes} == {"removed", "added"}
 
@@ -69,8 +69,8 @@ def test_a_new_definition_in_the_same_place_is_no_renaming():
     old = view({"a": "g", "b": "g"}, definitions={"a": "one", "b": "two"})
     renamed = view({"a": "g", "z": "g"}, definitions={"a": "one", "z": "two"})
     other = view({"a": "g", "z": "g"}, definitions={"a": "one", "z": "three"})
-    assert [c.kind for c in compare(old, renamed).changes] == ["renamed"]
-    assert [c.kind for c in compare(old, other).changes] == ["removed", "added"]
+    assert [c.kind for c in compare_schemas(old, renamed).changes] == ["renamed"]
+    assert [c.kind for c in compare_schemas(old, other).changes] == ["removed", "added"]
 
 
 def test_feature_orders_manifests_and_artifacts_give_the_same_view(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 from tests.support.golden import PAIR, TRIO, TRIO_NAMES, golden_rows, trio_store
 
-from gradus_convert.validation.against import SampleLimits, check_rows
+from gradus_convert.validation.against import SampleLimits, check_sample
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
 from gradus_runtime.errors import DataError, EnvironmentFailedError, UsageError
@@ -51,7 +51,7 @@ def findings(checks, name):
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_each_row_gets_the_level_that_the_predictor_gives_it(tmp_path, kind):
     rows = sample()
-    _, report = check_rows(str(TRIO), write(tmp_path, rows, kind), SampleLimits())
+    _, report = check_sample(str(TRIO), write(tmp_path, rows, kind), SampleLimits())
     with Predictor.open(TRIO) as predictor:
         assert report.row_levels == tuple(predictor.decide(row).level for row in rows)
     assert report.levels == {"level1": 5, "level2": 6, "level3": 0, "fallback": 1}
@@ -59,7 +59,7 @@ def test_each_row_gets_the_level_that_the_predictor_gives_it(tmp_path, kind):
 
 
 def test_rows_that_no_level_serves_fail(tmp_path):
-    checks, _ = check_rows(str(TRIO), write(tmp_path, sample()), SampleLimits())
+    checks, _ = check_sample(str(TRIO), write(tmp_path, sample()), SampleLimits())
     ((severity, text),) = findings(checks, "levels")
     assert severity == "error"
     assert "1 rows would be served by fallback, below level3" in text
@@ -67,20 +67,20 @@ def test_rows_that_no_level_serves_fail(tmp_path):
 
 def test_rows_below_the_level_asked_for_fail(tmp_path):
     path = write(tmp_path, sample()[:4])
-    assert findings(check_rows(str(TRIO), path, SampleLimits(min_level="level2"))[0], "levels") == []
-    checks, _ = check_rows(str(TRIO), path, SampleLimits(min_level="level1"))
+    assert findings(check_sample(str(TRIO), path, SampleLimits(min_level="level2"))[0], "levels") == []
+    checks, _ = check_sample(str(TRIO), path, SampleLimits(min_level="level1"))
     assert "2 rows would be served by level2, below level1" in findings(checks, "levels")[0][1]
 
 
 def test_a_missing_column_fails_unless_its_group_is_never_supplied(tmp_path):
     rows = [{n: v for n, v in row.items() if n != "vix"} for row in sample()[:4]]
     path = write(tmp_path, rows)
-    checks, _ = check_rows(str(TRIO), path, SampleLimits())
+    checks, _ = check_sample(str(TRIO), path, SampleLimits())
     assert (
         "columns of group external_api must be there: vix. If the bot never has them"
         in findings(checks, "names")[0][1]
     )
-    checks, report = check_rows(str(TRIO), path, SampleLimits(without=("external_api",)))
+    checks, report = check_sample(str(TRIO), path, SampleLimits(without=("external_api",)))
     assert findings(checks, "names") == []
     assert findings(checks, "missing") == []
     assert report.levels["level2"] == 4
@@ -88,13 +88,13 @@ def test_a_missing_column_fails_unless_its_group_is_never_supplied(tmp_path):
 
 def test_a_group_declared_absent_is_not_used_even_where_it_is_there(tmp_path):
     path = write(tmp_path, sample()[1:2])
-    assert check_rows(str(TRIO), path, SampleLimits())[1].levels["level1"] == 1
-    assert check_rows(str(TRIO), path, SampleLimits(without=("external_api",)))[1].levels["level2"] == 1
+    assert check_sample(str(TRIO), path, SampleLimits())[1].levels["level1"] == 1
+    assert check_sample(str(TRIO), path, SampleLimits(without=("external_api",)))[1].levels["level2"] == 1
 
 
 def test_unknown_columns_are_a_warning(tmp_path):
     rows = [{**row, **{f"extra{i}": 1 for i in range(7)}} for row in sample()[:2]]
-    ((severity, text),) = findings(check_rows(str(TRIO), write(tmp_path, rows), SampleLimits())[0], "names")
+    ((severity, text),) = findings(check_sample(str(TRIO), write(tmp_path, rows), SampleLimits())[0], "names")
     assert severity == "warning"
     assert text.endswith("extra0, extra1, extra2, extra3, extra4 and 2 more")
 
@@ -108,7 +108,7 @@ def test_a_value_that_is_no_number_fails_with_its_row(tmp_path, value, rule, kin
     rows = sample()[:4]
     rows[1]["rsi"] = value
     ((severity, text),) = findings(
-        check_rows(str(TRIO), write(tmp_path, rows, kind), SampleLimits())[0], "types"
+        check_sample(str(TRIO), write(tmp_path, rows, kind), SampleLimits())[0], "types"
     )
     assert severity == "error"
     assert f"rsi: {rule}" in text
@@ -119,7 +119,7 @@ def test_a_value_that_is_no_number_fails_with_its_row(tmp_path, value, rule, kin
 def test_a_missing_value_is_no_error_of_type(tmp_path, value):
     rows = sample()[:4]
     rows[1]["rsi"] = value
-    checks, report = check_rows(str(TRIO), write(tmp_path, rows, "jsonl"), SampleLimits())
+    checks, report = check_sample(str(TRIO), write(tmp_path, rows, "jsonl"), SampleLimits())
     assert findings(checks, "types") == []
     assert report.missing["basic"] == 0.25
 
@@ -128,22 +128,23 @@ def test_values_beyond_training_are_a_warning_and_fail_beyond_the_limit(tmp_path
     rows = sample()[1:5]
     rows[0]["rsi"] = 1e6
     path = write(tmp_path, rows)
-    checks, report = check_rows(str(TRIO), path, SampleLimits())
+    checks, report = check_sample(str(TRIO), path, SampleLimits())
     ((severity, text),) = findings(checks, "ranges")
     assert severity == "warning"
     assert "rsi: 25.0% of the rows lie beyond the training range" in text
     assert "1000000]" in text
     assert report.beyond == {"rsi": 0.25}
-    checks, _ = check_rows(str(TRIO), path, SampleLimits(max_beyond=0.1))
+    checks, _ = check_sample(str(TRIO), path, SampleLimits(max_beyond=0.1))
     assert findings(checks, "ranges")[0][0] == "error"
 
 
 def test_a_group_missing_too_often_fails(tmp_path):
     path = write(tmp_path, sample()[:4])
     assert (
-        findings(check_rows(str(TRIO), path, SampleLimits(max_missing=0.5))[0], "missing")[0][0] == "warning"
+        findings(check_sample(str(TRIO), path, SampleLimits(max_missing=0.5))[0], "missing")[0][0]
+        == "warning"
     )
-    checks, _ = check_rows(str(TRIO), path, SampleLimits(max_missing=0.4))
+    checks, _ = check_sample(str(TRIO), path, SampleLimits(max_missing=0.4))
     ((severity, text),) = findings(checks, "missing")
     assert severity == "error"
     assert "50.0% of the rows lack something of group external_api" in text
@@ -151,14 +152,14 @@ def test_a_group_missing_too_often_fails(tmp_path):
 
 def test_the_pinned_version_of_a_store_is_what_counts(tmp_path):
     store = trio_store(tmp_path / "trio", pinned="2026.11.14")
-    _, report = check_rows(str(store.path), write(tmp_path, sample()), SampleLimits())
+    _, report = check_sample(str(store.path), write(tmp_path, sample()), SampleLimits())
     assert report.version == "2026.11.14"
 
 
 def test_rows_of_another_artifact_altogether_are_refused(tmp_path):
     path = write(tmp_path, [{"x": 1.0}])
     with pytest.raises(DataError, match="rows must have a column that is a feature of the artifact"):
-        check_rows(str(PAIR), path, SampleLimits())
+        check_sample(str(PAIR), path, SampleLimits())
 
 
 def test_an_artifact_with_a_level_out_of_service_fails(tmp_path):
@@ -179,7 +180,7 @@ def test_an_artifact_with_a_level_out_of_service_fails(tmp_path):
 
     files.pop("manifest.sha256", None)
     write_folder(tmp_path / "w", strict_json.canonical_bytes(manifest), files)
-    checks, report = check_rows(str(tmp_path / "w"), write(tmp_path, sample()[1:2]), SampleLimits())
+    checks, report = check_sample(str(tmp_path / "w"), write(tmp_path, sample()[1:2]), SampleLimits())
     assert report.levels["level2"] == 1
     assert "level1 is out of service" in findings(checks, "levels")[0][1]
 
@@ -193,7 +194,7 @@ def test_an_artifact_with_a_level_out_of_service_fails(tmp_path):
 )
 def test_a_limit_that_names_nothing_is_wrong_use(tmp_path, limits, message):
     with pytest.raises(UsageError, match=message):
-        check_rows(str(TRIO), write(tmp_path, sample()), limits)
+        check_sample(str(TRIO), write(tmp_path, sample()), limits)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,7 @@ def test_a_file_that_is_not_rows_is_refused_with_the_place(tmp_path, name, data,
 def test_a_line_that_cannot_be_read_fails_and_the_others_are_checked(tmp_path, line, message, capsys):
     path = write(tmp_path, sample()[1:3])
     path.write_text(path.read_text() + line + "\n")
-    checks, report = check_rows(str(TRIO), path, SampleLimits())
+    checks, report = check_sample(str(TRIO), path, SampleLimits())
     ((severity, text),) = findings(checks, "lines")
     assert (severity, message in text, report.rows) == ("error", True, 2)
     assert main(["validate", str(TRIO), "--against", str(path)]) == 1
@@ -302,7 +303,7 @@ def test_a_share_outside_0_to_1_is_wrong_use(share, capsys):
 def test_a_float_that_only_float64_can_hold_counts_as_missing(tmp_path):
     rows = sample()[1:2]
     rows[0]["close"] = float(np.finfo(np.float64).max)
-    _, report = check_rows(str(TRIO), write(tmp_path, rows), SampleLimits())
+    _, report = check_sample(str(TRIO), write(tmp_path, rows), SampleLimits())
     assert report.row_levels == ("fallback",)
 
 
@@ -333,7 +334,7 @@ def open_manifest():
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_float64_values_of_the_training_rows_lie_within_the_training_ranges(tmp_path, kind):
     path = write(tmp_path, extreme_rows(), kind)
-    checks, report = check_rows(str(TRIO), path, SampleLimits(max_beyond=0.0))
+    checks, report = check_sample(str(TRIO), path, SampleLimits(max_beyond=0.0))
     assert findings(checks, "ranges") == []
     assert report.beyond == {}
 
@@ -342,7 +343,7 @@ def test_a_value_that_is_really_beyond_is_shown_with_digits_that_differ(tmp_path
     row = extreme_rows()[1]
     bound = np.float32(open_manifest().features[0].maximum)
     row["close"] = float(np.nextafter(bound, np.float32(np.inf)))
-    checks, _ = check_rows(str(TRIO), write(tmp_path, [row]), SampleLimits(max_beyond=0.0))
+    checks, _ = check_sample(str(TRIO), write(tmp_path, [row]), SampleLimits(max_beyond=0.0))
     ((severity, message),) = findings(checks, "ranges")
     assert severity == "error"
     assert f"{bound:.9g}]" in message
@@ -353,7 +354,7 @@ def test_a_value_that_is_really_beyond_is_shown_with_digits_that_differ(tmp_path
 def test_a_feature_may_lie_beyond_by_construction(tmp_path, capsys):
     row = {**extreme_rows()[0], "close": 1e6, "vix": 1e6}
     path = write(tmp_path, [row])
-    checks, _ = check_rows(str(TRIO), path, SampleLimits(max_beyond=0.0, any_range=("close",)))
+    checks, _ = check_sample(str(TRIO), path, SampleLimits(max_beyond=0.0, any_range=("close",)))
     assert [(s, m.split(": ")[1]) for s, m in findings(checks, "ranges")] == [
         ("warning", "close"), ("error", "vix"),
     ]  # fmt: skip

@@ -22,8 +22,8 @@ from gradus_live.labels import (
     Meta,
     TripleBarrier,
     from_contract,
+    label_parameters,
     outcomes,
-    parameters_of,
     parse_label,
     sentence,
     to_contract,
@@ -269,7 +269,7 @@ def test_the_true_range_counts_the_close_before() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.kind)
 def test_a_label_is_read_back_from_its_parameters(rule: LabelRule) -> None:
-    assert parse_label(parameters_of(rule), place="labels") == rule
+    assert parse_label(label_parameters(rule), place="labels") == rule
     assert sentence(rule)
     assert from_contract(to_contract(rule), rule.classes) == rule
 

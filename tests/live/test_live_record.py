@@ -21,7 +21,7 @@ from gradus_live.costs import Costs
 from gradus_live.labels import Column, FixedHorizon, Meta, TripleBarrier, outcomes, to_contract
 from gradus_live.outcomes import join, merge_outcomes, read_outcomes, write_outcomes
 from gradus_live.outcomes.join import Contract
-from gradus_live.record import build_record, render_page, render_text
+from gradus_live.record import build_record, render_page, render_record
 from gradus_live.record.group import NO_PROMISE
 from gradus_live.record.sequence import (
     _factor,
@@ -356,10 +356,12 @@ def test_a_record_that_is_no_better_than_knowing_nothing_says_so_on_its_first_li
     known = manifests(low=-0.5, high=0.1)
     without = build_record(made_up(30 * DAY, skill=0.0), known, None)
     assert without.overall.verdict == "as promised"
-    assert render_text(without).splitlines()[0].endswith("; worse than the class shares, which know nothing")
+    assert (
+        render_record(without).splitlines()[0].endswith("; worse than the class shares, which know nothing")
+    )
     assert 'class="verdict wait"' in render_page(without)
     skilled = build_record(made_up(30 * DAY), known, None)
-    assert render_text(skilled).splitlines()[0].endswith("; better than the class shares")
+    assert render_record(skilled).splitlines()[0].endswith("; better than the class shares")
     assert 'class="verdict good"' in render_page(skilled)
 
 
@@ -499,7 +501,7 @@ def test_versions_and_levels_have_records_of_their_own_and_unknown_ones_are_left
 def test_an_empty_record_says_so() -> None:
     record = build_record([], {}, COSTS)
     assert record.bars == 0
-    assert render_text(record).startswith(": no decision has an outcome yet")
+    assert render_record(record).startswith(": no decision has an outcome yet")
     assert "No whole day has passed yet" in render_page(record)
 
 
@@ -515,7 +517,7 @@ def test_where_training_tells_no_class_shares_those_of_the_days_before_are_used(
 
 def test_text_and_page_begin_with_the_verdict() -> None:
     record = build_record(made_up(30 * DAY, skill=0.0), manifests(low=0.05, high=0.1), COSTS, pending=4)
-    text, page = render_text(record), render_page(record)
+    text, page = render_record(record), render_page(record)
     assert re.match(
         r"trio: worse than promised, said on 2026-01-\d\d: below the lowest fold of training", text
     )

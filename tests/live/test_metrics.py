@@ -23,7 +23,7 @@ from gradus_live.server import open_server
 from gradus_runtime import EnvironmentFailedError, Predictor, UsageError
 from gradus_runtime.cli import main
 from gradus_runtime.contracts.manifest import parse
-from gradus_runtime.monitoring.metrics import BUCKETS, DecisionCounts, Snapshot, reason_kind, render
+from gradus_runtime.monitoring.metrics import BUCKETS, DecisionCounts, Snapshot, reason_kind, render_metrics
 
 BAR = 1_767_225_600_000
 Samples = dict[str, float]
@@ -106,7 +106,7 @@ def test_a_file_for_the_textfile_collector_is_written_whole(tmp_path: Path) -> N
 def test_the_text_is_openmetrics() -> None:
     counts = DecisionCounts()
     counts.count("1", 'odd "level"\n', "BUY", "HOLD", ("level1: missing a",), ("level1",), 0.0002, None)
-    text = render(Snapshot("a", "1", "d", counts, 5.0), Snapshot("b", "2", "e", counts, 5.0))
+    text = render_metrics(Snapshot("a", "1", "d", counts, 5.0), Snapshot("b", "2", "e", counts, 5.0))
     assert text.endswith("# EOF\n")
     families = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
     assert len(families) == len(set(families))

@@ -7,7 +7,7 @@ from gradus_live.bars import Bars
 from gradus_live.costs import Costs
 from gradus_live.labels import FixedHorizon, TripleBarrier, outcomes
 from gradus_live.money import take_trades
-from gradus_live.positions import REASONS, hold_positions, scattered
+from gradus_live.positions import ENDS, hold_positions, scattered
 
 BAR = 900_000
 COSTS = Costs("x", "2026-01-01", 0.0, 8.0, 1.0, 1.0, 9.6)
@@ -56,7 +56,7 @@ def test_an_opposite_call_closes_at_the_next_open_and_opens_the_other_side_there
     assert held.sides.tolist() == [1, -1]
     assert held.gross[0] == pytest.approx(np.log(bars.open[13] / bars.open[11]))
     assert held.gross[1] == pytest.approx(-np.log(bars.close[17] / bars.open[13]))
-    assert [REASONS[r] for r in held.reasons] == ["opposite call", "time"]
+    assert [ENDS[r] for r in held.reasons] == ["opposite call", "time"]
     assert held.bars.tolist() == [2, 5]
 
 
@@ -67,7 +67,7 @@ def test_a_week_ends_flat_and_its_last_call_opens_nothing():
     held = hold_positions(bars, calls, FixedHorizon(horizon=8), 50, 150)
     assert held.calls.tolist() == [147]
     assert held.gross[0] == pytest.approx(np.log(bars.close[149] / bars.open[148]))
-    assert REASONS[held.reasons[0]] == "end"
+    assert ENDS[held.reasons[0]] == "end"
 
 
 def test_no_position_depends_on_a_later_bar():
@@ -109,7 +109,7 @@ def test_over_a_missing_bar_a_position_is_held_and_closed_at_the_first_open_afte
     calls[18] = 1
     held = hold_positions(bars, calls, FixedHorizon(horizon=4), 0, len(bars.close))
     assert held.gross[0] == pytest.approx(np.log(bars.open[21] / bars.open[19]))
-    assert REASONS[held.reasons[0]] == "time"
+    assert ENDS[held.reasons[0]] == "time"
     assert held.bars.tolist() == [30 - 18 - 1]
 
 

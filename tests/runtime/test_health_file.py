@@ -13,7 +13,7 @@ from tests.support.golden import OLDER_TRIO, TRIO, full_row, trio_store
 
 from gradus_runtime import CheckError, Predictor, UsageError
 from gradus_runtime.cli import main
-from gradus_runtime.monitoring.health_file import judge, read_health_file
+from gradus_runtime.monitoring.health_file import problems_of, read_health_file
 
 BAR = 900
 START = 1_767_225_600.0
@@ -57,15 +57,15 @@ def test_a_process_is_well_until_two_bars_have_passed(tmp_path: Path) -> None:
     path, clock = tmp_path / "health.json", Clock()
     with opened(path, clock) as bot:
         first = read_health_file(path)
-        assert judge(first, START + 2 * BAR, BAR) == []
-        (text,) = judge(first, START + 2 * BAR + 1, BAR)
+        assert problems_of(first, START + 2 * BAR, BAR) == []
+        (text,) = problems_of(first, START + 2 * BAR + 1, BAR)
         assert text == "no decision yet, and it began 30 min ago: more than 2 bars"
         for i in range(3):
             clock.now = START + i * BAR
             bot.decide(full_row(), at=(START + (i - 1) * BAR) * 1000)
         last = read_health_file(path)
-        assert judge(last, clock.now + 2 * BAR, None) == []
-        texts = judge(last, clock.now + 2 * BAR + 1, None)
+        assert problems_of(last, clock.now + 2 * BAR, None) == []
+        texts = problems_of(last, clock.now + 2 * BAR + 1, None)
         assert texts[0] == "the last decision was 30 min ago: more than 2 bars"
 
 
@@ -75,7 +75,7 @@ def test_a_process_that_decides_for_the_same_old_bar_is_not_well(tmp_path: Path)
         for i in range(5):
             clock.now = START + i * BAR
             bot.decide(full_row(), at=START * 1000)
-        (text,) = judge(read_health_file(path), clock.now, BAR)
+        (text,) = problems_of(read_health_file(path), clock.now, BAR)
     assert text == "the newest bar opened 60 min ago: its feed may stand still"
 
 
@@ -85,7 +85,7 @@ def test_a_failed_process_is_not_well(tmp_path: Path) -> None:
         for slot in bot._active[0].slots:
             slot.fail(RuntimeError("no memory"))
         bot.decide(full_row())
-        assert judge(read_health_file(path), clock.now, BAR) == ["no level can serve"]
+        assert problems_of(read_health_file(path), clock.now, BAR) == ["no level can serve"]
 
 
 def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from gradus_runtime.errors import ConfigError, ManifestError
 from gradus_runtime.store import open_artifact
 from gradus_train.run.run import train
 from gradus_train.training.assemble import LevelResult, assemble
-from gradus_train.training.calibration import choose, fit_temperature, log_loss
+from gradus_train.training.calibration import choose_temperature, fit_temperature, log_loss
 from gradus_train.training.execute import execute
 from gradus_train.training.parts import PartStore
 from gradus_train.training.pools import Threads
@@ -65,7 +65,7 @@ def test_a_planted_temperature_is_found(sharpness: float) -> None:
 
 def test_a_fold_is_given_what_the_others_say_and_never_what_it_says_itself() -> None:
     votes, labels = zip(*(said(2000, 0.5 + i / 2, seed=i) for i in range(4)), strict=True)
-    found = choose(votes, labels)
+    found = choose_temperature(votes, labels)
     assert found is not None
     for i in range(4):
         others = [j for j in range(4) if j != i]
@@ -80,7 +80,7 @@ def test_it_is_kept_by_what_earlier_folds_say_of_later_ones() -> None:
     """Two folds that are too sure, then two that are not sure enough: earlier folds say the wrong thing."""
     parts = [said(4000, s, seed=i) for i, s in enumerate((0.4, 0.4, 2.5, 2.5))]
     votes, labels = [p for p, _ in parts], [y for _, y in parts]
-    found = choose(votes, labels)
+    found = choose_temperature(votes, labels)
     assert found is not None
     losses = []
     for i in range(1, 4):
@@ -91,8 +91,8 @@ def test_it_is_kept_by_what_earlier_folds_say_of_later_ones() -> None:
     assert found.kept is (found.forward < found.without)
     assert not found.kept
     steady = [said(4000, 0.5, seed=i) for i in range(4)]
-    assert choose([p for p, _ in steady], [y for _, y in steady]).kept  # type: ignore[union-attr]
-    assert choose(votes[:1], labels[:1]) is None
+    assert choose_temperature([p for p, _ in steady], [y for _, y in steady]).kept  # type: ignore[union-attr]
+    assert choose_temperature(votes[:1], labels[:1]) is None
 
 
 def test_without_the_option_nothing_has_a_temperature(tmp_path: Path) -> None:

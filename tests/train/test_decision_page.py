@@ -25,7 +25,7 @@ from gradus_train.evaluation.equity import DRAWS, equity_of, scattered_trades
 from gradus_train.evaluation.evidence import Evidence
 from gradus_train.evaluation.policy import choose_policy
 from gradus_train.evaluation.skill import skills_of
-from gradus_train.report.page import load_details, render
+from gradus_train.report.page import load_details, render_report
 from gradus_train.run.run import train
 from gradus_train.sections import PolicySettings
 from gradus_train.training.prepare import Plan, prepare
@@ -220,7 +220,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         outcome = train(plan, folder / "run", jobs=1, costs=costs)
         details = load_details(folder / "run")
         assert details == outcome.details  # it travels in the run as it was measured
-        made[name] = render(run_folder.load(folder / "run"), details)
+        made[name] = render_report(run_folder.load(folder / "run"), details)
     return made
 
 
@@ -252,4 +252,4 @@ def test_a_run_of_before_is_still_reported(tmp_path: Path) -> None:
     path.write_text(json.dumps(value))
     details = load_details(tmp_path / "run")
     assert (details.pinned, details.equity, details.skills) == (None, (), ())
-    assert "Equity" not in render(run_folder.load(tmp_path / "run"), details)
+    assert "Equity" not in render_report(run_folder.load(tmp_path / "run"), details)

@@ -30,7 +30,7 @@ from gradus_train.evaluation.evidence import Evidence
 from gradus_train.evaluation.payoffs import payoffs_by_fold
 from gradus_train.evaluation.policy import choose_policy
 from gradus_train.evaluation.policy_report import PolicyReport
-from gradus_train.report.page import load_details, render
+from gradus_train.report.page import load_details, render_report
 from gradus_train.run.run import Outcome, train
 from gradus_train.sections import PolicySettings
 from gradus_train.training.prepare import Plan, prepare
@@ -332,7 +332,7 @@ def test_the_run_says_how_many_calls_the_holdout_had_beside_those_expected(runs:
         assert f"Policy {report.kind}: {report.sentence}." in verdict_lines(outcome.details)
         details = load_details(folder)
         assert details.policy == report
-        page = render(run_folder.load(folder), details)
+        page = render_report(run_folder.load(folder), details)
         assert f"<h3>Policy: {report.kind}</h3>" in page
 
 

@@ -22,8 +22,8 @@ from gradus_train.walk.result import (
     WeekResult,
 )
 from gradus_train.walk.serving import in_service
-from gradus_train.walk.text import headline, render_text
-from gradus_train.walk.totals import lines_of, money_of, refusals_of, skill_of
+from gradus_train.walk.text import walk_headline, walk_text
+from gradus_train.walk.totals import money_of, refusals_of, side_by_side, skill_of
 from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.week import stepped_down
 from gradus_train.walk.week_answers import WeekAnswers
@@ -162,7 +162,7 @@ def result():
         market="<b>market</b>", costs_of=costs.market, simulated=True, first="2024-07-01", last="2024-07-14",
         require="integrity",
         train_days=90, label="up or down", per_side=10.0, rules=("One unit.",), weeks=weeks,
-        money=money_of(weeks, seed=1), lines=lines_of(weeks, costs, require="integrity", seed=1),
+        money=money_of(weeks, seed=1), lines=side_by_side(weeks, costs, require="integrity", seed=1),
         levels={"level1": 1200, "level2": 144}, stepped_down=144,
         skill=skill_of([w.skill for w in weeks], seed=1), regimes={}, outage_cost=None, outage_skill=None,
         refusals=refusals_of(weeks), quick_proof=False, chance=None, bar_by_bar=672,
@@ -198,7 +198,7 @@ def test_the_headline_follows_the_interval():
         (Interval(0.01, -0.02, 0.04), "not shown to be better than HOLD"),
         (Interval(0.01, None, None), "Too few days"),
     ):
-        assert words in headline(replace(whole, money=replace(whole.money, week=interval)))
+        assert words in walk_headline(replace(whole, money=replace(whole.money, week=interval)))
 
 
 def test_the_page_is_whole_escapes_what_it_is_given_and_is_the_same_each_time():
@@ -216,6 +216,6 @@ def test_the_page_is_whole_escapes_what_it_is_given_and_is_the_same_each_time():
 
 
 def test_the_text_names_each_procedure():
-    text = render_text(result())
+    text = walk_text(result())
     for name in ("weekly, integrity", "weekly, direction", "monthly training", "trained once", "HOLD"):
         assert name in text

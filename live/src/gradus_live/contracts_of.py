@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gradus_live.costs import Costs
 from gradus_live.labels import LabelRule, from_contract, parse_label
 from gradus_live.outcomes.join import Contract
-from gradus_runtime.contracts import codec
+from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.names import parse_version
-from gradus_runtime.errors import ConfigError, GradusError, UsageError
+from gradus_runtime.errors import GradusError, UsageError
 from gradus_runtime.store import Artifact, Store, open_artifact
 from gradus_runtime.store.layout import VERSIONS
 
@@ -52,12 +51,7 @@ def label_from(path: Path) -> LabelRule:
     Raises:
         ConfigError: The file cannot be read, or has no valid label.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError("labels must be readable", place=str(path), cause=e.strerror) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError("labels must be TOML", place=str(path), cause=str(e)) from None
+    value = toml_file.read(path, "labels")
     table = value.get("labels", value)
     if isinstance(table, dict) and "kind" not in table:
         table = {"kind": "fixed_horizon", **table}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.journal import DecisionLine, EventLine, Follower
-from gradus_runtime.monitoring.metrics import DecisionCounts, Snapshot, render
+from gradus_runtime.monitoring.metrics import DecisionCounts, Snapshot, render_metrics
 from gradus_runtime.serving.drift_history import JournalDrift
 
 __all__ = ["JournalMetrics"]
@@ -68,7 +68,7 @@ class JournalMetrics:
                         self._lost[entry.artifact] = self._lost.get(entry.artifact, 0) + entry.lost
             self._count_drift([entry for entry in new if isinstance(entry, DecisionLine)])
             names = sorted(self._newest.keys() | self._events.keys())
-            return render(*(self._snapshot(name) for name in names))
+            return render_metrics(*(self._snapshot(name) for name in names))
 
     def _decision(self, line: DecisionLine) -> None:
         counts = self._counts.setdefault(line.artifact, DecisionCounts())

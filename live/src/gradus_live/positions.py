@@ -23,9 +23,9 @@ from gradus_live.labels import LabelRule, Meta, TripleBarrier
 from gradus_live.volatility import average_true_range
 from gradus_runtime.errors import DataError
 
-__all__ = ["REASONS", "Positions", "hold_positions", "scattered"]
+__all__ = ["ENDS", "Positions", "hold_positions", "scattered"]
 
-REASONS = ("opposite call", "take-profit", "stop-loss", "time", "end")
+ENDS = ("opposite call", "take-profit", "stop-loss", "time", "end")
 _OPPOSITE, _PROFIT, _STOP, _TIME, _END = range(5)
 _ROUNDING = 1e-12
 
@@ -40,7 +40,7 @@ class Positions:
         sides: int64 [T], 1 long, -1 short.
         gross: float64 [T], log return before costs.
         bars: int64 [T], bars between opening and closing.
-        reasons: int64 [T], why it was closed: an index into `REASONS`.
+        reasons: int64 [T], why it was closed: an index into `ENDS`.
     """
 
     calls: Integers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from gradus_runtime.policy.scoring import PolicyRules, below
+from gradus_runtime.policy.scoring import PolicyRules, below_threshold
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.reasons import Trace
 
@@ -175,7 +175,7 @@ class Predictions:
             return self._unproposed[1]
         confidence = float(self.confidences[row])
         if confidence < request.threshold:
-            return below(call, confidence, request.threshold, self._trace.context.fallback_action)
+            return below_threshold(call, confidence, request.threshold, self._trace.context.fallback_action)
         if self._rules is None:
             return None
         cutoff = None if self.cutoffs is None else float(self.cutoffs[row])

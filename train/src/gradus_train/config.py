@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradus_live.labels import LabelRule, parse_label
-from gradus_live.labels import parameters_of as label_parameters
+from gradus_live.labels import LabelRule, label_parameters, parse_label
 from gradus_runtime.contracts import codec, names, strict_json, toml_file
 from gradus_runtime.errors import ConfigError, UsageError
 from gradus_train.data.source import DataSettings

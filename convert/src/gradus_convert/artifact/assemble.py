@@ -11,7 +11,7 @@ import numpy.typing as npt
 from packaging.version import Version
 
 from gradus_convert.artifact import candles, card, golden_rows, level
-from gradus_convert.artifact.lacking import able, for_its_rows, may_lack
+from gradus_convert.artifact.missing_groups import able, for_its_rows, may_lack
 from gradus_convert.artifact.spec import ArtifactSpec, BuiltArtifact, LevelContent
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
@@ -62,7 +62,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     spec = for_its_rows(spec)
     if spec.graph is not None:
         progress("features: checking the graph and its golden candles")
-        candles.check_graph(spec.graph, names.FEATURES)
+        candles.prove_features_graph(spec.graph, names.FEATURES)
     columns = {s.name: _columns(spec, s) for s in spec.levels}
     low, high = _ranges(spec, columns)
     made = ordinary_rows(spec.holdout[:0], low, high, PROOF_ROWS)
@@ -70,7 +70,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
     levels: list[Level] = []
     third: tuple[ThirdOpinion, ...] = ()
     draft = _manifest(spec, tuple(_outline(spec, s) for s in spec.levels))
-    rows = golden_rows.choose(spec.holdout, made, list(columns.values()), may_lack(spec.order))
+    rows = golden_rows.choose_golden_rows(spec.holdout, made, list(columns.values()), may_lack(spec.order))
     if spec.graph is not None:
         rows = np.concatenate([rows, candles.golden_rows(spec.graph, spec.order.names)])
     arrays = {"features": rows}
@@ -80,10 +80,10 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         mine = np.ascontiguousarray(spec.holdout[:, cut])
         mine = mine[able(mine, may_lack(spec.order, s.name))]
         proof_rows = np.concatenate([mine, made[: max(0, PROOF_ROWS - len(mine)), cut]])
-        built = level.build(spec, s, proof_rows, expected_metadata(draft, outline))
-        said = level.answers(spec, s, mine) if len(mine) else None
+        built = level.compile_level(spec, s, proof_rows, expected_metadata(draft, outline))
+        said = level.library_answers(spec, s, mine) if len(mine) else None
         counts = () if said is None else np.bincount(said.argmax(axis=1), minlength=len(spec.classes))
-        levels.append(level.describe(spec, s, built, tuple(int(c) for c in counts)))
+        levels.append(level.describe_level(spec, s, built, tuple(int(c) for c in counts)))
         files[outline.file] = built.graph.model_bytes
         third += built.third
         arrays[s.name] = _golden(spec, s, built, rows[:, cut])
@@ -156,7 +156,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         decision=spec.decision,
         features=tuple(_feature(spec, f.name, f.group) for f in spec.order.features),
         levels=levels,
-        golden=Golden(names.GOLDEN, golden_rows.ROWS + bars, golden_rows.TOLERANCE),
+        golden=Golden(names.GOLDEN, golden_rows.GOLDEN_ROWS + bars, golden_rows.GOLDEN_TOLERANCE),
         files=(),
         provenance=spec.provenance,
         runtime=spec.runtime,
@@ -176,7 +176,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         policy=spec.found.policy,
         features_graph=None
         if spec.graph is None
-        else candles.describe(spec.graph, tuple(s.name for s in levels)),
+        else candles.describe_candles(spec.graph, tuple(s.name for s in levels)),
     )
 
 

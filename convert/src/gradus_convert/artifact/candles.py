@@ -13,12 +13,12 @@ from gradus_runtime.contracts import names
 from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.sessions.features_session import FeaturesSession, replay_golden_candles
 
-__all__ = ["check_graph", "describe", "golden_rows"]
+__all__ = ["describe_candles", "golden_rows", "prove_features_graph"]
 
 Float32 = npt.NDArray[np.float32]
 
 
-def check_graph(graph: GraphSpec, place: str) -> None:
+def prove_features_graph(graph: GraphSpec, place: str) -> None:
     """Check a features graph: its form, its operators, its ends, and its golden candles bit for bit.
 
     Raises:
@@ -29,7 +29,7 @@ def check_graph(graph: GraphSpec, place: str) -> None:
     replay_golden_candles(session, graph.golden, place=place)
 
 
-def describe(graph: GraphSpec, levels: tuple[str, ...]) -> FeaturesGraph:
+def describe_candles(graph: GraphSpec, levels: tuple[str, ...]) -> FeaturesGraph:
     """What the manifest says of a features graph; levels that the artifact lacks are left out."""
     kept = tuple(s for s in graph.spec.levels if s.name in levels)
     return FeaturesGraph(names.FEATURES, names.CANDLES, replace(graph.spec, levels=kept))

@@ -20,14 +20,16 @@ from gradus_runtime.contracts.manifest import EXACT, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
 
-__all__ = ["NO_PARITY", "answers", "build", "describe", "golden_answers"]
+__all__ = ["NO_PARITY", "compile_level", "describe_level", "golden_answers", "library_answers"]
 
 NO_PARITY = Parity(0, 0, 0, 0, 0.0, 0, 0, None)
 
 Float32 = npt.NDArray[np.float32]
 
 
-def build(spec: ArtifactSpec, level: LevelContent, rows: Float32, metadata: Mapping[str, str]) -> Proof:
+def compile_level(
+    spec: ArtifactSpec, level: LevelContent, rows: Float32, metadata: Mapping[str, str]
+) -> Proof:
     """Compile a level and prove it.
 
     Args:
@@ -72,7 +74,7 @@ def build(spec: ArtifactSpec, level: LevelContent, rows: Float32, metadata: Mapp
     )
 
 
-def answers(spec: ArtifactSpec, level: LevelContent, rows: Float32) -> Float32:
+def library_answers(spec: ArtifactSpec, level: LevelContent, rows: Float32) -> Float32:
     """What the libraries say of complete rows: float32 [N, C]."""
     ballots = [MemberAnswers(m.native.probabilities(rows), m.classes, m.weight) for m in level.members]
     said, _ = native_vote(ballots, len(spec.classes), level.vote, 0.0, level.temperature)
@@ -85,13 +87,15 @@ def golden_answers(spec: ArtifactSpec, level: LevelContent, built: Proof, rows: 
     If the level is exact, to the bit, which the libraries cannot say; otherwise what they say.
     """
     if built.graph.bits != EXACT:
-        return answers(spec, level, rows)
+        return library_answers(spec, level, rows)
     voting = [VotingMember(m.name, m.weight, m.native.lowered, m.classes) for m in level.members]
     oracle = BitOracle(voting, len(spec.classes), _vote(level), level.temperature)
     return oracle.bits(oracle.leaves(rows))
 
 
-def describe(spec: ArtifactSpec, level: LevelContent, built: Proof, class_counts: tuple[int, ...]) -> Level:
+def describe_level(
+    spec: ArtifactSpec, level: LevelContent, built: Proof, class_counts: tuple[int, ...]
+) -> Level:
     """The level's part of the manifest."""
     total = math.fsum(m.weight for m in level.members)
     return Level(

@@ -45,7 +45,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gradus_convert.compilation.comparing import compare
+    from gradus_convert.compilation.comparing import compare_measured
     from gradus_convert.compilation.door import compile_model
     from gradus_convert.readers.formats import format_of
     from gradus_runtime.errors import UsageError
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
     compared = None
     if not args.no_measure:
         keep = kind == "onnx" and args.encoding == "auto"
-        compared = compare(source, kind, compiled, target, may_keep_original=keep)
+        compared = compare_measured(source, kind, compiled, target, may_keep_original=keep)
     _print(args, compiled, compared, (source.stat().st_size, target.stat().st_size))
     return 0
 

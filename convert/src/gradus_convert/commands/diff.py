@@ -42,13 +42,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.schema or args.fail_on:
         return _run_schema(args)
-    from gradus_convert.comparison.versions import compare
+    from gradus_convert.comparison.versions import compare_versions
     from gradus_runtime.cli import output
     from gradus_runtime.store import open_artifact
 
     sources = _source(args.before, args), _source(args.after, args)
     with open_artifact(*sources[0]) as before, open_artifact(*sources[1]) as after:
-        found = compare(before.manifest, after.manifest)
+        found = compare_versions(before.manifest, after.manifest)
         features = {*before.manifest.feature_names, *after.manifest.feature_names}
     answers = _answers(sources, args.rows, features) if args.rows else None
     if args.json:
@@ -59,11 +59,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_schema(args: argparse.Namespace) -> int:
-    from gradus_convert.comparison.schema_changes import compare, load_schema_view
+    from gradus_convert.comparison.schema_changes import compare_schemas, load_schema_view
     from gradus_runtime.cli import output
 
     views = [load_schema_view(*_source(text, args)) for text in (args.before, args.after)]
-    found = compare(*views)
+    found = compare_schemas(*views)
     if args.json:
         output.print_json(found)
     else:
@@ -87,12 +87,12 @@ def _source(text: str, args: argparse.Namespace) -> Source:
 
 
 def _answers(sources: tuple[Source, Source], rows: Path, features: set[str]) -> Answers:
-    from gradus_convert.comparison.feature_rows import read_rows
+    from gradus_convert.comparison.feature_rows import read_feature_rows
     from gradus_convert.comparison.versions import compare_answers
     from gradus_runtime import Predictor
     from gradus_runtime.contracts.manifest.rules import MAX_AGE_DAYS
 
-    table = read_rows(rows, features)
+    table = read_feature_rows(rows, features)
     predictions = []
     for source, version in sources:
         with Predictor.open(source, version, max_age_days=MAX_AGE_DAYS, drift=False) as bot:

@@ -11,7 +11,7 @@ from gradus_runtime.cli.command import Command
 if TYPE_CHECKING:
     from gradus_convert.pickles.import_request import ImportRequest
 
-__all__ = ["COMMAND", "request_of"]
+__all__ = ["COMMAND", "import_request_of"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +97,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_convert.pickles.run import default_limits, import_pickles
 
     started = time.perf_counter()
-    request = request_of(args)
+    request = import_request_of(args)
     usual = default_limits([path for paths in request.files.values() for path in paths])
     limits = ProcessLimits(
         usual.memory if args.max_memory is None else args.max_memory,
@@ -112,7 +112,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def request_of(args: argparse.Namespace) -> ImportRequest:
+def import_request_of(args: argparse.Namespace) -> ImportRequest:
     """Return what a command line asks for.
 
     Raises:

@@ -101,7 +101,7 @@ def _check_paths(args: argparse.Namespace) -> list[Check]:
 
 
 def _check_rows(args: argparse.Namespace) -> tuple[list[Check], RowsReport]:
-    from gradus_convert.validation.against import SampleLimits, check_rows
+    from gradus_convert.validation.against import SampleLimits, check_sample
     from gradus_runtime.errors import UsageError
 
     if len(args.paths) != 1:
@@ -109,7 +109,7 @@ def _check_rows(args: argparse.Namespace) -> tuple[list[Check], RowsReport]:
     limits = SampleLimits(
         args.min_level, args.max_missing, args.max_beyond, tuple(args.without), tuple(args.any_range)
     )
-    return check_rows(args.paths[0], args.against, limits)
+    return check_sample(args.paths[0], args.against, limits)
 
 
 def _print_json(checks: list[Check], report: RowsReport | None) -> None:

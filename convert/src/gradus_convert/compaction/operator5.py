@@ -6,7 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.compaction.attributes import AGGREGATES, TRANSFORMS, Attributes, is_average
-from gradus_convert.compaction.tree_operator import LARGEST, Ensemble, NodeArrays, build_forest, refuse
+from gradus_convert.compaction.tree_operator import (
+    MOST_NODE_OUTPUTS,
+    Ensemble,
+    NodeArrays,
+    build_forest,
+    refuse,
+)
 
 __all__ = ["read_tree_ensemble"]
 
@@ -84,8 +90,8 @@ def _scores(
     """What each node gives to each output, and where it names one."""
     outputs, total = a.number("n_targets", 1), splits + len(picked)
     targets = a.array("leaf_targetids", np.int64, len(weights))
-    if not 1 <= outputs <= LARGEST // total:
-        raise refuse(f"nodes times outputs must be 1 to {LARGEST}", a.place, (total, outputs))
+    if not 1 <= outputs <= MOST_NODE_OUTPUTS // total:
+        raise refuse(f"nodes times outputs must be 1 to {MOST_NODE_OUTPUTS}", a.place, (total, outputs))
     if len(targets) and not 0 <= targets.min() <= targets.max() < outputs:
         raise refuse("leaf_targetids must be below n_targets", a.place, outputs)
     values, scored = np.zeros((total, outputs)), np.zeros((total, outputs), np.bool_)

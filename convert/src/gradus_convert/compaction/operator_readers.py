@@ -11,7 +11,7 @@ import onnx
 from gradus_convert.compaction.attributes import Attributes, is_average, transform_of
 from gradus_convert.compaction.operator5 import read_tree_ensemble
 from gradus_convert.compaction.tree_operator import (
-    LARGEST,
+    MOST_NODE_OUTPUTS,
     Binary,
     Ensemble,
     LabelOutput,
@@ -112,8 +112,8 @@ def _scores(
 
 
 def _outputs(count: int, nodes: NodeArrays, place: str) -> int:
-    if not 1 <= count <= LARGEST // len(nodes.mode):
-        raise refuse(f"nodes times outputs must be 1 to {LARGEST}", place, (len(nodes.mode), count))
+    if not 1 <= count <= MOST_NODE_OUTPUTS // len(nodes.mode):
+        raise refuse(f"nodes times outputs must be 1 to {MOST_NODE_OUTPUTS}", place, (len(nodes.mode), count))
     return count
 
 

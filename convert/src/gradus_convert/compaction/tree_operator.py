@@ -12,7 +12,7 @@ from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
 
 __all__ = [
-    "LARGEST",
+    "MOST_NODE_OUTPUTS",
     "Binary",
     "Ensemble",
     "LabelOutput",
@@ -22,7 +22,7 @@ __all__ = [
     "refuse",
 ]
 
-LARGEST = 50_000_000
+MOST_NODE_OUTPUTS = 50_000_000
 """Nodes times outputs: beyond, an ensemble takes gigabytes to look at."""
 
 Transform = Literal["NONE", "SOFTMAX", "LOGISTIC"]

@@ -14,7 +14,7 @@ from gradus_runtime.errors import DataError
 from gradus_runtime.rows.files import read_table
 from gradus_runtime.rows.values import read_value
 
-__all__ = ["FeatureRows", "read_rows"]
+__all__ = ["FeatureRows", "read_feature_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class FeatureRows:
     names: tuple[str, ...] | None
 
 
-def read_rows(path: Path, features: Collection[str]) -> FeatureRows:
+def read_feature_rows(path: Path, features: Collection[str]) -> FeatureRows:
     """Read rows as `rows.files` does, or a run folder's `holdout.npz`; what is no number is missing.
 
     Args:

@@ -25,7 +25,7 @@ from gradus_runtime.contracts.manifest import parse as parse_manifest
 from gradus_runtime.errors import ConfigError
 from gradus_runtime.store import open_artifact
 
-__all__ = ["Change", "SchemaDiff", "SchemaView", "compare", "load_schema_view"]
+__all__ = ["Change", "SchemaDiff", "SchemaView", "compare_schemas", "load_schema_view"]
 
 Verdict = Literal["compatible", "extended", "breaking"]
 _RANK: Mapping[str, int] = {"compatible": 0, "extended": 1, "breaking": 2}
@@ -118,7 +118,7 @@ def _of_order(order: FeatureOrder) -> SchemaView:
     )
 
 
-def compare(old: SchemaView, new: SchemaView) -> SchemaDiff:
+def compare_schemas(old: SchemaView, new: SchemaView) -> SchemaDiff:
     """Compare two schemas by the rules above."""
     changes = (
         *_features(old, new),

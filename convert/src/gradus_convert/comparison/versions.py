@@ -12,7 +12,7 @@ import numpy as np
 from gradus_runtime import Predictions
 from gradus_runtime.contracts.manifest import Level, Manifest, period
 
-__all__ = ["SECTIONS", "Answers", "Difference", "compare", "compare_answers"]
+__all__ = ["SECTIONS", "Answers", "Difference", "compare_answers", "compare_versions"]
 
 SECTIONS = ("schema", "levels", "members", "metrics", "size", "data", "decision")
 
@@ -45,7 +45,7 @@ class Answers:
     largest_move: float
 
 
-def compare(before: Manifest, after: Manifest) -> tuple[Difference, ...]:
+def compare_versions(before: Manifest, after: Manifest) -> tuple[Difference, ...]:
     """Return what differs between two manifests, in the order of `SECTIONS`."""
     found = []
     for section in SECTIONS:

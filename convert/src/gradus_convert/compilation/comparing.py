@@ -11,7 +11,7 @@ from gradus_convert.compilation.measure import Cost, measure
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.readers.formats import Format
 
-__all__ = ["Comparison", "compare", "keeps_original"]
+__all__ = ["Comparison", "compare_measured", "keeps_original"]
 
 SLOWER = 1.2
 """A row may take so many times as long before the original is better."""
@@ -47,7 +47,7 @@ class Comparison:
         return before | {"after": dataclasses.asdict(self.after)}
 
 
-def compare(
+def compare_measured(
     source: Path, kind: Format, compiled: CompiledModel, target: Path, *, may_keep_original: bool
 ) -> Comparison:
     """Measure source and target in fresh processes; write the original to the target where it is better.

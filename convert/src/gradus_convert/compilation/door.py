@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from gradus_convert.compilation.facts import facts_of
-from gradus_convert.compilation.given_rows import read_rows
+from gradus_convert.compilation.given_rows import read_given_rows
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.compilation.pipeline_proof import prove_front
 from gradus_convert.compilation.pipelines import is_pipeline, prepare
@@ -210,7 +210,7 @@ def _prove(native: NativeModel, build: Any, kind: ProofKind, rows: Any, place: s
     form = native.lowered
     made = made_rows(form if isinstance(form, Forest) else None, form.n_features)
     if rows is not None:
-        given = read_rows(rows, native.feature_names, form.n_features, native.categories)
+        given = read_given_rows(rows, native.feature_names, form.n_features, native.categories)
         absent = False if native.missing is None else np.isnan(given) & native.missing
         made = np.concatenate([given[(np.isfinite(given) | absent).all(axis=1)], made])
     return prove_model(native, build, made, kind=kind, place=place)

@@ -12,13 +12,13 @@ from gradus_convert.compilation.facts import Facts
 from gradus_convert.preparation.pipeline_steps import MISSING_TEXT, NUMBERS, TEXTS
 from gradus_runtime.errors import DataError
 
-__all__ = ["read_mixed", "read_rows"]
+__all__ = ["read_given_rows", "read_mixed"]
 
 
 Known = Sequence[Sequence[object]] | None
 
 
-def read_rows(
+def read_given_rows(
     X: Any, names: Sequence[str] | None, width: int, categories: Known = None
 ) -> npt.NDArray[np.float32]:
     """Return rows as float32 [N, width].
@@ -58,11 +58,11 @@ def read_mixed(X: Any, facts: Facts) -> dict[str, npt.NDArray[Any]]:
     """Return rows as the inputs of a graph that takes float64 and texts.
 
     Args:
-        X: As in `read_rows`.
+        X: As in `read_given_rows`.
         facts: Which columns are numbers, and which are texts.
 
     Raises:
-        DataError: As `read_rows`; or a value is missing where the model takes none.
+        DataError: As `read_given_rows`; or a value is missing where the model takes none.
     """
     numbers = facts.numbers or ()
     if isinstance(X, Mapping) or (hasattr(X, "columns") and hasattr(X, "__getitem__")):

@@ -12,7 +12,7 @@ import onnx
 
 from gradus_convert.compaction.probes import Agreement
 from gradus_convert.compilation.facts import Facts
-from gradus_convert.compilation.given_rows import read_mixed, read_rows
+from gradus_convert.compilation.given_rows import read_given_rows, read_mixed
 from gradus_convert.graphs.values import VALUES
 from gradus_convert.parity.model_proof import ModelProof
 from gradus_runtime.contracts.graph import INPUT, LABEL, PROBABILITIES
@@ -140,7 +140,7 @@ class CompiledModel:
     def _feed(self, X: Any) -> dict[str, npt.NDArray[Any]]:
         if self.facts.numbers is not None:
             return read_mixed(X, self.facts)
-        rows = read_rows(X, self.facts.feature_names, self.facts.n_features, self.facts.categories)
+        rows = read_given_rows(X, self.facts.feature_names, self.facts.n_features, self.facts.categories)
         bad = ~np.isfinite(rows)
         if not bad.any():
             return {INPUT: rows}

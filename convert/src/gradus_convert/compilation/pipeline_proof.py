@@ -16,7 +16,7 @@ from gradus_convert.graphs.builder import DOUBLE, Graph
 from gradus_convert.graphs.level_graph import LEAVES, finish
 from gradus_convert.graphs.values import VALUES
 from gradus_convert.parity.model_proof import ModelProof, allowed_error
-from gradus_convert.parity.proof import TOLERANCE
+from gradus_convert.parity.proof import PROOF_TOLERANCE
 from gradus_convert.preparation.pipeline_steps import (
     MISSING_TEXT,
     NUMBERS,
@@ -32,7 +32,7 @@ from gradus_runtime.sessions.onnx_session import open_session
 if TYPE_CHECKING:
     from gradus_convert.compilation.pipelines import PipelineSource
 
-__all__ = ["answers", "plain_row", "prove_front"]
+__all__ = ["is_answered", "plain_row", "prove_front"]
 
 MOST_ROWS = 12_000
 FEWEST_ROWS = 2_000
@@ -56,7 +56,7 @@ def plain_row(source: PipelineSource) -> Columns:
     return row
 
 
-def answers(source: PipelineSource, columns: Columns) -> bool:
+def is_answered(source: PipelineSource, columns: Columns) -> bool:
     """Whether the user's model answers rows, and its trees get what they take."""
     try:
         rows = source.before_trees(source.table(columns))
@@ -159,7 +159,7 @@ def _pools(source: PipelineSource) -> Columns:
         pools[i] += list(known.get(i, ())) if i in known else []
         if i in source.front.numbers and i not in known:
             pools[i] += [0.0, -0.0, 1.0, *np.random.default_rng(i).normal(size=50).tolist()]
-        pools[i] += [v for v in _odd(source, i) if answers(source, base | {i: _column(source, i, [v])})]
+        pools[i] += [v for v in _odd(source, i) if is_answered(source, base | {i: _column(source, i, [v])})]
     limited = {
         i: [v for v in pool if v != MISSING_TEXT and (v == v or i in source.missing)]
         for i, pool in pools.items()
@@ -281,7 +281,7 @@ def _check_answers(
         )
     expected = expected.reshape(said.shape)
     difference = np.abs(said - expected)
-    allowed = allowed_error(forest, expected) if values else np.full(expected.shape, TOLERANCE)
+    allowed = allowed_error(forest, expected) if values else np.full(expected.shape, PROOF_TOLERANCE)
     if not (difference <= allowed).all():
         raise ParityError(
             "answers must be those of the model",

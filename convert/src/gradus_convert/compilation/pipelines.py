@@ -13,7 +13,7 @@ from gradus_convert.compilation.facts import columns
 from gradus_convert.errors import InexactModelError
 from gradus_convert.preparation.float64 import ranked
 from gradus_convert.preparation.front import PipelineFront
-from gradus_convert.preparation.pipeline_steps import TextColumns, columns_of, width
+from gradus_convert.preparation.pipeline_steps import TextColumns, columns_of_block, width
 from gradus_convert.preparation.sklearn_steps import Raw, as_numbers, read_step
 from gradus_convert.readers import NativeModel
 from gradus_runtime.errors import EnvironmentFailedError
@@ -133,7 +133,7 @@ def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel,
         raise InexactModelError(
             f"the steps must give the {n_features} columns of the trees", place=place, value=width(block)
         )
-    numbers, texts = columns_of(block)
+    numbers, texts = columns_of_block(block)
     if numbers & texts:
         rule = "a column must be of numbers or of texts, not both"
         raise InexactModelError(rule, place=place, value=sorted(numbers & texts))
@@ -144,14 +144,16 @@ def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel,
 
 def _with_missing(source: PipelineSource) -> PipelineSource:
     """Find the columns whose values may be missing: there the model answers, and elsewhere it raises."""
-    from gradus_convert.compilation.pipeline_proof import answers, plain_row
+    from gradus_convert.compilation.pipeline_proof import is_answered, plain_row
 
     row = plain_row(source)
-    numbers = [i for i in source.front.numbers if answers(source, row | {i: np.array([np.nan])})]
+    numbers = [i for i in source.front.numbers if is_answered(source, row | {i: np.array([np.nan])})]
     texts: list[int] = []
     gap: object = None
     for candidate in (np.nan, None):
-        allowed = [i for i in source.front.texts if answers(source, row | {i: np.array([candidate], object)})]
+        allowed = [
+            i for i in source.front.texts if is_answered(source, row | {i: np.array([candidate], object)})
+        ]
         if len(allowed) > len(texts):
             texts, gap = allowed, candidate
     return replace(source, missing=(*numbers, *texts), gap=gap)

@@ -17,10 +17,10 @@ from gradus_convert.forest.ir import Forest, tree_of_node
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.labels import label_values
 from gradus_convert.graphs.types import Encoding, Vote
-from gradus_convert.parity import TOLERANCE, LevelMember, prove_level
+from gradus_convert.parity import PROOF_TOLERANCE, LevelMember, prove_level
 from gradus_convert.parity.model_proof import ModelProof, ProofKind
 from gradus_convert.readers import NativeModel, read_model
-from gradus_convert.readers.sklearn import nameless, names_of
+from gradus_convert.readers.sklearn import feature_names_of, nameless
 
 __all__ = ["compile_votes", "is_vote"]
 
@@ -101,10 +101,10 @@ def _prove(
     some = rows[:: max(1, len(rows) // _CHECKED)]
     said, clear = compiled.predict_proba(some), np.ones(len(some), np.bool_)
     best = np.sort(said, axis=1)[:, -2:]
-    clear = best[:, 1] - best[:, 0] > 2 * TOLERANCE
+    clear = best[:, 1] - best[:, 0] > 2 * PROOF_TOLERANCE
     if hasattr(model, "predict_proba") and voters.vote == "soft":
         worst = float(np.abs(said - nameless(model.predict_proba, some)).max())
-        if not worst <= TOLERANCE:
+        if not worst <= PROOF_TOLERANCE:
             raise ParityError("probabilities must be the model's", place=place, value=worst)
     wrong = compiled.predict(some) != nameless(model.predict, some)
     if wrong[clear].any():
@@ -116,7 +116,7 @@ def _prove(
         found.leaf_checks,
         found.wrong_leaves,
         found.max_difference,
-        TOLERANCE,
+        PROOF_TOLERANCE,
         found.label_changes,
         found.ties,
         done.graph.bits,
@@ -137,7 +137,7 @@ def _facts(model: Any, voters: _Voters, width: int) -> Facts:
         "classes",
         "labels",
         tuple(model.classes_.tolist()),
-        names_of(model),
+        feature_names_of(model),
         width,
         sum(getattr(f, "n_trees", 0) for f in forms),
         sum(getattr(f, "n_nodes", 0) for f in forms),

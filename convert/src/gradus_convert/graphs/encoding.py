@@ -10,7 +10,7 @@ from gradus_convert.graphs.types import Encoding
 from gradus_convert.graphs.walk_tables import DEEPEST
 from gradus_runtime.errors import UsageError
 
-__all__ = ["choose"]
+__all__ = ["choose_encoding"]
 
 FEW_NODES = 20_000
 """Below, tree operators answer one row in a third of the time, and cost at most 9 MB and 10 ms to load."""
@@ -23,7 +23,7 @@ DEEP = 64
 """Beyond, nine operators a level make the walk of one row slower, and few rows come that far."""
 
 
-def choose(
+def choose_encoding(
     forests: Sequence[Forest],
     *,
     encoding: Encoding,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, tree_of_node
+from gradus_convert.forest.rounding import LARGEST
 
 __all__ = ["LEAST_BITS", "SUM_BITS", "FixedPoint", "fixed_point", "largest_sum"]
 
@@ -28,7 +29,6 @@ LEAST_BITS = 30
 MOST_BITS = 60
 """Tiny leaves need no more: 2^-60 of a margin, or of a probability, is nothing in float32."""
 
-LARGEST = float(np.finfo(np.float32).max)
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -76,7 +76,7 @@ def fixed_point(
     """
     values, base = forest.values * forest.scale, forest.base
     worst = largest_sum(forest)
-    limit = LARGEST if least_bits is None else 2.0 ** (SUM_BITS - 1 - least_bits)
+    limit = float(LARGEST) if least_bits is None else 2.0 ** (SUM_BITS - 1 - least_bits)
     if not worst < limit:
         why = (
             "float32 can hold the answer" if least_bits is None else f"{least_bits} fractional bits are left"

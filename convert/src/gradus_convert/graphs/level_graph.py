@@ -17,7 +17,7 @@ from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs.alignment import aligned_bytes
 from gradus_convert.graphs.builder import FLOAT, INT32, INT64, Columns, Graph
 from gradus_convert.graphs.compact import emit_sums
-from gradus_convert.graphs.encoding import choose
+from gradus_convert.graphs.encoding import choose_encoding
 from gradus_convert.graphs.exact_vote import emit_exact_vote, exact_ballots
 from gradus_convert.graphs.fragments import emit_fragment
 from gradus_convert.graphs.labels import emit_labels, label_type
@@ -93,7 +93,7 @@ def build_level(
     trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
     prefer_exact = prefer_exact and not others
-    chosen = choose(
+    chosen = choose_encoding(
         [f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact, alone=alone
     )
     exact = chosen == "compact" and not others

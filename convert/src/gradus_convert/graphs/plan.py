@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs.fixed_point import FixedPoint
-from gradus_convert.graphs.walk_tables import EXACT_LIMIT, Walk, WalkTables, pack
+from gradus_convert.graphs.walk_tables import EXACT_LIMIT, Walk, WalkTables, lay_out
 
 __all__ = ["SumPlan", "TreeRun", "Vectors", "column_order", "leaf_payload", "plan_sums"]
 
@@ -93,7 +93,7 @@ def plan_sums(
         Walk(forest, payload, _walk_order(forest), right)
         for forest, (_, payload), right in zip(forests, payloads, rights, strict=True)
     ]
-    tables = pack(walks, n_features)
+    tables = lay_out(walks, n_features)
     columns = np.cumsum([0, *(f.n_outputs for f in forests)])
     runs = tuple(
         _merge(

@@ -17,7 +17,7 @@ from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import VALUE_LINKS, Forest
 from gradus_convert.graphs.arithmetic import Arithmetic, as_nodes, in_numpy
 from gradus_convert.graphs.builder import FLOAT, INT32, Columns, Graph
-from gradus_convert.graphs.encoding import choose
+from gradus_convert.graphs.encoding import choose_encoding
 from gradus_convert.graphs.exact_vote import ExactBallot, exponential
 from gradus_convert.graphs.fixed_point import LEAST_BITS, FixedPoint, fixed_point
 from gradus_convert.graphs.level_graph import LEAVES, finish, with_bases
@@ -65,7 +65,7 @@ def build_values(
     """
     if forest.link not in VALUE_LINKS:
         raise InexactModelError("a link must be one of values", place="graphs.values", value=forest.link)
-    chosen = choose([forest], encoding=encoding, threads=threads, alone=True)
+    chosen = choose_encoding([forest], encoding=encoding, threads=threads, alone=True)
     graph, width = Graph(), forest.n_outputs
     source = INPUT if front is None else front.emit(graph)
     seen, nan_left = forest, None

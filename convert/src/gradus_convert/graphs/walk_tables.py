@@ -27,7 +27,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, depths
 
-__all__ = ["DEEPEST", "EXACT_LIMIT", "SCALE", "SlotTable", "Stage", "Walk", "WalkTables", "follow", "pack"]
+__all__ = ["DEEPEST", "EXACT_LIMIT", "SCALE", "SlotTable", "Stage", "Walk", "WalkTables", "follow", "lay_out"]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -152,7 +152,7 @@ class _Nodes:
     steps: Int64
 
 
-def pack(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> WalkTables:
+def lay_out(walks: Sequence[Walk], n_features: int, *, heap: int | None = None) -> WalkTables:
     """Lay out forests for one walk.
 
     For every row of finite float32 and every tree of a walk, following the tables by the rules above for the

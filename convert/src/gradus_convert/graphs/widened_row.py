@@ -18,9 +18,9 @@ from gradus_convert.forest.views import CategoryView, FilledView, MissingView, R
 from gradus_convert.graphs.builder import BOOL, FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.walk_tables import WIDE_SLOTS
 
-__all__ = ["ROWS", "RowPlan", "emit_rows", "plan_rows", "widened"]
+__all__ = ["WIDENED_ROWS", "RowPlan", "emit_rows", "plan_rows", "widened"]
 
-ROWS = "widened_rows"
+WIDENED_ROWS = "widened_rows"
 """The name of the widened rows in a level's graph, float32 [N, W]."""
 
 _NARROW = 255
@@ -143,7 +143,7 @@ def emit_rows(graph: Graph, features: str, plan: RowPlan) -> Columns:
         plan: What they consist of.
     """
     if len(plan.filled) == plan.width and any(isinstance(v, FilledView) for v in plan.filled):
-        return _filled(graph, features, plan, ROWS)
+        return _filled(graph, features, plan, WIDENED_ROWS)
     parts = []
     if plan.filled:
         parts.append(_filled(graph, features, plan))
@@ -154,11 +154,11 @@ def emit_rows(graph: Graph, features: str, plan: RowPlan) -> Columns:
         if views:
             parts.append(_sets(graph, _categories(graph, features, plan.n_features, reading, views), views))
     if len(parts) == 1:
-        graph.op("Identity", parts[0].name, name=ROWS, type=FLOAT, dims=["N", plan.width])
+        graph.op("Identity", parts[0].name, name=WIDENED_ROWS, type=FLOAT, dims=["N", plan.width])
     else:
         names = [p.name for p in parts]
-        graph.op("Concat", *names, axis=1, name=ROWS, type=FLOAT, dims=["N", plan.width])
-    return Columns(ROWS, plan.width)
+        graph.op("Concat", *names, axis=1, name=WIDENED_ROWS, type=FLOAT, dims=["N", plan.width])
+    return Columns(WIDENED_ROWS, plan.width)
 
 
 def _picked(graph: Graph, features: str, n_features: int, columns: Sequence[int]) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.rounding import LARGEST
 
-__all__ = ["LARGEST", "Boxes", "boundary_boxes", "fill", "join", "values_between"]
+__all__ = ["Boxes", "boundary_boxes", "fill", "join", "values_between"]
 
-LARGEST = np.finfo(np.float32).max
 _INFINITY = np.float32(np.inf)
 
 Float32 = npt.NDArray[np.float32]

@@ -8,7 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.parity.compiled import Compiled
-from gradus_convert.parity.leaves import ProvenForest, check_boundaries, check_rows, check_single_rows
+from gradus_convert.parity.leaves import (
+    ProvenForest,
+    check_boundaries,
+    check_leaves_of_rows,
+    check_single_rows,
+)
 from gradus_convert.parity.ordinary_rows import special_rows
 from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.parity.regions import Domain, critical_values
@@ -47,13 +52,13 @@ def check_forests(
     """
     domain, graph = _domain(natives), Compiled(model_bytes)
     odd = special_rows(rows, _further_values(members, domain))
-    check_rows(members, graph, np.concatenate([rows, odd]), findings)
+    check_leaves_of_rows(members, graph, np.concatenate([rows, odd]), findings)
     boundary = rows[:0]
     if boundaries:
         source = rows[np.isfinite(rows).all(axis=1)]
         boundary = check_boundaries(members, graph, source, findings, model_bytes=model_bytes, domain=domain)
         if any(m.forest.views for m in members):
-            check_rows(members, graph, some(boundary, _WHOLE_SAMPLE), findings)
+            check_leaves_of_rows(members, graph, some(boundary, _WHOLE_SAMPLE), findings)
     check_single_rows(members, graph, some(np.concatenate([odd, boundary]), single), findings)
     return odd, boundary
 

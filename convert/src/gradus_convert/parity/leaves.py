@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from gradus_convert.errors import ParityError
 from gradus_convert.forest.ir import Forest, Walker
+from gradus_convert.forest.rounding import LARGEST
 from gradus_convert.graphs.treeops import without_fills
-from gradus_convert.graphs.widened_row import ROWS, RowPlan, plan_rows
+from gradus_convert.graphs.widened_row import WIDENED_ROWS, RowPlan, plan_rows
 from gradus_convert.parity.bits import different_bits
-from gradus_convert.parity.boxes import LARGEST, Boxes, boundary_boxes, fill
+from gradus_convert.parity.boxes import Boxes, boundary_boxes, fill
 from gradus_convert.parity.compiled import Compiled, ahead, slices
 from gradus_convert.parity.nan_sides import check_sides_of_nan
 from gradus_convert.parity.packing import Packed, pack
@@ -32,7 +33,7 @@ from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.parity.regions import Domain, atoms_of, critical_values, rows_at_splits
 from gradus_convert.readers.native import NativeModel
 
-__all__ = ["ProvenForest", "check_boundaries", "check_rows", "check_single_rows"]
+__all__ = ["ProvenForest", "check_boundaries", "check_leaves_of_rows", "check_single_rows"]
 
 LEAVES = "leaves"
 _NODES = 2048
@@ -64,7 +65,9 @@ class ProvenForest:
     walker: Walker
 
 
-def check_rows(members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: ProofCounts) -> None:
+def check_leaves_of_rows(
+    members: Sequence[ProvenForest], graph: Compiled, X: Float32, findings: ProofCounts
+) -> None:
     """Compare all three on rows, for every tree."""
     for rows, (compiled,) in ahead(lambda part: graph.run(X[part], LEAVES), slices(len(X))):
         _check_width(members, compiled)
@@ -249,15 +252,15 @@ def check_views(members: Sequence[ProvenForest], plan: RowPlan, model_bytes: byt
 
 def _compare_rows(plan: RowPlan, graph: Compiled, X: Float32, block: int) -> None:
     expected = plan.of(X)
-    (said,) = graph.run(X, ROWS, block=block)
+    (said,) = graph.run(X, WIDENED_ROWS, block=block)
     if said.shape != expected.shape:
         rule = f"a graph must look at {plan.width} columns and views"
-        raise ParityError(rule, place=f"graph: {ROWS}", value=said.shape[1])
+        raise ParityError(rule, place=f"graph: {WIDENED_ROWS}", value=said.shape[1])
     if different_bits(expected, said):
         same = np.asarray(said, np.float32).view(np.uint32) == expected.view(np.uint32)
         raise ParityError(
             "every view of a row must be what it is defined as, to the bit",
-            place=f"graph: {ROWS}, column {int(np.flatnonzero(~same.all(axis=0))[0])}",
+            place=f"graph: {WIDENED_ROWS}, column {int(np.flatnonzero(~same.all(axis=0))[0])}",
             value=f"{int((~same).sum())} of {same.size} differ",
             hint="Report it, with the model and the version of onnxruntime.",
         )

@@ -18,7 +18,7 @@ from gradus_convert.parity.bits import BitOracle, check_bits, whole_sums
 from gradus_convert.parity.compiled import Compiled, ahead, fewer_library_threads, slices
 from gradus_convert.parity.forests import check_forests, some
 from gradus_convert.parity.leaves import ProvenForest
-from gradus_convert.parity.proof import TOLERANCE, judge_leaves
+from gradus_convert.parity.proof import PROOF_TOLERANCE, judge_leaves
 from gradus_convert.parity.proof_counts import ProofCounts
 from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
@@ -140,7 +140,7 @@ class _Classes:
     """Probabilities and labels, held to those of the library."""
 
     output = PROBABILITIES
-    tolerance = TOLERANCE
+    tolerance = PROOF_TOLERANCE
 
     def __init__(self, native: NativeModel) -> None:
         self._native = native
@@ -158,7 +158,7 @@ class _Classes:
             difference = np.abs(said.astype(np.float64) - expected)
             worst = float(difference.max(initial=0.0)) if np.isfinite(difference).all() else np.inf
             best = np.sort(expected, axis=1)[:, -2:]
-            ties = best[:, 1] - best[:, 0] <= 2 * TOLERANCE
+            ties = best[:, 1] - best[:, 0] <= 2 * PROOF_TOLERANCE
             findings.max_difference = max(findings.max_difference, worst)
             findings.label_changes += int((label != self._labels(X[rows], expected))[~ties].sum())
             findings.ties += int(ties.sum())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.parity.boxes import LARGEST, Boxes, join, values_between
+from gradus_convert.forest.rounding import LARGEST
+from gradus_convert.parity.boxes import Boxes, join, values_between
 
 __all__ = ["Packed", "pack"]
 

@@ -8,14 +8,14 @@ import onnx
 from onnx import TensorProto, helper
 
 from gradus_convert.graphs.level_graph import LEAVES
-from gradus_convert.graphs.widened_row import ROWS
+from gradus_convert.graphs.widened_row import WIDENED_ROWS
 
 __all__ = ["has_widened_rows", "views_part", "walk_part"]
 
 
 def has_widened_rows(data: bytes) -> bool:
     """Whether a graph makes widened rows."""
-    return any(v.name == ROWS for v in onnx.load_model_from_string(data).graph.value_info)
+    return any(v.name == WIDENED_ROWS for v in onnx.load_model_from_string(data).graph.value_info)
 
 
 def views_part(data: bytes) -> bytes:
@@ -32,9 +32,9 @@ def walk_part(data: bytes) -> bytes:
 
 
 def _rows(model: onnx.ModelProto) -> onnx.ValueInfoProto:
-    (rows,) = [v for v in model.graph.value_info if v.name == ROWS]
+    (rows,) = [v for v in model.graph.value_info if v.name == WIDENED_ROWS]
     width = rows.type.tensor_type.shape.dim[1].dim_value
-    return helper.make_tensor_value_info(ROWS, TensorProto.FLOAT, ["N", width])
+    return helper.make_tensor_value_info(WIDENED_ROWS, TensorProto.FLOAT, ["N", width])
 
 
 def _part(model: onnx.ModelProto, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto) -> bytes:

@@ -23,9 +23,9 @@ from gradus_convert.readers.native import NativeModel
 from gradus_runtime.contracts.graph import LABEL, PROBABILITIES
 from gradus_runtime.contracts.manifest import EXACT, Parity
 
-__all__ = ["TOLERANCE", "LevelMember", "Proof", "judge_leaves", "prove_level"]
+__all__ = ["PROOF_TOLERANCE", "LevelMember", "Proof", "judge_leaves", "prove_level"]
 
-TOLERANCE = 1e-6
+PROOF_TOLERANCE = 1e-6
 _BOUNDARY_SAMPLE = 5_000
 _SINGLE_SAMPLE = 500
 _BITS_SAMPLE = 2_000
@@ -196,7 +196,7 @@ def _check_answers(
         ballots = [
             MemberAnswers(m.native.probabilities(X[rows]), m.voting.classes, m.voting.weight) for m in members
         ]
-        expected, ties = native_vote(ballots, vote.n_classes, vote.kind, TOLERANCE, vote.temperature)
+        expected, ties = native_vote(ballots, vote.n_classes, vote.kind, PROOF_TOLERANCE, vote.temperature)
         difference = np.abs(probabilities.astype(np.float64) - expected).max(axis=1)
         counted = difference[~ties] if vote.kind == "hard" else difference
         worst = float(counted.max(initial=0.0)) if np.isfinite(counted).all() else np.inf
@@ -222,9 +222,9 @@ def judge_leaves(findings: ProofCounts, place: str) -> None:
 
 
 def _judge_answers(findings: ProofCounts, place: str) -> None:
-    if not findings.max_difference <= TOLERANCE:
+    if not findings.max_difference <= PROOF_TOLERANCE:
         raise ParityError(
-            f"probabilities must agree with the libraries within {TOLERANCE:g}",
+            f"probabilities must agree with the libraries within {PROOF_TOLERANCE:g}",
             place=place,
             value=findings.max_difference,
             hint="A member that is no tree computes in float32 here: scale its inputs, or leave it out.",

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.rounding import LARGEST
 from gradus_convert.forest.views import CategoryView, MissingView, View, nan_alone
-from gradus_convert.parity.boxes import LARGEST, values_between
+from gradus_convert.parity.boxes import values_between
 
 __all__ = ["Atoms", "Domain", "atoms_of", "critical_values", "rows_at_splits"]
 

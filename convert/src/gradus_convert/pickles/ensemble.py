@@ -15,7 +15,7 @@ from gradus_convert.pickles.inert import Global, Inert
 from gradus_convert.pickles.native_files import is_native, open_native
 from gradus_convert.pickles.pandas_names import index_values
 from gradus_convert.pickles.pickle_files import MAX_BYTES, read_pickle
-from gradus_convert.pickles.rebuild import MODEL_KINDS, Rebuilt, label_values, rebuild
+from gradus_convert.pickles.rebuild import MODEL_KINDS, Rebuilt, plain_labels, rebuild
 from gradus_convert.pickles.safe_names import identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
@@ -213,7 +213,7 @@ def _ensemble(root: Any, place: str) -> _Found:
             raise DataError("a member's name must be text", place=where, value=name)
         candidates.append(_Candidate(name, identifier(name), where, model))
     weights = _weights(state.get("weights"), [c.original for c in candidates], place)
-    labels = label_values(state.get("classes_", state.get("classes")))
+    labels = plain_labels(state.get("classes_", state.get("classes")))
     names = _feature_names(state.get("feature_names"))
     return _Found(tuple(candidates), weights, names, labels, "soft", place)
 
@@ -229,7 +229,7 @@ def _voting(state: dict[str, Any], place: str) -> _Found:
     names = [c.original for c in candidates]
     weights = _weights(state.get("weights"), names, place) or dict.fromkeys(names, 1.0 / len(names))
     vote = "soft" if state.get("voting") == "soft" else "hard"
-    labels = label_values(state.get("classes_"))
+    labels = plain_labels(state.get("classes_"))
     return _Found(
         tuple(candidates), weights, _feature_names(state.get("feature_names_in_")), labels, vote, place
     )
@@ -252,7 +252,7 @@ def _weights(value: Any, names: list[str], place: str) -> dict[str, float] | Non
 
 
 def _feature_names(value: Any) -> tuple[str, ...] | None:
-    found = label_values(index_values(value))
+    found = plain_labels(index_values(value))
     return tuple(str(n) for n in found) if found and all(isinstance(n, str) for n in found) else None
 
 

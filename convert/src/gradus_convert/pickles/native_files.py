@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradus_convert.pickles.import_request import Rounds
-from gradus_convert.pickles.rebuild import Rebuilt, label_values
+from gradus_convert.pickles.rebuild import Rebuilt, plain_labels
 from gradus_convert.readers.formats import format_of
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.skops import load as load_skops
@@ -49,7 +49,7 @@ def open_native(path: Path, *, max_bytes: int, rounds: Rounds | None) -> Rebuilt
     if kind == "sklearn":
         model = load_skops(path)
         names = getattr(model, "feature_names_in_", None)
-        labels = label_values(getattr(model, "classes_", None))
+        labels = plain_labels(getattr(model, "classes_", None))
         return Rebuilt(model, labels, None if names is None else tuple(str(n) for n in names))
     native: NativeModel = function(READERS[kind].read_file)(path)
     source: Any = native.source
@@ -58,7 +58,7 @@ def open_native(path: Path, *, max_bytes: int, rounds: Rounds | None) -> Rebuilt
         stopped = _stopped(source, rounds)
     labels = None
     if kind == "catboost":
-        labels = label_values(np.asarray(source.classes_).tolist())
+        labels = plain_labels(np.asarray(source.classes_).tolist())
     return Rebuilt(source, labels, native.feature_names, stopped, kind == "lightgbm")
 
 

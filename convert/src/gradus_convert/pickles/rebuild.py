@@ -20,7 +20,7 @@ from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
 from gradus_convert.readers.xgboost import import_library
 from gradus_runtime.errors import EnvironmentFailedError
 
-__all__ = ["MODEL_KINDS", "Rebuilt", "label_values", "rebuild"]
+__all__ = ["MODEL_KINDS", "Rebuilt", "plain_labels", "rebuild"]
 
 _LIGHTGBM_WRAPPERS = frozenset(Global("lightgbm.sklearn", n) for n in ("LGBMClassifier", "LGBMRegressor"))
 _LIGHTGBM_BOOSTER = Global("lightgbm.basic", "Booster")
@@ -87,7 +87,7 @@ def _rebuild(inert: Inert, place: str, any_version: bool, rounds: Rounds | None)
         booster, stopped = _lightgbm(_booster(state, "_Booster", _LIGHTGBM_BOOSTER, place), place, rounds)
         own = _names(state.get("feature_names_in_"))
         names = own or _given_names(booster.feature_name(), "Column_")
-        return Rebuilt(booster, label_values(state.get("_classes")), names, stopped, own is None)
+        return Rebuilt(booster, plain_labels(state.get("_classes")), names, stopped, own is None)
     if inert.kind == _LIGHTGBM_BOOSTER:
         booster, stopped = _lightgbm(state, place, rounds)
         return Rebuilt(booster, None, _given_names(booster.feature_name(), "Column_"), stopped, True)
@@ -97,16 +97,16 @@ def _rebuild(inert: Inert, place: str, any_version: bool, rounds: Rounds | None)
         booster, stopped = _xgboost(inner, place, rounds or "best")
         encoder = state.get("_le")
         known = encoder.attributes.get("classes_") if isinstance(encoder, Inert) else state.get("classes_")
-        return Rebuilt(booster, label_values(known), _names(booster.feature_names), stopped)
+        return Rebuilt(booster, plain_labels(known), _names(booster.feature_names), stopped)
     if inert.kind == _XGBOOST_BOOSTER:
         booster, stopped = _xgboost(state, place, rounds or "all")
         return Rebuilt(booster, None, _names(booster.feature_names), stopped)
-    model = rebuild_sklearn.rebuild(inert, place=place, any_version=any_version)
+    model = rebuild_sklearn.rebuild_estimator(inert, place=place, any_version=any_version)
     names = _names(getattr(model, "feature_names_in_", None))
-    return Rebuilt(model, label_values(model.classes_), names)
+    return Rebuilt(model, plain_labels(model.classes_), names)
 
 
-def label_values(values: Any) -> tuple[object, ...] | None:
+def plain_labels(values: Any) -> tuple[object, ...] | None:
     """Labels as plain values, or None if these are not labels."""
     if hasattr(values, "tolist"):
         values = values.tolist()
@@ -116,7 +116,7 @@ def label_values(values: Any) -> tuple[object, ...] | None:
 
 
 def _names(values: Any) -> tuple[str, ...] | None:
-    found = label_values(values)
+    found = plain_labels(values)
     return tuple(str(v) for v in found) if found and all(isinstance(v, str) for v in found) else None
 
 

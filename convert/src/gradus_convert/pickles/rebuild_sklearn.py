@@ -13,7 +13,7 @@ from gradus_convert.pickles.inert import BrokenPickleError, Global, Inert
 from gradus_convert.pickles.numpy_values import DtypeBox
 from gradus_runtime.errors import EnvironmentFailedError
 
-__all__ = ["CLASSIFIERS", "check_version", "rebuild"]
+__all__ = ["CLASSIFIERS", "check_version", "rebuild_estimator"]
 
 _MAX_DEPTH = 24
 _MAX_CLASSES = 64
@@ -37,7 +37,7 @@ _PARTS = frozenset({"DecisionTreeRegressor"})
 """Of models that are checked whole."""
 
 
-def rebuild(inert: Inert, *, place: str, any_version: bool = False) -> Any:
+def rebuild_estimator(inert: Inert, *, place: str, any_version: bool = False) -> Any:
     """Rebuild an estimator and everything it is made of.
 
     Args:

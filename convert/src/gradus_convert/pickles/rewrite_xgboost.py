@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradus_convert.errors import InexactModelError
+from gradus_convert.forest.rounding import LARGEST
 from gradus_convert.pickles import ubjson
 
 __all__ = ["rewrite"]
@@ -23,7 +24,6 @@ __all__ = ["rewrite"]
 _MAX_NODES = 1 << 24
 _MAX_CLASSES = 64
 _MAX_COLUMNS = 1 << 20
-_LARGEST = float(np.finfo(np.float32).max)
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _SCORE = re.compile(r"[-+.0-9eE]+|\[[-+.0-9eE,]+\]")
 _OBJECTIVES = {
@@ -211,6 +211,6 @@ def _whole(value: Any) -> int:
 
 def _number(value: Any) -> float:
     """A float32 as the shortest decimal that reads back the same."""
-    if type(value) not in (int, float) or not abs(value) <= _LARGEST:
+    if type(value) not in (int, float) or not abs(value) <= LARGEST:
         raise ValueError(f"a finite number is needed, not {value!r:.40}")
     return float(str(np.float32(value)))

@@ -30,7 +30,7 @@ __all__ = [
     "Picked",
     "TextColumns",
     "categories_of",
-    "columns_of",
+    "columns_of_block",
     "emit",
     "origins",
     "width",
@@ -245,14 +245,14 @@ def emit(graph: Graph, block: Block, numbers: Sequence[int], texts: Sequence[int
     return writer.write(block)
 
 
-def columns_of(block: Block) -> tuple[set[int], set[int]]:
+def columns_of_block(block: Block) -> tuple[set[int], set[int]]:
     """Return the columns of the user's rows that a block takes as numbers, and as texts."""
     if isinstance(block, Numbers):
         return set(block.columns), set()
     if isinstance(block, TextColumns):
         return set(), set(block.columns)
     inner = block.blocks if isinstance(block, JoinedBlocks) else (block.block,)
-    found = [columns_of(b) for b in inner]
+    found = [columns_of_block(b) for b in inner]
     return set().union(*(n for n, _ in found)), set().union(*(t for _, t in found))
 
 

@@ -88,7 +88,7 @@ def _remove(at: Writing, version: str, digest: str, actor: str) -> None:
         disk.sync(at.versions)
         steps.reached("gc.settled")
         history_file.append(
-            at.store, [Event(write_lock.now(), "gc", version, digest, None, actor, recovered=False)]
+            at.store, [Event(write_lock.now_text(), "gc", version, digest, None, actor, recovered=False)]
         )
         steps.reached("gc.recorded")
         disk.remove_folder(trash, at.versions)

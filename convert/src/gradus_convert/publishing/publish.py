@@ -80,7 +80,7 @@ def publish_version(
     for key, fact in build_facts.items():
         if isinstance(fact, str):
             check_text(fact, "a fact of the build", place=key)
-    created = write_lock.now()
+    created = write_lock.now_text()
     host = shown(platform.node())[:MAX_CHARACTERS]
     build = {
         **build_facts,

@@ -18,7 +18,7 @@ from gradus_convert.forest.views import ViewTable
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.trees import NodeTable, assemble, check_classes, default_sides
 
-__all__ = ["nameless", "names_of", "node_table", "read", "read_regressor", "takes"]
+__all__ = ["feature_names_of", "nameless", "node_table", "read", "read_regressor", "takes"]
 
 
 def read(model: Any, *, place: str = "model") -> NativeModel:
@@ -65,7 +65,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         1,
         tuple(model.classes_.tolist()),
         predict=lambda X: np.asarray(nameless(in_order.predict, X)),
-        feature_names=names_of(model),
+        feature_names=feature_names_of(model),
         missing=able,
     )
 
@@ -110,12 +110,12 @@ def read_regressor(model: Any, *, place: str = "model") -> NativeModel:
         None,
         task="values",
         predicts="values",
-        feature_names=names_of(model),
+        feature_names=feature_names_of(model),
         missing=able,
     )
 
 
-def names_of(model: Any) -> tuple[str, ...] | None:
+def feature_names_of(model: Any) -> tuple[str, ...] | None:
     """Return the names of the columns that an estimator was fitted with."""
     names = getattr(model, "feature_names_in_", None)
     return None if names is None else tuple(str(name) for name in names)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
 from gradus_convert.readers.native import NativeModel
-from gradus_convert.readers.sklearn import nameless, names_of, node_table
+from gradus_convert.readers.sklearn import feature_names_of, nameless, node_table
 from gradus_convert.readers.sklearn_hist import HistColumns, hist_table
 from gradus_convert.readers.trees import assemble, check_classes
 
@@ -104,7 +104,7 @@ def _native(
         predict=predict if classes else None,
         margins=margins,
         margin_scale=margin_scale,
-        feature_names=names_of(model),
+        feature_names=feature_names_of(model),
         missing=missing,
         infinite=infinite,
         landmarks=landmarks or {},

@@ -19,7 +19,7 @@ from gradus_runtime.rows.files import RowTable, read_table
 from gradus_runtime.rows.values import FLOAT32_BOUND, read_value
 from gradus_runtime.store import open_artifact
 
-__all__ = ["RowsReport", "SampleLimits", "check_rows"]
+__all__ = ["RowsReport", "SampleLimits", "check_sample"]
 
 Matrix = npt.NDArray[np.float64]
 MAX_NAMED = 5
@@ -67,7 +67,7 @@ class RowsReport:
     row_levels: tuple[str, ...]
 
 
-def check_rows(source: str, path: Path, limits: SampleLimits) -> tuple[list[Check], RowsReport]:
+def check_sample(source: str, path: Path, limits: SampleLimits) -> tuple[list[Check], RowsReport]:
     """Check a sample of rows against an artifact.
 
     Args:
@@ -133,10 +133,10 @@ def _check_limits(limits: SampleLimits, manifest: Manifest) -> None:
 
 
 def _missing_shares(manifest: Manifest, values: Matrix) -> dict[str, float]:
-    lacking = np.isnan(values)
+    missing = np.isnan(values)
     groups = dict.fromkeys(f.group for f in manifest.features)
     columns = {g: [i for i, f in enumerate(manifest.features) if f.group == g] for g in groups}
-    return {group: float(lacking[:, at].any(axis=1).mean()) for group, at in columns.items()}
+    return {group: float(missing[:, at].any(axis=1).mean()) for group, at in columns.items()}
 
 
 def _beyond_shares(manifest: Manifest, values: Matrix) -> dict[str, float]:

@@ -25,7 +25,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_live.commands import options
     from gradus_live.contracts_of import costs_of
     from gradus_live.costs import load_costs
-    from gradus_live.record import build_record, render_page, render_text
+    from gradus_live.record import build_record, render_page, render_record
     from gradus_live.record.group import WORSE
     from gradus_runtime.cli import output
     from gradus_runtime.errors import UsageError
@@ -43,7 +43,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json(_finite(record))
     else:
-        print(render_text(record), end="")
+        print(render_record(record), end="")
     return 1 if args.fail_on_worse and record.overall.verdict == WORSE else 0
 
 

@@ -2,7 +2,7 @@
 
 from gradus_live.labels.kinds import Column, FixedHorizon, LabelRule, Meta, TradeRule, TripleBarrier
 from gradus_live.labels.outcome import NO_LABEL, Outcomes, outcomes
-from gradus_live.labels.table import from_contract, parameters_of, parse_label, sentence, to_contract
+from gradus_live.labels.table import from_contract, label_parameters, parse_label, sentence, to_contract
 
 __all__ = [
     "NO_LABEL",
@@ -14,8 +14,8 @@ __all__ = [
     "TradeRule",
     "TripleBarrier",
     "from_contract",
+    "label_parameters",
     "outcomes",
-    "parameters_of",
     "parse_label",
     "sentence",
     "to_contract",

@@ -12,7 +12,7 @@ from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.manifest import Label
 from gradus_runtime.errors import ConfigError
 
-__all__ = ["from_contract", "parameters_of", "parse_label", "sentence", "to_contract"]
+__all__ = ["from_contract", "label_parameters", "parse_label", "sentence", "to_contract"]
 
 _KINDS: Mapping[str, type[Any]] = {
     "fixed_horizon": FixedHorizon,
@@ -58,15 +58,15 @@ def parse_label(value: object, *, place: str) -> LabelRule:
     return meta
 
 
-def parameters_of(rule: LabelRule) -> dict[str, Any]:
+def label_parameters(rule: LabelRule) -> dict[str, Any]:
     """Return a label as the table that `parse_label` reads, with every key.
 
-    >>> parameters_of(Column(reach=3))["kind"]
+    >>> label_parameters(Column(reach=3))["kind"]
     'column'
     """
     value: dict[str, Any] = {"kind": rule.kind, **codec.encode(rule)}
     if isinstance(rule, Meta):
-        value["trade"] = parameters_of(rule.trade)
+        value["trade"] = label_parameters(rule.trade)
     return value
 
 
@@ -78,9 +78,11 @@ def to_contract(rule: LabelRule) -> Label:
     """
     numbers: dict[str, float] = {}
     texts: dict[str, str] = {}
-    flat = {key: item for key, item in parameters_of(rule).items() if key not in ("kind", "classes", "trade")}
+    flat = {
+        key: item for key, item in label_parameters(rule).items() if key not in ("kind", "classes", "trade")
+    }
     if isinstance(rule, Meta):
-        flat |= {f"trade.{k}": v for k, v in parameters_of(rule.trade).items() if k != "classes"}
+        flat |= {f"trade.{k}": v for k, v in label_parameters(rule.trade).items() if k != "classes"}
     for name, value in flat.items():
         if isinstance(value, str):
             if value:

@@ -3,6 +3,6 @@
 from gradus_live.record.group import GroupRecord
 from gradus_live.record.live_record import DayPoint, LiveRecord, build_record
 from gradus_live.record.page import render_page
-from gradus_live.record.text import render_text
+from gradus_live.record.text import render_record
 
-__all__ = ["DayPoint", "GroupRecord", "LiveRecord", "build_record", "render_page", "render_text"]
+__all__ = ["DayPoint", "GroupRecord", "LiveRecord", "build_record", "render_page", "render_record"]

@@ -23,7 +23,7 @@ from gradus_live.record.sequence import (
     mean_sequence,
 )
 
-__all__ = ["AS_PROMISED", "NO_PROMISE", "TOO_EARLY", "WORSE", "GroupRecord", "OutcomeRows", "judge"]
+__all__ = ["AS_PROMISED", "NO_PROMISE", "TOO_EARLY", "WORSE", "GroupRecord", "OutcomeRows", "judge_group"]
 
 AS_PROMISED = "as promised"
 WORSE = "worse than promised"
@@ -135,7 +135,7 @@ class GroupRecord:
     money_mean: MeanSequence | None
 
 
-def judge(
+def judge_group(
     version: str, level: str, rows: OutcomeRows, promises: list[Promise | None], costs: Costs | None
 ) -> GroupRecord:
     """Judge a group; `promises` are those of its versions and levels, each once."""

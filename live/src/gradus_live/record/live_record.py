@@ -12,7 +12,7 @@ from gradus_live.bars import Floats
 from gradus_live.costs import Costs
 from gradus_live.labels import Outcomes
 from gradus_live.outcomes.file import OutcomeLine
-from gradus_live.record.group import FEWEST_VALUES, GroupRecord, OutcomeRows, judge
+from gradus_live.record.group import FEWEST_VALUES, GroupRecord, OutcomeRows, judge_group
 from gradus_live.record.promise import Promise, priors_of, promise_of
 from gradus_live.record.sequence import blocks_of_days, running
 from gradus_runtime.contracts.manifest import META, Manifest
@@ -122,7 +122,7 @@ def build_record(
             bool,
         )
         those = [promises[key] for key in keys if version in (ALL, key[0]) and level in (ALL, key[1])]
-        return judge(version, level, rows.select(keep), those, costs)
+        return judge_group(version, level, rows.select(keep), those, costs)
 
     versions = list(dict.fromkeys(rows.versions))
     levels = sorted(dict.fromkeys(rows.levels))

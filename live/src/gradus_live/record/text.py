@@ -9,10 +9,10 @@ from gradus_live.record.group import GroupRecord
 from gradus_live.record.live_record import LiveRecord
 from gradus_live.record.sequence import MeanSequence
 
-__all__ = ["between", "groups_shown", "headline", "percent_gained", "render_text"]
+__all__ = ["between", "groups_shown", "percent_gained", "record_headline", "render_record"]
 
 
-def headline(record: LiveRecord) -> str:
+def record_headline(record: LiveRecord) -> str:
     """The record in one line."""
     return f"{record.artifact}: {record.overall.sentence}"
 
@@ -39,9 +39,9 @@ def groups_shown(record: LiveRecord) -> tuple[GroupRecord, ...]:
     return (record.overall, *levels, *versions, *groups)
 
 
-def render_text(record: LiveRecord) -> str:
+def render_record(record: LiveRecord) -> str:
     """Return the record as text, the verdict in the first line."""
-    lines = [headline(record)]
+    lines = [record_headline(record)]
     if record.first and record.last:
         lines.append(
             f"{record.bars:,} bars from {record.first[:16]}Z to {record.last[:16]}Z, "

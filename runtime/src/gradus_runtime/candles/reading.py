@@ -19,7 +19,7 @@ from gradus_runtime.candles.numbering import OpenHours
 from gradus_runtime.errors import UsageError
 from gradus_runtime.records import dataclass
 
-__all__ = ["ReadCandles", "iso", "read_candles", "read_daily"]
+__all__ = ["ReadCandles", "iso_time", "read_candles", "read_daily"]
 
 _DAY_MS = 86_400_000
 Flags = npt.NDArray[np.bool_]
@@ -42,9 +42,9 @@ class ReadCandles:
     left_out: int = 0
 
 
-def iso(ms: int) -> str:
+def iso_time(ms: int | np.int64) -> str:
     """Milliseconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(ms) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_candles(
@@ -87,7 +87,7 @@ def read_candles(
     if now_ms is not None:
         running = keep & (whole + bar_ms > now_ms)
         if running.any():
-            last = iso(int(whole[running].max()))
+            last = iso_time(int(whole[running].max()))
             reasons.append(f"the bar of {last} is still running and was left out")
             keep &= ~running
     order = _latest_of_each(whole, keep)
@@ -118,7 +118,7 @@ def _leave_out(
     count = int(broken.sum())
     if count:
         first = times[broken][0]
-        where = f", first {iso(int(first))}" if np.isfinite(first) else ""
+        where = f", first {iso_time(int(first))}" if np.isfinite(first) else ""
         many = "candle counts" if count == 1 else "candles count"
         reasons.append(f"{count} {many} as missing: {rule}{where}")
         keep &= ~broken

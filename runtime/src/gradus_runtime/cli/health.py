@@ -64,10 +64,10 @@ def _run(args: argparse.Namespace) -> int:
 def _look_at(args: argparse.Namespace) -> int:
     """Look at the file of a running process."""
     from gradus_runtime.cli import output
-    from gradus_runtime.monitoring.health_file import as_json, judge, read_health_file
+    from gradus_runtime.monitoring.health_file import as_json, problems_of, read_health_file
 
     report = read_health_file(args.file)
-    problems = judge(report, time.time(), args.bar)
+    problems = problems_of(report, time.time(), args.bar)
     if args.json:
         output.print_json(as_json(report, problems))
     else:

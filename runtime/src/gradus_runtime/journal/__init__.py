@@ -4,7 +4,7 @@ docs/journal.md describes the line. A journal never changes an answer: what fail
 """
 
 from gradus_runtime.journal.follower import Follower
-from gradus_runtime.journal.line import DecisionLine, EventLine, iso
+from gradus_runtime.journal.line import DecisionLine, EventLine, iso_moment
 from gradus_runtime.journal.reader import JournalContent, read_journal
 from gradus_runtime.journal.writer import Journal, open_journal
 
@@ -14,7 +14,7 @@ __all__ = [
     "Follower",
     "Journal",
     "JournalContent",
-    "iso",
+    "iso_moment",
     "open_journal",
     "read_journal",
 ]

@@ -31,8 +31,8 @@ __all__ = [
     "DecisionLine",
     "EventLine",
     "bits_of",
-    "encode",
-    "iso",
+    "encode_line",
+    "iso_moment",
     "pack_row",
     "parse_value",
 ]
@@ -48,10 +48,10 @@ _BITS = re.compile(r"(?:[0-9a-f]{8}){1,1000}")
 _EVENTS = ("opened", "version", "health", "lost", "closed")
 
 
-def iso(seconds: float) -> str:
+def iso_moment(seconds: float) -> str:
     """Return a moment, seconds since 1970 UTC, as ISO 8601 text with microseconds.
 
-    >>> iso(0.5)
+    >>> iso_moment(0.5)
     '1970-01-01T00:00:00.500000Z'
     """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -181,7 +181,7 @@ class EventLine:
     pid: int
 
 
-def encode(kind: str, fields: Mapping[str, Any]) -> bytes:
+def encode_line(kind: str, fields: Mapping[str, Any]) -> bytes:
     """Return a line: one JSON object in ASCII and a newline."""
     text = json.dumps({"gradus": kind, **fields}, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.encode("ascii") + b"\n"

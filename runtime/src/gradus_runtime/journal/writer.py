@@ -12,7 +12,7 @@ from typing import Any
 
 from gradus_runtime.errors import UsageError, let_signals_through
 from gradus_runtime.journal.folder import FolderSink
-from gradus_runtime.journal.line import DECISION, EVENT, encode, iso
+from gradus_runtime.journal.line import DECISION, EVENT, encode_line, iso_moment
 from gradus_runtime.journal.stream import Stream, StreamSink
 from gradus_runtime.lock import SafeLock
 from gradus_runtime.store import disk
@@ -84,8 +84,8 @@ class Journal:
             about: What event lines say of the version that serves; used where lines were lost before.
         """
         now = self._clock()
-        moment = iso(now)
-        data = b"".join([encode(DECISION, {"decided": moment, **body}) for body in bodies])
+        moment = iso_moment(now)
+        data = b"".join([encode_line(DECISION, {"decided": moment, **body}) for body in bodies])
         with self._lock:
             if self._append(data, len(bodies), moment, about):
                 self.written += len(bodies)
@@ -95,13 +95,13 @@ class Journal:
 
     def event(self, event: str, about: Mapping[str, Any]) -> None:
         """Append a line that is no decision; where it cannot be written it is left out."""
-        moment = iso(self._clock())
+        moment = iso_moment(self._clock())
         with self._lock:
             self._append(self._event(event, moment, about), 0, moment, about)
 
     def _event(self, event: str, moment: str, about: Mapping[str, Any]) -> bytes:
         fields = {"id": self.new_ids(1)[0], "decided": moment, "event": event, **about}
-        return encode(EVENT, {**fields, "lost": self._unsaid, "pid": os.getpid()})
+        return encode_line(EVENT, {**fields, "lost": self._unsaid, "pid": os.getpid()})
 
     def _append(self, data: bytes, count: int, moment: str, about: Mapping[str, Any]) -> bool:
         said = self._unsaid

@@ -15,7 +15,7 @@ from gradus_runtime.lock import SafeLock
 from gradus_runtime.monitoring.health import Health
 from gradus_runtime.records import dataclass
 
-__all__ = ["FORMAT", "HealthFile", "HealthReport", "judge", "read_health_file"]
+__all__ = ["FORMAT", "HealthFile", "HealthReport", "problems_of", "read_health_file"]
 
 FORMAT = "gradus-health/1"
 BARS_LATE = 2
@@ -85,7 +85,7 @@ class HealthFile:
         text = json.dumps(codec.encode(report), ensure_ascii=True) + "\n"
         with self._lock:
             try:
-                write_whole(self._path, text)
+                exchange_text(self._path, text)
             except OSError as e:
                 let_signals_through(e)
                 self.problem = f"{self._path}: {e.strerror or e}"
@@ -97,7 +97,7 @@ class HealthFile:
         self._lock = SafeLock()
 
 
-def write_whole(path: Path, text: str) -> None:
+def exchange_text(path: Path, text: str) -> None:
     """Write a file by rename, so that readers see the old text or the new.
 
     Raises:
@@ -144,7 +144,7 @@ def _fill_in(value: Any) -> None:
             level.setdefault("provider", None)
 
 
-def judge(report: HealthReport, now: float, bar_seconds: float | None) -> list[str]:
+def problems_of(report: HealthReport, now: float, bar_seconds: float | None) -> list[str]:
     """Say what is wrong with a process, a text each; nothing if it is well.
 
     Args:

@@ -15,7 +15,7 @@ from dataclasses import field
 from gradus_runtime.lock import SafeLock
 from gradus_runtime.records import dataclass
 
-__all__ = ["BUCKETS", "CONTENT_TYPE", "DecisionCounts", "Snapshot", "reason_kind", "render"]
+__all__ = ["BUCKETS", "CONTENT_TYPE", "DecisionCounts", "Snapshot", "reason_kind", "render_metrics"]
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0)
@@ -158,7 +158,7 @@ class _Sample:
     suffix: str = ""
 
 
-def render(*snapshots: Snapshot, openmetrics: bool = True) -> str:
+def render_metrics(*snapshots: Snapshot, openmetrics: bool = True) -> str:
     """Return snapshots as text: OpenMetrics, or the text format 0.0.4 of Prometheus."""
     text = _Text(openmetrics=openmetrics)
     each = [(snapshot, {"artifact": snapshot.artifact}) for snapshot in snapshots]

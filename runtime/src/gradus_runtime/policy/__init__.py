@@ -4,7 +4,7 @@
 `sides` makes a side of what a meta label's artifact lets through.
 """
 
-from gradus_runtime.policy.scoring import HELD, PolicyRules, below, rules_of
+from gradus_runtime.policy.scoring import HELD, PolicyRules, below_threshold, rules_of
 from gradus_runtime.policy.sides import TradeSides, sides_of
 from gradus_runtime.policy.window import ScoreWindow, count_of, shipped_scores, window_of
 
@@ -13,7 +13,7 @@ __all__ = [
     "PolicyRules",
     "ScoreWindow",
     "TradeSides",
-    "below",
+    "below_threshold",
     "count_of",
     "rules_of",
     "shipped_scores",

@@ -17,7 +17,7 @@ from gradus_runtime.contracts.manifest import Manifest, PolicyRule
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HELD", "PolicyRules", "below", "rules_of"]
+__all__ = ["HELD", "PolicyRules", "below_threshold", "rules_of"]
 
 HELD = -1
 """In place of the index of a class: no rule is reached."""
@@ -125,7 +125,7 @@ class PolicyRules:
         return f"{called} is more probable, but {action} scores {score:.4g}, {bound}: {action}"
 
 
-def below(call: str, confidence: float, threshold: float, action: str) -> str:
+def below_threshold(call: str, confidence: float, threshold: float, action: str) -> str:
     """Say why a weak call is held."""
     return f"{call} with confidence {confidence:.3f} is below {threshold:.3f}: {action}"
 

@@ -90,9 +90,9 @@ def explain(
             asked = request.level is not None
             words = "not in service, but asked for by name" if asked else "serves as nothing in service can"
             reasons.append(f"{name}: {words}{why}")
-        lacking = unfilled & schema.learned & schema.levels[code].mask
-        if lacking:
-            reasons.append(f"{name}: learnt to serve without {schema.some_names(lacking)}")
+        learned = unfilled & schema.learned & schema.levels[code].mask
+        if learned:
+            reasons.append(f"{name}: learnt to serve without {schema.some_names(learned)}")
         filled = missing_or_unavailable & request.fillable & schema.levels[code].mask
         if filled:
             reasons.append(f"filled by the caller: {schema.some_names(filled)}")

@@ -19,7 +19,7 @@ from gradus_runtime.routing.reasons import Trace
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows.base import Float32, Rows
 from gradus_runtime.serving.level_slot import LevelSlot
-from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion, ms_of
+from gradus_runtime.serving.served_version import SERVED_SUM_TOLERANCE, ServedVersion, ms_of
 from gradus_runtime.sessions.library import FAULTS
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ class _Job:
             return np.zeros_like(able)
         slot.used = True
         places = np.arange(len(block)) if chosen is None else chosen
-        valid = (np.abs(out.sum(axis=1) - 1.0) <= SUM_TOLERANCE) & (out.min(axis=1) >= -SUM_TOLERANCE)
+        valid = (np.abs(out.sum(axis=1) - 1.0) <= SERVED_SUM_TOLERANCE) & (
+            out.min(axis=1) >= -SERVED_SUM_TOLERANCE
+        )
         if not valid.all():
             self._refuse(slot, i, start + places[~valid])
             places, out = places[valid], out[valid]

@@ -23,12 +23,12 @@ from gradus_runtime.serving.served_version import ServedVersion
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["JournalDrift", "restore", "row_of"]
+__all__ = ["JournalDrift", "restore_counts", "row_of"]
 
 _BLOCK = 256
 
 
-def restore(serving: ServedVersion, journal: Journal) -> None:
+def restore_counts(serving: ServedVersion, journal: Journal) -> None:
     """Count what the journal holds of this version, before it serves its first row.
 
     A journal that cannot be read is passed over: then the counts begin at nothing, as without one.

@@ -17,7 +17,7 @@ import numpy as np
 from gradus_runtime.candles import COLUMNS, DailyTable, OpenHours, open_hours
 from gradus_runtime.candles.columns import row_or_table
 from gradus_runtime.candles.daily_tail import DailyTail
-from gradus_runtime.candles.reading import ReadCandles, iso, read_candles
+from gradus_runtime.candles.reading import ReadCandles, iso_time, read_candles
 from gradus_runtime.candles.tail import CandleTail, FeedCounts
 from gradus_runtime.contracts.features_graph import FeaturesSpec
 from gradus_runtime.decision import Decision
@@ -190,7 +190,7 @@ class Feed:
         if held is not None or spec is None:
             return BarFeatures({}, at, (held or "",), held=True)
         running = len(bars.times) - complete
-        reasons = (f"the bar of {iso(int(bars.times[-1]))} is still running and was left out",)
+        reasons = (f"the bar of {iso_time(int(bars.times[-1]))} is still running and was left out",)
         read = ReadCandles(bars.times[:complete], bars.columns(complete), reasons if running else ())
         try:
             return features.of_bars(self._in_hours(read), self._daily(state, spec, newest or 0), extra)
@@ -209,7 +209,7 @@ class Feed:
         if newest is not None:
             since = _open_ms(newest + held, now_ms, self._hours)
             if since > STALE_BARS * held:
-                return f"no bar after that of {iso(newest)}"
+                return f"no bar after that of {iso_time(newest)}"
         return None
 
     def _in_hours(self, read: ReadCandles) -> ReadCandles:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from gradus_runtime.decision import Decision, new_decision
 from gradus_runtime.monitoring.drift_counts import BUFFER_ROWS
-from gradus_runtime.policy import HELD, below
+from gradus_runtime.policy import HELD, below_threshold
 from gradus_runtime.routing.reasons import explain
 from gradus_runtime.routing.request import Request
 from gradus_runtime.serving.served_version import ServedVersion
@@ -25,19 +25,19 @@ class Reasons:
         self,
         request: Request,
         code: int,
-        lacking: int,
-        refused: int,
+        missing: int,
+        rejected: int,
         held: str | None,
         text: int,
     ) -> tuple[str, ...]:
         """Return the reasons of a row; arguments as for `explain`."""
         serving = self._serving
-        usual = request is serving.default and not refused and held is None
-        key = (code, lacking, text, serving.events.count)
+        usual = request is serving.default and not rejected and held is None
+        key = (code, missing, text, serving.events.count)
         remembered, reasons = self._remembered
         if usual and remembered == key:
             return reasons
-        reasons = explain(serving.context(request, None), code, lacking, refused, held, text)
+        reasons = explain(serving.context(request, None), code, missing, rejected, held, text)
         if usual:
             self._remembered = (key, reasons)
         return reasons
@@ -58,8 +58,8 @@ def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
         label: int,
         confidence: float,
         by_class: Mapping[str, float],
-        lacking: int,
-        refused: int,
+        missing: int,
+        rejected: int,
         given: bytes,
         text: int = 0,
     ) -> Decision:
@@ -68,7 +68,7 @@ def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
         threshold = request.threshold
         if threshold is not None:
             if confidence < threshold:
-                held = below(call, confidence, threshold, fallback)
+                held = below_threshold(call, confidence, threshold, fallback)
                 action = fallback
             elif rules is not None:
                 values, cutoff = (*by_class.values(),), request.cutoff
@@ -82,8 +82,8 @@ def finish_for(serving: ServedVersion, code: int, reasons: Reasons) -> Finish:
                 if taken and action == fallback:
                     held = sides.unproposed(fallback)
         why: tuple[str, ...] = ()
-        if always or lacking or held is not None or request.unavailable:
-            why = reasons(request, code, lacking, refused, held, text)
+        if always or missing or held is not None or request.unavailable:
+            why = reasons(request, code, missing, rejected, held, text)
         if serving.last != code:
             serving.changes.level(name, why if code else ())
             serving.last = code

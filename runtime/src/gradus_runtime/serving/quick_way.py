@@ -15,7 +15,7 @@ from gradus_runtime.routing.schema import Schema
 from gradus_runtime.rows.values import FLOAT32_BOUND, is_text, read_value
 from gradus_runtime.serving.finish import Finish
 from gradus_runtime.serving.key_order import BETWEEN, KeyOrder, order_of
-from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
+from gradus_runtime.serving.served_version import SERVED_SUM_TOLERANCE, ServedVersion
 from gradus_runtime.sessions.library import FAILURES
 
 __all__ = ["QuickWay"]
@@ -81,7 +81,7 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
     odd = tuple(i for i, place in enumerate(order.places[:width]) if place in order.odd)
     plain = pick is None and not odd
     pack = struct.Struct(f"={width}f").pack_into  # "=": what becomes infinity raises
-    isfinite, hypot, tolerance = math.isfinite, math.hypot, SUM_TOLERANCE
+    isfinite, hypot, tolerance = math.isfinite, math.hypot, SERVED_SUM_TOLERANCE
     guard, less, greater = serving.guard, np.less, np.greater
     low, high, unmarked = _no_bounds, _no_bounds, bytes(2 * width)
     if guard is not None:
@@ -129,13 +129,13 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
                 greater(cell.features, high, cell.above)
                 if cell.marked() != unmarked:
                     return None  # too far from training, perhaps: the careful way looks again
-            lacking, others = 0, b""
+            missing, others = 0, b""
             if others_of is not None:
-                lacking, others = others_of(row)
-                if lacking < 0:
+                missing, others = others_of(row)
+                if missing < 0:
                     return None
                 for mask, other in better:
-                    if not lacking & mask and not other.blocked:
+                    if not missing & mask and not other.blocked:
                         return None
             try:
                 probabilities = cell.run()
@@ -156,13 +156,13 @@ def _answer(serving: ServedVersion, code: int, finish: Finish, order: KeyOrder) 
         if not (-tolerance <= total - 1.0 <= tolerance and confidence <= 1.0):
             return None
         slot.used = True
-        return finish(default, label, confidence, by_class, lacking, 0, packed + others)
+        return finish(default, label, confidence, by_class, missing, 0, packed + others)
 
     return answer
 
 
 def _others(schema: Schema, order: KeyOrder, width: int) -> Callable[[dict[Any, Any]], tuple[int, bytes]]:
-    """Return what reads the features after the first `width`: which are lacking, and their float32 bytes.
+    """Return what reads the features after the first `width`: which are missing, and their float32 bytes.
 
     It gives -1 for a row with text, of which reasons have something to say.
     """
@@ -177,7 +177,7 @@ def _others(schema: Schema, order: KeyOrder, width: int) -> Callable[[dict[Any, 
 
     def read(row: dict[Any, Any]) -> tuple[int, bytes]:
         given = (*row.values(),)
-        lacking, values = absent, nothing.copy()
+        missing, values = absent, nothing.copy()
         for i, bit, place in present:
             value = given[place]
             if type(value) is not float or not -bound < value < bound:
@@ -185,8 +185,8 @@ def _others(schema: Schema, order: KeyOrder, width: int) -> Callable[[dict[Any, 
                     return -1, b""
                 value = read_value(value)
                 if value != value:
-                    lacking |= bit
+                    missing |= bit
             values[i] = value
-        return lacking, pack(*values)
+        return missing, pack(*values)
 
     return read

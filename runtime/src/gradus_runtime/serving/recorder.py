@@ -20,15 +20,15 @@ import numpy as np
 
 from gradus_runtime.decision import Decision, Predictions, completed
 from gradus_runtime.errors import EnvironmentFailedError
-from gradus_runtime.journal.line import NO_BIN, bits_of, iso, pack_row
+from gradus_runtime.journal.line import NO_BIN, bits_of, iso_moment, pack_row
 from gradus_runtime.journal.stream import Stream
 from gradus_runtime.journal.writer import Journal, open_journal
 from gradus_runtime.monitoring.health import Health, JournalHealth
-from gradus_runtime.monitoring.health_file import HealthFile, write_whole
-from gradus_runtime.monitoring.metrics import DecisionCounts, Snapshot, render
+from gradus_runtime.monitoring.health_file import HealthFile, exchange_text
+from gradus_runtime.monitoring.metrics import DecisionCounts, Snapshot, render_metrics
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows import CHUNK_ROWS, Rows
-from gradus_runtime.serving.drift_history import restore
+from gradus_runtime.serving.drift_history import restore_counts
 from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.serving.window_history import restore_window
@@ -146,7 +146,7 @@ class Recorder:
         names, bar, row = serving.schema.names, decision.bar_time, pack_row(values)
         return {
             "id": decision.id,
-            "bar": None if bar is None else iso(bar.timestamp()),
+            "bar": None if bar is None else iso_moment(bar.timestamp()),
             "artifact": serving.manifest.name,
             "version": serving.manifest.version,
             "digest": serving.digest,
@@ -168,7 +168,7 @@ class Recorder:
     def serves(self, serving: ServedVersion, health: Health, generation: int | None, event: str) -> None:
         """Say that a version serves from now on: "opened" or "version"."""
         if self.journal is not None:
-            restore(serving, self.journal)
+            restore_counts(serving, self.journal)
             restore_window(serving, self.journal)
         self._about = _about(serving, health, generation)
         if self.journal is not None:
@@ -208,12 +208,12 @@ class Recorder:
         )
         if path is not None:
             try:
-                write_whole(path, render(snapshot, openmetrics=False))
+                exchange_text(path, render_metrics(snapshot, openmetrics=False))
             except OSError as e:
                 raise EnvironmentFailedError(
                     f"metrics must be writable: {e.strerror}", place=str(path)
                 ) from None
-        return render(snapshot)
+        return render_metrics(snapshot)
 
     @property
     def health(self) -> JournalHealth | None:

@@ -18,9 +18,9 @@ from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.store import Artifact
 
-__all__ = ["TOLERANCE", "LevelReplay", "ReplayReport", "replay"]
+__all__ = ["REPLAY_TOLERANCE", "LevelReplay", "ReplayReport", "replay"]
 
-TOLERANCE = 2e-6
+REPLAY_TOLERANCE = 2e-6
 """For levels without exact bits: the largest difference of a probability between machines."""
 _SHOWN = 20
 
@@ -173,4 +173,4 @@ def _compare(line: DecisionLine, bits: str, action: str, level: str, due: str) -
         return "different"
     again = np.frombuffer(bytes.fromhex(bits), ">f4").astype(np.float64)
     distance = float(np.abs(again - line.probabilities).max())
-    return "close" if distance <= TOLERANCE else "different"
+    return "close" if distance <= REPLAY_TOLERANCE else "different"

@@ -32,10 +32,10 @@ from gradus_runtime.sessions.level_session import MAX_DEVICE_BLOCK
 from gradus_runtime.sessions.providers import CPU
 from gradus_runtime.store import Artifact
 
-__all__ = ["SUM_TOLERANCE", "ServedVersion", "ms_of"]
+__all__ = ["SERVED_SUM_TOLERANCE", "ServedVersion", "ms_of"]
 
 SECONDS_PER_DAY = 86_400.0
-SUM_TOLERANCE = 1e-5
+SERVED_SUM_TOLERANCE = 1e-5
 """A graph whose probabilities sum to 1 no closer than this has failed on that row."""
 
 

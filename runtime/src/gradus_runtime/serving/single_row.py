@@ -15,7 +15,7 @@ from gradus_runtime.rows import read_row, row_of_columns
 from gradus_runtime.serving.finish import Reasons, finish_for
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.quick_way import QuickWay
-from gradus_runtime.serving.served_version import SUM_TOLERANCE, ServedVersion
+from gradus_runtime.serving.served_version import SERVED_SUM_TOLERANCE, ServedVersion
 from gradus_runtime.sessions.level_session import LevelSession
 from gradus_runtime.sessions.library import FAILURES
 
@@ -166,7 +166,7 @@ def _run(
     session.give_back(cell)
     slot.used = True
     low = min(probabilities)
-    if not (abs(sum(probabilities) - 1.0) <= SUM_TOLERANCE and low >= -SUM_TOLERANCE):
+    if not (abs(sum(probabilities) - 1.0) <= SERVED_SUM_TOLERANCE and low >= -SERVED_SUM_TOLERANCE):
         return None
     if low < 0.0 or max(probabilities) > 1.0:
         return tuple(min(1.0, max(0.0, p)) for p in probabilities)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "absolute",
-    "append",
+    "append_synced",
+    "count_names",
     "cut",
     "exists",
     "failing",
@@ -31,7 +32,6 @@ __all__ = [
     "is_file",
     "is_folder",
     "make_folder",
-    "names_of",
     "open_file",
     "open_folder",
     "open_lock",
@@ -153,7 +153,7 @@ def open_lock(name: str, folder: int) -> int:
     return descriptor
 
 
-def names_of(descriptor: int) -> int:
+def count_names(descriptor: int) -> int:
     """How many names (hard links) an open file has."""
     return os.fstat(descriptor).st_nlink
 
@@ -287,7 +287,7 @@ def own_copy(folder: int, name: str, temporary: str, mode: int = 0o666) -> None:
     except FileNotFoundError:
         return
     try:
-        if names_of(descriptor) < 2:
+        if count_names(descriptor) < 2:
             return
         data = read_exactly(descriptor, os.fstat(descriptor).st_size)
     finally:
@@ -297,7 +297,7 @@ def own_copy(folder: int, name: str, temporary: str, mode: int = 0o666) -> None:
     sync(folder)
 
 
-def append(folder: int, name: str, data: bytes) -> None:
+def append_synced(folder: int, name: str, data: bytes) -> None:
     """Append to a file, creating it, and sync it; on failure cut it back to its former size."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     created = False

@@ -120,7 +120,7 @@ def append(store: int, events: Iterable[Event]) -> None:
     """
     text = "".join(json.dumps(codec.encode(e), sort_keys=True, ensure_ascii=True) + "\n" for e in events)
     if text:
-        disk.append(store, FILE, text.encode())
+        disk.append_synced(store, FILE, text.encode())
 
 
 def published(events: Iterable[Event]) -> dict[str, str]:

@@ -75,7 +75,7 @@ def pin(
     if before is not None and found.stale is None and (before.version, before.digest) == (version, digest):
         return before
     generation = 1 + max(history_file.last_generation(at.events), before.generation if before else 0)
-    result = Pin(pin_file.FORMAT, generation, version, digest, event, write_lock.now(), actor)
+    result = Pin(pin_file.FORMAT, generation, version, digest, event, write_lock.now_text(), actor)
     _replace(at, result)
     return result
 

@@ -29,7 +29,7 @@ from gradus_runtime.store.layout import (
     no_store,
 )
 
-__all__ = ["Writing", "acting", "lock", "now", "writing"]
+__all__ = ["Writing", "acting", "lock", "now_text", "writing"]
 
 LOCK_SECONDS = 60.0
 
@@ -44,7 +44,7 @@ class Writing:
     events: tuple[Event, ...]
 
 
-def now() -> str:
+def now_text() -> str:
     """The time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -119,7 +119,7 @@ def lock(folder: int, name: str, place: str, stack: ExitStack, *, wait: float = 
             _acquire(found, f"{place}/{name}", deadline, wait)
             if disk.identity(found) != disk.identity_of(name, folder):
                 continue  # another command gave the lock a file of its own meanwhile
-            if disk.names_of(found) > 1:
+            if disk.count_names(found) > 1:
                 own = f"{name}-{os.getpid()}"
                 disk.remove_file(own, folder)
                 _acquire(_closed_with(held, disk.open_lock(own, folder)), place, deadline, wait)
@@ -163,7 +163,7 @@ def _complete(store: int, versions: int, place: str) -> tuple[Event, ...]:
     recorded = history_file.published(events)
     present = {name for name in disk.folder_names(versions) if not name.startswith(".")}
     missing = [
-        Event(now(), "gc", version, digest, None, "recovery", True)
+        Event(now_text(), "gc", version, digest, None, "recovery", True)
         for version, digest in recorded.items()
         if version not in present
     ]
@@ -207,7 +207,7 @@ def _unrecorded(versions: int, version: str, place: str) -> Event | None:
     facts = build if isinstance(build, dict) else {}
     time_, actor = facts.get("created"), facts.get("actor")
     return Event(
-        time_ if isinstance(time_, str) else now(),
+        time_ if isinstance(time_, str) else now_text(),
         "publish",
         version,
         digest,

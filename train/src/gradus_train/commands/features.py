@@ -75,7 +75,7 @@ def _explain(args: argparse.Namespace, order: FeatureOrder) -> int:
     from gradus_train import config as configuration
     from gradus_train.commands.inputs import source_from_arguments
     from gradus_train.data.source import DataSettings
-    from gradus_train.features.explanation import explain, explanation_text
+    from gradus_train.features.explanation import explain_feature, explanation_text
 
     if args.report or args.latest or args.out is not None:
         raise UsageError("--explain must stand alone")
@@ -85,7 +85,7 @@ def _explain(args: argparse.Namespace, order: FeatureOrder) -> int:
         settings = source.settings
     elif args.bar_minutes is not None:
         settings = DataSettings(bar_minutes=args.bar_minutes)
-    told = explain(order, args.explain, settings.feature_settings, place=str(args.feature_order))
+    told = explain_feature(order, args.explain, settings.feature_settings, place=str(args.feature_order))
     if source is not None:
         told = told.with_example(_newest(source, order, args.explain))
     print(json.dumps(codec.encode(told), indent=2) if args.json else explanation_text(told))
@@ -94,7 +94,7 @@ def _explain(args: argparse.Namespace, order: FeatureOrder) -> int:
 
 def _newest(source: DataSource, order: FeatureOrder, name: str) -> tuple[str, float | None]:
     """The newest bar's time, and a feature of it over the whole history."""
-    from gradus_train.data.dataset import iso_time
+    from gradus_runtime.candles.reading import iso_time
     from gradus_train.features.latest import latest_of
 
     candles, daily = _read(source, order)
@@ -103,7 +103,7 @@ def _newest(source: DataSource, order: FeatureOrder, name: str) -> tuple[str, fl
 
 
 def _latest(source: DataSource, order: FeatureOrder) -> Mapping[str, float | None]:
-    from gradus_train.data.dataset import iso_time
+    from gradus_runtime.candles.reading import iso_time
     from gradus_train.features.latest import SUCCESSOR, latest_of
 
     candles, daily = _read(source, order)

@@ -99,7 +99,7 @@ def _check_alone(args: argparse.Namespace) -> None:
 
 
 def _from_table(args: argparse.Namespace) -> int:
-    from gradus_train.ingest import read_table
+    from gradus_train.ingest import read_raw_table
     from gradus_train.init import InitAnswers, class_counts, files_for, planned, survey, write_files
 
     answers = InitAnswers(
@@ -115,7 +115,7 @@ def _from_table(args: argparse.Namespace) -> int:
         minimum_rows=args.minimum_rows,
     )
     command = _typed(args.table, answers)
-    found = survey(read_table(args.table), answers, command)
+    found = survey(read_raw_table(args.table), answers, command)
     counts = class_counts(args.table, found, command)
     shares = {name: count / sum(counts.values()) for name, count in counts.items()}
     files = files_for(found, shares, args.table.name)

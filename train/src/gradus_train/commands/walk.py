@@ -228,9 +228,9 @@ def _outages(args: argparse.Namespace, history: History, procedure: Procedure) -
 
 
 def _print(result: WalkResult, out: Path) -> None:
-    from gradus_train.walk.text import render_text
+    from gradus_train.walk.text import walk_text
 
-    print(render_text(result))
+    print(walk_text(result))
     print(f"\nPage: {out}/walk.html; all of it: {out}/walk.json; the versions: {out}/store/walk")
 
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from gradus_live.labels import NO_LABEL
 from gradus_runtime.candles import bar_numbers, open_hours
+from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts.feature_order import FeatureOrder
-from gradus_train.data.dataset import Dataset, iso_time
+from gradus_train.data.dataset import Dataset
 
 __all__ = ["DataReport", "Gap", "GroupCoverage", "LevelCoverage", "make_report"]
 

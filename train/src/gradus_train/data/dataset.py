@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,13 @@ from gradus_live.bars import Bars
 from gradus_live.labels import NO_LABEL, Column, FixedHorizon, LabelRule, Meta, Outcomes, outcomes
 from gradus_live.volatility import recent_volatility
 from gradus_runtime.candles import GoldenCandles
+from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
 from gradus_train.data.from_candles import CandleInputs, as_float32, candle_rows, read_candle_inputs
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import CompiledFeatures, resolved
-from gradus_train.ingest import feature_table, read_table
+from gradus_train.ingest import feature_table, read_raw_table
 
 __all__ = [
     "DataSettings",
@@ -28,7 +28,6 @@ __all__ = [
     "Dataset",
     "check_columns",
     "dataset_of",
-    "iso_time",
     "load_dataset",
 ]
 
@@ -198,7 +197,7 @@ def _from_table(
 ) -> Dataset:
     s = source.settings
     table = feature_table(
-        read_table(path).called(s.columns),
+        read_raw_table(path).called(s.columns),
         order.names,
         asked,
         bar_ms=s.bar_ms,
@@ -245,8 +244,3 @@ def _digest(frames: list[pl.DataFrame]) -> str:
             filled = values.fill_null(0).to_numpy()
             sha.update(filled.astype(filled.dtype.newbyteorder("<")).tobytes())
     return sha.hexdigest()
-
-
-def iso_time(ms: int | np.int64) -> str:
-    """Return milliseconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(int(ms) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -23,7 +23,7 @@ from gradus_train.features import (
     compute_features,
     golden_candles,
 )
-from gradus_train.ingest import Candles, Daily, load_candles, load_daily, read_table
+from gradus_train.ingest import Candles, Daily, load_candles, load_daily, read_raw_table
 from gradus_train.ingest.feature_table import outside_features
 
 __all__ = [
@@ -196,7 +196,7 @@ def _outside(source: DataSource, order: FeatureOrder, stamps: pl.Series) -> pl.D
         return None
     s = source.settings
     return outside_features(
-        read_table(source.features).called(s.columns),
+        read_raw_table(source.features).called(s.columns),
         order.outside,
         stamps,
         bar_ms=s.bar_ms,

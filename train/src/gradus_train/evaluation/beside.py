@@ -16,7 +16,7 @@ from gradus_train.evaluation.class_metrics import Scores, score
 from gradus_train.evaluation.evidence import Floats, Integers
 from gradus_train.training.prepare import Plan
 
-__all__ = ["JudgedAnswers", "PinnedComparison", "PinnedLine", "beside", "sides_of"]
+__all__ = ["JudgedAnswers", "PinnedComparison", "PinnedLine", "beside", "called_sides"]
 
 _DAY_MS = 86_400_000
 _REACHES = 10  # a block is at least this many times as long as a label's reach
@@ -90,7 +90,7 @@ def beside(plan: Plan, rows: Integers, mine: Floats, theirs: Floats, costs: Cost
     )
 
 
-def sides_of(plan: Plan, rows: Integers, labels: Integers) -> Integers | None:
+def called_sides(plan: Plan, rows: Integers, labels: Integers) -> Integers | None:
     """Return the side that answers call, int64 [N]: 1 long, -1 short, 0 none; None without sides."""
     rule, side = plan.dataset.rule, plan.dataset.side
     if isinstance(rule, Meta) and side is not None:
@@ -104,7 +104,7 @@ def sides_of(plan: Plan, rows: Integers, labels: Integers) -> Integers | None:
 def _answers(plan: Plan, rows: Integers, said: Floats, costs: Costs | None) -> JudgedAnswers:
     data, labels = plan.dataset, plan.dataset.labels[rows]
     answer = said.argmax(axis=1)
-    calls = sides_of(plan, rows, answer)
+    calls = called_sides(plan, rows, answer)
     if calls is None:
         return JudgedAnswers(score(labels, said), None, None, None)
     called, money = calls != 0, None

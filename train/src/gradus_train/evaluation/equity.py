@@ -9,7 +9,7 @@ import numpy as np
 from gradus_live.costs import Costs
 from gradus_live.labels import Outcomes
 from gradus_live.money import Trades, net_returns, take_trades
-from gradus_train.data.dataset import iso_time
+from gradus_runtime.candles.reading import iso_time
 from gradus_train.evaluation.evidence import Evidence, Flags, Floats, Integers
 
 __all__ = ["DRAWS", "EquityPart", "equity_of", "scattered_trades"]

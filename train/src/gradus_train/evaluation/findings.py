@@ -8,10 +8,10 @@ import numpy as np
 
 from gradus_live.costs import Costs
 from gradus_live.labels import to_contract
+from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts import codec
 from gradus_runtime.contracts import manifest as contract
 from gradus_runtime.contracts.run_folder import Findings
-from gradus_train.data.dataset import iso_time
 from gradus_train.evaluation.details import GateLine
 from gradus_train.evaluation.drift import drift_levels
 from gradus_train.evaluation.evidence import Integers

@@ -9,7 +9,7 @@ import numpy as np
 from gradus_live.costs import Costs
 from gradus_live.labels import NO_LABEL, Meta
 from gradus_train.evaluation.evidence import Floats
-from gradus_train.training.member import Rows
+from gradus_train.training.member import RowNumbers
 from gradus_train.training.prepare import Plan
 
 __all__ = ["payoffs_by_fold"]
@@ -36,7 +36,7 @@ def payoffs_by_fold(plan: Plan, costs: Costs | None) -> Mapping[int, Floats] | N
     return {number: _payoffs(plan, costs, part) for number, part in rows.items()}
 
 
-def _payoffs(plan: Plan, costs: Costs, rows: Rows) -> Floats:
+def _payoffs(plan: Plan, costs: Costs, rows: RowNumbers) -> Floats:
     data, trades = plan.dataset, plan.dataset.trades
     if trades is None:
         raise AssertionError("asked only where there are trades")
@@ -49,7 +49,7 @@ def _payoffs(plan: Plan, costs: Costs, rows: Rows) -> Floats:
     return np.array([_means(net, labels, len(data.classes)) for net in sides])
 
 
-def _means(net: Floats, labels: Rows, n_classes: int) -> Floats:
+def _means(net: Floats, labels: RowNumbers, n_classes: int) -> Floats:
     """Mean by class, float64 [C]; a class that never came has the mean of all."""
     known = np.isfinite(net) & (labels != NO_LABEL)
     net, labels = net[known], labels[known]

@@ -25,7 +25,7 @@ from gradus_train.evaluation.evidence import Said, served, what_was_said
 from gradus_train.evaluation.scoreboard import spread
 from gradus_train.evaluation.service import measured_order
 from gradus_train.training.assemble import LevelResult
-from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.member import Probabilities, RowNumbers
 from gradus_train.training.prepare import MINIMUM_FOLD_ROWS, Plan
 
 __all__ = ["MINIMUM_DAYS", "SERVED", "Pinned", "compare_with_pinned", "find_pinned"]
@@ -175,7 +175,7 @@ def _order(plan: Plan, levels: Sequence[LevelResult], end: int) -> Sequence[str]
     names = [level.plan.name for level in levels]
     if plan.config.service.order == "declared":
         return names
-    known: Rows = np.flatnonzero(plan.dataset.timestamps > end)
+    known: RowNumbers = np.flatnonzero(plan.dataset.timestamps > end)
     before = {}
     for level in levels:
         said = what_was_said(plan, level)

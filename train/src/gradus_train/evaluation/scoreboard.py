@@ -14,13 +14,13 @@ from gradus_train.evaluation.class_metrics import reliability, score
 from gradus_train.evaluation.details import FoldScores, LevelDetails, Scoreboard
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.calibration import log_loss
-from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.member import Probabilities, RowNumbers
 from gradus_train.training.prepare import Plan
 
 __all__ = ["calibration_sentence", "flat_metrics", "level_details", "spread"]
 
 
-def spread(n: int, rows: Rows, said: Probabilities) -> Probabilities:
+def spread(n: int, rows: RowNumbers, said: Probabilities) -> Probabilities:
     """Put probabilities at their rows of the dataset, float64 [n, C]; NaN elsewhere."""
     result = np.full((n, said.shape[1]), np.nan)
     result[rows] = said
@@ -133,8 +133,8 @@ def _votes_below(plan: Plan, below: LevelResult | None) -> tuple[Probabilities |
 
 def _board(
     plan: Plan,
-    train: Rows,
-    rows: Rows,
+    train: RowNumbers,
+    rows: RowNumbers,
     members: Mapping[str, Probabilities],
     vote: Probabilities,
     below: Probabilities | None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus_live.statistics import BlockTest, stretch_test
 from gradus_train.evaluation.evidence import Said
-from gradus_train.training.member import Rows
+from gradus_train.training.member import RowNumbers
 from gradus_train.training.prepare import Plan
 
 __all__ = ["LevelComparison", "ServiceOrder", "declared_order", "measured_order"]
@@ -98,7 +98,7 @@ def measured_order(plan: Plan, said: Mapping[str, Said]) -> ServiceOrder:
 
 
 def _proof(
-    plan: Plan, name: str, against: str, rows: Rows, mine: np.ndarray, theirs: np.ndarray
+    plan: Plan, name: str, against: str, rows: RowNumbers, mine: np.ndarray, theirs: np.ndarray
 ) -> LevelComparison:
     labels = plan.dataset.labels[rows]
     gain = np.log(np.maximum(mine[rows, labels], _SMALLEST) / np.maximum(theirs[rows, labels], _SMALLEST))

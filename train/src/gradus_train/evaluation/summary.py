@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import numpy.typing as npt
 
 from gradus_live.labels import sentence
+from gradus_runtime.candles.reading import iso_time
 from gradus_train.data.dataset import Dataset
 from gradus_train.evaluation.details import BalanceBucket, DataSummary, FoldSpan, SplitSummary
 from gradus_train.training.prepare import Plan
 
-__all__ = ["iso", "summarise_data", "summarise_split"]
+__all__ = ["summarise_data", "summarise_split"]
 
 _MOST_BUCKETS = 60
-
-
-def iso(ms: int | np.int64) -> str:
-    """Return ms since 1970 UTC as ISO 8601."""
-    return datetime.fromtimestamp(int(ms) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def summarise_data(plan: Plan) -> DataSummary:
@@ -28,8 +22,8 @@ def summarise_data(plan: Plan) -> DataSummary:
     return DataSummary(
         bars=len(d.labels),
         labelled=int((d.labels >= 0).sum()),
-        start=iso(d.timestamps[0]),
-        end=iso(d.timestamps[-1]),
+        start=iso_time(d.timestamps[0]),
+        end=iso_time(d.timestamps[-1]),
         sha256=d.data_sha256,
         simulated=d.simulated,
         classes=d.classes,
@@ -46,14 +40,14 @@ def summarise_split(plan: Plan) -> SplitSummary:
         development_rows=len(line.development),
         holdout_rows=len(line.holdout),
         gap=plan.config.split.gap,
-        holdout_start=iso(stamps[line.holdout[0]]),
-        holdout_end=iso(stamps[line.holdout[-1]]),
+        holdout_start=iso_time(stamps[line.holdout[0]]),
+        holdout_end=iso_time(stamps[line.holdout[-1]]),
         folds=tuple(FoldSpan(*_span(stamps, f.train), *_span(stamps, f.test)) for f in line.folds),
     )
 
 
 def _span(stamps: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> tuple[str, str]:
-    return iso(stamps[rows[0]]), iso(stamps[rows[-1]])
+    return iso_time(stamps[rows[0]]), iso_time(stamps[rows[-1]])
 
 
 def _balance(dataset: Dataset) -> tuple[BalanceBucket, ...]:
@@ -65,6 +59,6 @@ def _balance(dataset: Dataset) -> tuple[BalanceBucket, ...]:
     for b in range(int(days[-1]) // width + 1):
         inside = (days // width == b) & (dataset.labels >= 0)
         counts = np.bincount(dataset.labels[inside], minlength=len(dataset.classes))
-        start = iso(dataset.timestamps[0] + b * width * day)
+        start = iso_time(dataset.timestamps[0] + b * width * day)
         buckets.append(BalanceBucket(start, tuple(int(n) for n in counts)))
     return tuple(buckets)

@@ -19,9 +19,8 @@ from gradus_train.evaluation.value import (
     threshold_lines,
 )
 
-__all__ = ["VERDICTS", "ReachedVerdict", "judge"]
+__all__ = ["ReachedVerdict", "judge"]
 
-VERDICTS = ("none", "moves", "direction", "tradable")
 _POINT = 1e-4
 
 

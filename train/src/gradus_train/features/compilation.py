@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gradus_runtime.candles import COLUMNS
 from gradus_runtime.contracts.feature_order import FORMAT_1, FeatureOrder
 from gradus_runtime.contracts.features_graph import (
     FeaturesSpec,
@@ -17,7 +18,7 @@ from gradus_runtime.contracts.features_graph import (
 from gradus_runtime.errors import ConfigError
 from gradus_train.features.builtin import with_builtin_expressions
 from gradus_train.features.graph import compile_graph
-from gradus_train.features.language import BARS, COLUMNS, Node, Program
+from gradus_train.features.language import BARS, Node, Program
 from gradus_train.features.settings import FeatureSettings
 from gradus_train.features.zones import zone_table
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gradus_runtime.candles import COLUMNS
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import UsageError
 from gradus_train.features.compilation import compile_features, resolved
-from gradus_train.features.language import CALENDAR, COLUMNS
+from gradus_train.features.language import CALENDAR
 from gradus_train.features.language.parser import parse
 from gradus_train.features.language.source_text import Source
 from gradus_train.features.language.syntax import Call, Name, Operation, Syntax
 from gradus_train.features.settings import FeatureSettings
 
-__all__ = ["Explanation", "explain", "explanation_text"]
+__all__ = ["Explanation", "explain_feature", "explanation_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Explanation:
         return replace(self, example_time=newest[0], example=newest[1])
 
 
-def explain(order: FeatureOrder, name: str, settings: FeatureSettings, *, place: str) -> Explanation:
+def explain_feature(order: FeatureOrder, name: str, settings: FeatureSettings, *, place: str) -> Explanation:
     """Explain a feature of an order.
 
     Args:

@@ -3,7 +3,7 @@
 from gradus_train.ingest.candles import Candles, candles_from_table, load_candles
 from gradus_train.ingest.daily import Daily, daily_from_table, load_daily
 from gradus_train.ingest.feature_table import FeatureTable, feature_table
-from gradus_train.ingest.table_file import RawTable, read_table
+from gradus_train.ingest.table_file import RawTable, read_raw_table
 
 __all__ = [
     "Candles",
@@ -15,5 +15,5 @@ __all__ = [
     "feature_table",
     "load_candles",
     "load_daily",
-    "read_table",
+    "read_raw_table",
 ]

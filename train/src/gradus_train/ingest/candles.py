@@ -11,7 +11,7 @@ from gradus_runtime.errors import DataError
 from gradus_train.ingest.columns import ALIASES, CLOSE_STAMP_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
-from gradus_train.ingest.table_file import RawTable, read_table
+from gradus_train.ingest.table_file import RawTable, read_raw_table
 
 __all__ = ["Candles", "candles_from_table", "load_candles", "most_common_step", "rising_stamps"]
 
@@ -52,13 +52,13 @@ def load_candles(
         bar_ms: Length of a bar; shorter ones are resampled, only complete bars are kept.
         timezone: IANA name of the zone of stamps that carry none.
         stamps: "open" or "close": which end of a bar its stamp names.
-        growing: As `read_table` takes it.
+        growing: As `read_raw_table` takes it.
 
     Raises:
         DataError: A rule is broken (the message names file, line and value), or no bar is complete.
     """
     return candles_from_table(
-        read_table(path, growing=growing), bar_ms=bar_ms, timezone=timezone, stamps=stamps
+        read_raw_table(path, growing=growing), bar_ms=bar_ms, timezone=timezone, stamps=stamps
     )
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from gradus_train.ingest.columns import DATE_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
-from gradus_train.ingest.table_file import RawTable, read_table
+from gradus_train.ingest.table_file import RawTable, read_raw_table
 
 __all__ = ["Daily", "daily_from_table", "load_daily"]
 
@@ -43,12 +43,12 @@ def load_daily(path: Path, series: Sequence[str], *, growing: bool = False) -> D
     Args:
         path: CSV or Parquet, gzip too.
         series: Names of the series; other columns are ignored.
-        growing: As `read_table` takes it.
+        growing: As `read_raw_table` takes it.
 
     Raises:
         DataError: A column is missing, a date occurs twice or out of order, a cell is not a number.
     """
-    return daily_from_table(read_table(path, growing=growing), series)
+    return daily_from_table(read_raw_table(path, growing=growing), series)
 
 
 def daily_from_table(table: RawTable, series: Sequence[str]) -> Daily:

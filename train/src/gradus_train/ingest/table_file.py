@@ -14,7 +14,7 @@ import polars as pl
 from gradus_runtime.errors import DataError
 from gradus_train.ingest.columns import is_simulated_name
 
-__all__ = ["RawTable", "has_torn_line", "read_table"]
+__all__ = ["RawTable", "has_torn_line", "read_raw_table"]
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
@@ -110,7 +110,7 @@ def has_torn_line(path: Path) -> bool:
     return not data.startswith(_PARQUET) and not data.endswith((b"\n", b"\r"))
 
 
-def read_table(path: Path, *, growing: bool = False) -> RawTable:
+def read_raw_table(path: Path, *, growing: bool = False) -> RawTable:
     """Read a CSV or Parquet file; either may be compressed with gzip. The content decides, not the name.
 
     Args:

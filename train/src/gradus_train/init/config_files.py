@@ -16,7 +16,7 @@ from gradus_train.data.source import DataSettings
 from gradus_train.init.labels import fallback_class
 from gradus_train.init.survey import Survey
 
-__all__ = ["DEFAULTS", "default_files", "files_for", "order_of", "write_files"]
+__all__ = ["DEFAULTS", "default_files", "feature_order_of", "files_for", "write_files"]
 
 DEFAULTS = ("training.toml", "feature_order.json", "gates.toml", "costs.toml", "artifact.toml")
 _PACKAGE = "gradus_train"
@@ -35,7 +35,7 @@ def files_for(survey: Survey, shares: Mapping[str, float], source: str) -> dict[
         shares: Share of each class among the labels, in the order of the classes.
         source: How comments name the table.
     """
-    order = json.dumps(order_of(survey).to_json(), indent=1, ensure_ascii=False)
+    order = json.dumps(feature_order_of(survey).to_json(), indent=1, ensure_ascii=False)
     return {
         "training.toml": _training(survey, source).encode(),
         "feature_order.json": (order + "\n").encode(),
@@ -44,7 +44,7 @@ def files_for(survey: Survey, shares: Mapping[str, float], source: str) -> dict[
     }
 
 
-def order_of(survey: Survey) -> FeatureOrder:
+def feature_order_of(survey: Survey) -> FeatureOrder:
     """Return the feature order: a level of all features, and one without those that are missing at times."""
     renamed = survey.settings.columns
     always = [n for n in survey.features if n not in survey.sometimes]

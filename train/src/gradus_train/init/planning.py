@@ -13,7 +13,7 @@ from gradus_runtime.contracts import feature_order
 from gradus_train import config as configuration
 from gradus_train.data.dataset import load_dataset
 from gradus_train.data.source import DataSource
-from gradus_train.init.config_files import order_of
+from gradus_train.init.config_files import feature_order_of
 from gradus_train.init.questions import Question, ask
 from gradus_train.init.survey import Survey
 from gradus_train.training.prepare import Plan, prepare
@@ -34,7 +34,7 @@ def class_counts(table: Path, found: Survey, command: str) -> dict[str, int]:
         DataError: The table breaks a rule.
     """
     settings = replace(found.settings, minimum_rows=1)
-    data = load_dataset(DataSource(features=table, settings=settings), order_of(found), found.rule)
+    data = load_dataset(DataSource(features=table, settings=settings), feature_order_of(found), found.rule)
     labels = data.labels[data.labels >= 0]
     least = found.settings.minimum_rows
     if len(labels) < least:

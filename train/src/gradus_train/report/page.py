@@ -21,7 +21,7 @@ from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.report.charts import balance_chart, class_colour, folds_chart, reliability_chart
 from gradus_train.report.decision_charts import equity_chart, skill_chart
 
-__all__ = ["load_details", "render", "write_page"]
+__all__ = ["load_details", "render_report", "write_page"]
 
 _TOP = 15
 
@@ -84,11 +84,11 @@ def write_page(folder: Path, out: Path | None = None) -> Path:
         EnvironmentFailedError: The file cannot be written.
     """
     path = out or folder / names.REPORT
-    write_whole(path, render(run_folder.load(folder), load_details(folder)).encode())
+    write_whole(path, render_report(run_folder.load(folder), load_details(folder)).encode())
     return path
 
 
-def render(run: Run, details: Details) -> str:
+def render_report(run: Run, details: Details) -> str:
     """Return the page.
 
     Nothing in it depends on the time or the machine: the same run gives the same page.

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from gradus_train.report.drawing import COLOURS, INK, MUTED, SOFT, canvas, to_svg
 from gradus_train.walk.result import WalkResult, WeekResult
 
-__all__ = ["LEVEL_COLOURS", "equity_chart", "levels_chart", "money_chart", "weeks_chart"]
+__all__ = ["LEVEL_COLOURS", "levels_chart", "money_chart", "walk_equity_chart", "weeks_chart"]
 
 LEVEL_COLOURS = (1, 4, 3, 5, 0)
 """Colours of levels in order; the fallback is grey."""
 _FALLBACK = 2
 
 
-def equity_chart(result: WalkResult) -> str:
+def walk_equity_chart(result: WalkResult) -> str:
     """Net log return so far, day by day: the walk, other procedures, holding the market."""
     first = date.fromisoformat(result.first)
     days = [first + timedelta(days=i) for i in range(7 * len(result.weeks) + 1)]

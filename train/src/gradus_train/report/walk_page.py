@@ -5,9 +5,9 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from gradus_train.report.walk_charts import equity_chart, levels_chart, money_chart, weeks_chart
+from gradus_train.report.walk_charts import levels_chart, money_chart, walk_equity_chart, weeks_chart
 from gradus_train.walk.result import WalkResult
-from gradus_train.walk.text import chance_sentences, headline, interval_text, percent
+from gradus_train.walk.text import chance_sentences, interval_text, percent, walk_headline
 
 __all__ = ["render_walk"]
 
@@ -29,13 +29,13 @@ def render_walk(result: WalkResult) -> str:
     high = result.money.week.high
     return environment.get_template("walk.html.j2").render(
         result=result,
-        headline=headline(result),
+        walk_headline=walk_headline(result),
         chance=() if result.chance is None else chance_sentences(result.chance),
         tone="good" if low is not None and low > 0 else "bad" if high is not None and high < 0 else "wait",
         beside="direction" if result.require == "integrity" else "integrity",
         pinned=pinned,
         # Markup: made by our own drawing, which escapes the one text that it takes from outside.
-        equity=Markup(equity_chart(result)),  # noqa: S704
+        equity=Markup(walk_equity_chart(result)),  # noqa: S704
         weeks=Markup(weeks_chart(result)),  # noqa: S704 - as above
         money=Markup(money_chart(result)),  # noqa: S704 - as above
         levels=Markup(levels_chart(result)),  # noqa: S704 - as above

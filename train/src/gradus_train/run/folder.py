@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts import codec, features_graph, run_folder, strict_json
 from gradus_runtime.contracts.features_graph import GOLDEN_FILE, GRAPH_FILE, SPEC_FILE
 from gradus_runtime.contracts.manifest import Provenance
@@ -20,7 +21,6 @@ from gradus_runtime.store.whole_file import write_whole
 from gradus_train.data.dataset import Dataset
 from gradus_train.evaluation.details import Details
 from gradus_train.evaluation.scoreboard import flat_metrics, spread
-from gradus_train.evaluation.summary import iso
 from gradus_train.kinds import KINDS
 from gradus_train.training.assemble import LevelResult
 from gradus_train.training.feature_statistics import feature_statistics
@@ -198,8 +198,8 @@ def _provenance(plan: Plan, rows: int, git_commit: str | None) -> Provenance:
     return Provenance(
         simulated=plan.dataset.simulated,
         data_sha256=plan.dataset.data_sha256,
-        data_start=iso(stamps[0]),
-        data_end=iso(stamps[-1]),
+        data_start=iso_time(stamps[0]),
+        data_end=iso_time(stamps[-1]),
         rows=rows,
         config_sha256=hashlib.sha256(both.encode()).hexdigest(),
         git_commit=git_commit,

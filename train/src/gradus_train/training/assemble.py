@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradus_runtime.contracts.manifest.calibration import at_temperature
-from gradus_train.training.calibration import Calibration, choose
+from gradus_train.training.calibration import Calibration, choose_temperature
 from gradus_train.training.execute import Executed
 from gradus_train.training.fitting import FittedPart
-from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.member import Probabilities, RowNumbers
 from gradus_train.training.prepare import LAST, UP_TO, Plan, TrainingLevel
 from gradus_train.training.vote import combine, optimal_weights
 
@@ -53,7 +53,7 @@ class LevelResult:
     plan: TrainingLevel
     final: Mapping[str, FittedPart]
     shipped: Mapping[str, FittedPart]
-    shipped_rows: Rows
+    shipped_rows: RowNumbers
     weights: Mapping[str, float]
     folds: tuple[FoldVote, ...]
     holdout: Mapping[str, Probabilities]
@@ -146,7 +146,7 @@ def _calibrated(plan: Plan, result: LevelResult) -> LevelResult:
 
 
 def _chosen(plan: Plan, folds: Sequence[FoldVote]) -> Calibration | None:
-    return choose([f.vote for f in folds], [plan.dataset.labels[f.test_rows] for f in folds])
+    return choose_temperature([f.vote for f in folds], [plan.dataset.labels[f.test_rows] for f in folds])
 
 
 def _fitted(plan: Plan, folds: list[FoldVote], names: list[str]) -> tuple[float, ...]:

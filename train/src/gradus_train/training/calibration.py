@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_runtime.contracts.manifest.calibration import HOTTEST, at_temperature
-from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.member import Probabilities, RowNumbers
 
-__all__ = ["Calibration", "choose", "fit_temperature", "log_loss"]
+__all__ = ["Calibration", "choose_temperature", "fit_temperature", "log_loss"]
 
 _STEPS = 48
 _DIGITS = 4
@@ -40,7 +40,7 @@ class Calibration:
         return self.forward < self.without
 
 
-def choose(votes: Sequence[Probabilities], labels: Sequence[Rows]) -> Calibration | None:
+def choose_temperature(votes: Sequence[Probabilities], labels: Sequence[RowNumbers]) -> Calibration | None:
     """Fit temperatures to out-of-fold votes; None with fewer than two folds.
 
     Args:
@@ -65,7 +65,7 @@ def choose(votes: Sequence[Probabilities], labels: Sequence[Rows]) -> Calibratio
     )
 
 
-def fit_temperature(p: Probabilities, labels: Rows) -> float:
+def fit_temperature(p: Probabilities, labels: RowNumbers) -> float:
     """Return the temperature with the least log loss, rounded to four digits.
 
     Log loss is convex in 1 / temperature, so a golden section finds the least.
@@ -84,10 +84,10 @@ def fit_temperature(p: Probabilities, labels: Rows) -> float:
     return min(HOTTEST, max(1.0 / HOTTEST, round(2.0 / (low + high), _DIGITS)))
 
 
-def log_loss(p: Probabilities, labels: Rows) -> float:
+def log_loss(p: Probabilities, labels: RowNumbers) -> float:
     """Mean negative logarithm of the probability of what came."""
     return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], _SMALLEST)).mean())
 
 
-def _loss(p: Probabilities, labels: Rows, inverse: float) -> float:
+def _loss(p: Probabilities, labels: RowNumbers, inverse: float) -> float:
     return log_loss(at_temperature(p, 1.0 / inverse), labels)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gradus_train.config import EarlyStopping, Parameters
 from gradus_train.kinds import KINDS, rounds_of
 from gradus_train.training.imbalance import class_weights, oversample
-from gradus_train.training.member import Features, Probabilities, Rows, Work, trainer_of
+from gradus_train.training.member import Features, Probabilities, RowNumbers, Work, trainer_of
 from gradus_train.training.splits import tail_start
 
 __all__ = ["FittedPart", "Recipe", "fit"]
@@ -50,7 +50,7 @@ class FittedPart:
 
 
 def fit(
-    recipe: Recipe, X: Features, y: Rows, measure: Features, n_classes: int, *, keep_model: bool
+    recipe: Recipe, X: Features, y: RowNumbers, measure: Features, n_classes: int, *, keep_model: bool
 ) -> FittedPart:
     """Fit a member.
 
@@ -98,7 +98,7 @@ def fit(
 
 
 def _search_rounds(
-    recipe: Recipe, X: Features, y: Rows, tail_X: Features, tail_y: Rows, rounds: int
+    recipe: Recipe, X: Features, y: RowNumbers, tail_X: Features, tail_y: RowNumbers, rounds: int
 ) -> int | None:
     """Return the best number of rounds, or None where head and tail have no two classes to tell apart."""
     classes = np.unique(y)
@@ -119,7 +119,7 @@ def _search_rounds(
     )
 
 
-def _work(recipe: Recipe, X: Features, y: Rows, classes: Rows) -> Work:
+def _work(recipe: Recipe, X: Features, y: RowNumbers, classes: RowNumbers) -> Work:
     codes = np.searchsorted(classes, y).astype(np.int64)
     if recipe.smote:
         X, codes = oversample(X, codes, recipe.seed)

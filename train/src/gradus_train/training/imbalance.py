@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradus_train.training.member import Features, Rows, Weights
+from gradus_train.training.member import Features, RowNumbers, Weights
 
 __all__ = ["class_weights", "oversample"]
 
 _NEIGHBOURS = 5
 
 
-def class_weights(y: Rows, n_classes: int, power: float) -> Weights:
+def class_weights(y: RowNumbers, n_classes: int, power: float) -> Weights:
     """Return the weight of each class, float64 [C]: (N / (C n_c)) ** power.
 
     With a power of 1 it is scikit-learn's "balanced" (King and Zeng, Logistic Regression in Rare Events Data,
@@ -22,7 +22,7 @@ def class_weights(y: Rows, n_classes: int, power: float) -> Weights:
     return np.asarray(ratio**power, dtype=np.float64)
 
 
-def oversample(X: Features, y: Rows, seed: int) -> tuple[Features, Rows]:
+def oversample(X: Features, y: RowNumbers, seed: int) -> tuple[Features, RowNumbers]:
     """Add synthetic rows until every class has as many as the largest (SMOTE, Chawla et al., 2002).
 
     A class of fewer than 2 rows has no neighbours to interpolate with and stays as it is; one of 2 to 5 rows

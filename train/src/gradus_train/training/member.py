@@ -12,10 +12,10 @@ import numpy.typing as npt
 from gradus_train.config import Parameters
 from gradus_train.kinds import Kind
 
-__all__ = ["Features", "Fitted", "Probabilities", "Rows", "Trainer", "Weights", "Work", "trainer_of"]
+__all__ = ["Features", "Fitted", "Probabilities", "RowNumbers", "Trainer", "Weights", "Work", "trainer_of"]
 
 Features = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
 Probabilities = npt.NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Work:
     """
 
     X: Features
-    y: Rows
+    y: RowNumbers
     weights: Weights
     n_classes: int
 

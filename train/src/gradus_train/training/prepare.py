@@ -19,7 +19,7 @@ from gradus_train.data.dataset import Dataset
 from gradus_train.kinds import KINDS
 from gradus_train.training import catboost_member, xgboost_member
 from gradus_train.training.fitting import Recipe
-from gradus_train.training.member import Rows
+from gradus_train.training.member import RowNumbers
 from gradus_train.training.parts import PartKey
 from gradus_train.training.splits import Timeline, timeline
 
@@ -57,9 +57,9 @@ class Task:
 
     key: PartKey
     recipe: Recipe
-    columns: Rows
-    train: Rows
-    measure: Rows
+    columns: RowNumbers
+    train: RowNumbers
+    measure: RowNumbers
     final: bool
 
 
@@ -80,7 +80,7 @@ class TrainingLevel:
     name: str
     features: tuple[str, ...]
     usable: npt.NDArray[np.bool_]
-    columns: Rows
+    columns: RowNumbers
     skipped: dict[int, str]
     tasks: tuple[Task, ...]
 
@@ -129,8 +129,8 @@ def prepare(
     columns = {s.name: _columns(order, dataset, s.name) for s in order.levels}
     _check_learned(order, config)
     place = {name: i for i, name in enumerate(dataset.names)}
-    lacking = [place[f.name] for f in order.features if f.group in order.learned]
-    finite[:, lacking] |= np.isnan(dataset.features[:, lacking])
+    learned = [place[f.name] for f in order.features if f.group in order.learned]
+    finite[:, learned] |= np.isnan(dataset.features[:, learned])
     usable = {name: labelled & finite[:, c].all(axis=1) for name, c in columns.items()}
     line = timeline(np.logical_or.reduce(list(usable.values())), config.split)
     inputs = _inputs_digest(dataset)
@@ -229,7 +229,7 @@ def _check_learned(order: FeatureOrder, config: TrainingConfig) -> None:
         )
 
 
-def _columns(order: FeatureOrder, dataset: Dataset, level: str) -> Rows:
+def _columns(order: FeatureOrder, dataset: Dataset, level: str) -> RowNumbers:
     place = {name: i for i, name in enumerate(dataset.names)}
     return np.array([place[name] for name in order.level_features(level)], dtype=np.int64)
 
@@ -240,14 +240,14 @@ def _level(
     dataset: Dataset,
     config: TrainingConfig,
     line: Timeline,
-    columns: Rows,
+    columns: RowNumbers,
     usable: npt.NDArray[np.bool_],
     inputs: str,
 ) -> TrainingLevel:
     development = line.development[usable[line.development]]
     _check_rows(name, dataset, development, int(usable[line.holdout].sum()))
     skipped: dict[int, str] = {}
-    pieces: list[tuple[str, Rows, Rows]] = []
+    pieces: list[tuple[str, RowNumbers, RowNumbers]] = []
     for number, fold in enumerate(line.folds, start=1):
         train, test = fold.train[usable[fold.train]], fold.test[usable[fold.test]]
         if min(len(train), len(test)) < MINIMUM_FOLD_ROWS:
@@ -264,7 +264,7 @@ def _level(
     return TrainingLevel(name, order.level_features(name), usable, columns, skipped, tasks)
 
 
-def _check_rows(name: str, dataset: Dataset, development: Rows, held: int) -> None:
+def _check_rows(name: str, dataset: Dataset, development: RowNumbers, held: int) -> None:
     if len(development) < MINIMUM_ROWS or held < 1:
         raise DataError(
             f"{name} needs at least {MINIMUM_ROWS} rows with its features before the holdout, and one in it",
@@ -284,9 +284,9 @@ def _check_rows(name: str, dataset: Dataset, development: Rows, held: int) -> No
 def _task(
     level: str,
     member: MemberConfig,
-    piece: tuple[str, Rows, Rows],
+    piece: tuple[str, RowNumbers, RowNumbers],
     config: TrainingConfig,
-    columns: Rows,
+    columns: RowNumbers,
     inputs: str,
 ) -> Task:
     fold, train, measure = piece

@@ -10,7 +10,7 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from gradus_runtime.errors import DataError
 from gradus_train.config import Split
-from gradus_train.training.member import Rows
+from gradus_train.training.member import RowNumbers
 
 __all__ = ["Fold", "Timeline", "tail_start", "timeline"]
 
@@ -19,8 +19,8 @@ __all__ = ["Fold", "Timeline", "tail_start", "timeline"]
 class Fold:
     """Row numbers of the dataset: trained on `train`, measured on `test`, which is later."""
 
-    train: Rows
-    test: Rows
+    train: RowNumbers
+    test: RowNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Timeline:
     the rows that have all its features, so that all levels are measured on the same stretches of time.
     """
 
-    development: Rows
-    holdout: Rows
+    development: RowNumbers
+    holdout: RowNumbers
     folds: tuple[Fold, ...]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.member import Probabilities, RowNumbers
 
 __all__ = ["combine", "optimal_weights"]
 
@@ -40,7 +40,7 @@ def combine(members: Sequence[Probabilities], weights: Sequence[float], kind: st
     return result
 
 
-def optimal_weights(members: Sequence[Probabilities], labels: Rows) -> tuple[float, ...]:
+def optimal_weights(members: Sequence[Probabilities], labels: RowNumbers) -> tuple[float, ...]:
     """Fit weights of a soft vote: those with the least log loss.
 
     The log loss is convex in the weights, and expectation-maximisation for mixture weights (Dempster, Laird

@@ -21,7 +21,7 @@ from gradus_runtime.contracts import strict_json
 from gradus_runtime.errors import DataError
 from gradus_train.config import MemberConfig, Parameters
 from gradus_train.training.fitting import FittedPart
-from gradus_train.training.member import Probabilities, Rows
+from gradus_train.training.member import Probabilities, RowNumbers
 from gradus_train.training.parts import PartStore
 from gradus_train.training.pools import Pool, Threads
 from gradus_train.training.prepare import Plan, Task, TrainingLevel
@@ -47,7 +47,7 @@ class Tried:
     number: int
     parameters: Parameters
     log_loss: float
-    rows: Rows
+    rows: RowNumbers
     probabilities: Probabilities
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from gradus_live.bars import Bars
 from gradus_live.labels import LabelRule
+from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import CheckError, DataError, UsageError
-from gradus_train.data.dataset import Dataset, check_columns, dataset_of, iso_time
+from gradus_train.data.dataset import Dataset, check_columns, dataset_of
 from gradus_train.data.from_candles import CandleInputs, read_candle_inputs
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import resolved

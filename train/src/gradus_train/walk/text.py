@@ -8,12 +8,12 @@ from gradus_live.bootstrap import Interval
 from gradus_train.walk.chance import Chance
 from gradus_train.walk.result import WalkResult
 
-__all__ = ["chance_sentences", "headline", "interval_text", "percent", "render_text"]
+__all__ = ["chance_sentences", "interval_text", "percent", "walk_headline", "walk_text"]
 
 _SURE = 0.95
 
 
-def headline(result: WalkResult) -> str:
+def walk_headline(result: WalkResult) -> str:
     """Say in one sentence whether the procedure was worth running."""
     week, hold = result.money.week, "HOLD, which earns nothing and costs nothing"
     if not result.money.trades:
@@ -66,13 +66,13 @@ def chance_sentences(chance: Chance) -> tuple[str, ...]:
     return tried, deflated, overfitted
 
 
-def render_text(result: WalkResult) -> str:
+def walk_text(result: WalkResult) -> str:
     """Return what `gradus walk` prints."""
     m = result.money
     weeks = "1 week" if len(result.weeks) == 1 else f"{len(result.weeks)} weeks"
     simulated = ", simulated" if result.simulated else ""
     lines = [
-        f"{headline(result)}",
+        f"{walk_headline(result)}",
         f"{weeks}, {result.first} to {result.last}, {result.market}{simulated}; "
         f"{result.train_days} days of training a week; pinned by: {result.require}",
         f"net {percent(m.net)} as log return: gross {percent(m.gross)}, costs {percent(-m.costs)} at "

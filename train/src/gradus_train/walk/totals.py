@@ -14,11 +14,11 @@ from gradus_train.walk.result import ProcedureFigures, Refusal, Skill, WalkMoney
 __all__ = [
     "BLOCK_DAYS",
     "days_of",
-    "lines_of",
     "money_of",
     "outage_cost",
     "outage_skill",
     "refusals_of",
+    "side_by_side",
     "skill_of",
 ]
 
@@ -56,7 +56,7 @@ def days_of(weeks: Sequence[WeekResult]) -> Floats:
     return _days([w.money for w in weeks])[0]
 
 
-def lines_of(
+def side_by_side(
     weeks: Sequence[WeekResult], costs: Costs, *, require: str, seed: int
 ) -> tuple[ProcedureFigures, ...]:
     """Put procedures side by side: the walk's own, the other rule, less training, no trades, the market."""

@@ -195,7 +195,7 @@ def _whole(
         rules=RULES,
         weeks=results,
         money=totals.money_of(results, seed=seed),
-        lines=totals.lines_of(results, procedure.costs, require=require, seed=seed),
+        lines=totals.side_by_side(results, procedure.costs, require=require, seed=seed),
         levels=_sum_of([w.levels for w in results]),
         stepped_down=sum(w.stepped_down for w in results),
         skill=totals.skill_of([w.skill for w in results], seed=seed),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_live.costs import Costs
-from gradus_live.positions import REASONS, Positions, hold_positions, scattered
+from gradus_live.positions import ENDS, Positions, hold_positions, scattered
 from gradus_runtime.errors import CheckError
 from gradus_train.data.dataset import Dataset
 from gradus_train.walk.market_history import History, market_of
@@ -160,7 +160,7 @@ class Judge:
         held = self._held(bars, answers)
         net = held.net(self._costs, bars.bar_ms)
         day = self._days(week, self._bars.timestamps[held.closed])
-        reasons = np.bincount(held.reasons, minlength=len(REASONS))
+        reasons = np.bincount(held.reasons, minlength=len(ENDS))
         return WeekMoney(
             days=tuple(np.bincount(day, net, 7).tolist()),
             trades=tuple(np.bincount(day, minlength=7).tolist()),
@@ -169,7 +169,7 @@ class Judge:
             won=int((net > 0).sum()),
             longs=int((held.sides > 0).sum()),
             bars_held=int(held.bars.sum()),
-            reasons={name: int(n) for name, n in zip(REASONS, reasons, strict=True)},
+            reasons={name: int(n) for name, n in zip(ENDS, reasons, strict=True)},
         )
 
     def _days(self, week: Week, stamps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -23,13 +23,14 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
+from gradus_runtime.candles import COLUMNS
 from gradus_train.features.graph.calendar import Zone
 from gradus_train.features.graph.clocks import Clocks
 from gradus_train.features.graph.emitter import Emitter
 from gradus_train.features.graph.frame import ALWAYS, Frame, make_frame
-from gradus_train.features.graph.reach import MARGIN, Reach, measure
+from gradus_train.features.graph.reach import MARGIN, Reach, measure_reach
 from gradus_train.features.graph.values import Values
-from gradus_train.features.language import BARS, COLUMNS, Dates, Node, RowsNeeded
+from gradus_train.features.language import BARS, Dates, Node, RowsNeeded
 
 __all__ = ["DAILY_CLOSE", "DAILY_DATE", "OPSET", "compile_graph"]
 
@@ -53,7 +54,7 @@ def compile_graph(
         The model, and how far back it looks.
     """
     e = Emitter()
-    reach = measure(features, bar_ms)
+    reach = measure_reach(features, bar_ms)
     read = {str(n.parameters[0]) for n in reach.order if n.op == "column" and n.domain == BARS}
     frame = make_frame(e, reach.bars, [c for c in COLUMNS if c in read])
     clocks = Clocks(e, frame, reach, bar_ms, carry_days)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gradus_train.features.language import BARS, Domain, Longer, Node
 
-__all__ = ["MARGIN", "Reach", "SmoothGroup", "longer_of", "measure"]
+__all__ = ["MARGIN", "Reach", "SmoothGroup", "longer_of", "measure_reach"]
 
 MARGIN = 1
 """Values on bars are computed on at least so many rows more than wanted, which saves slices."""
@@ -27,7 +27,7 @@ class SmoothGroup:
 
 @dataclass(slots=True)
 class Reach:
-    """What `measure` finds.
+    """What `measure_reach` finds.
 
     Attributes:
         order: The nodes, arguments first.
@@ -54,7 +54,7 @@ class Reach:
         return max(sizes, default=1)
 
 
-def measure(roots: Sequence[Node], bar_ms: int) -> Reach:
+def measure_reach(roots: Sequence[Node], bar_ms: int) -> Reach:
     """Find out how far back each node is asked for.
 
     Args:

@@ -14,12 +14,11 @@ from gradus_train.features.language.nodes import (
     RowsNeeded,
     Since,
 )
-from gradus_train.features.language.program import CALENDAR, COLUMNS, Program
+from gradus_train.features.language.program import CALENDAR, Program
 
 __all__ = [
     "BARS",
     "CALENDAR",
-    "COLUMNS",
     "BarClock",
     "Dates",
     "Domain",

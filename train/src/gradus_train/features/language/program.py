@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from gradus_runtime.candles import COLUMNS
 from gradus_runtime.errors import ConfigError
 from gradus_train.features.language.builder import Builder, LongHistoryError, MixedDomainsError, OpenWeek
 from gradus_train.features.language.functions import FUNCTIONS, NO_FINITE_HISTORY, signature
@@ -25,9 +26,8 @@ from gradus_train.features.language.source_text import Source
 from gradus_train.features.language.syntax import Call, Name, Number, Operation, Syntax, Text
 from gradus_train.features.language.units import Unit
 
-__all__ = ["CALENDAR", "COLUMNS", "Program"]
+__all__ = ["CALENDAR", "Program"]
 
-COLUMNS = ("open", "high", "low", "close", "volume")
 CALENDAR: Mapping[str, int] = {"hour": 23, "minute": 59, "day_of_week": 6, "month": 12}
 """Calendar fields of a bar's open in the market's zone, with their largest value."""
 _DAY_MS = 86_400_000

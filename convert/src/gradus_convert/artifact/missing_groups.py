@@ -23,9 +23,9 @@ def may_lack(order: FeatureOrder, level: str | None = None) -> Bool:
     return np.array([name not in needed for name in names], np.bool_)
 
 
-def able(rows: npt.NDArray[np.float32], lacking: Bool) -> Bool:
+def able(rows: npt.NDArray[np.float32], may_miss: Bool) -> Bool:
     """Return which rows, float32 [N, F], have all that they must have: bool [N]."""
-    return np.asarray((np.isfinite(rows) | (np.isnan(rows) & lacking)).all(axis=1))
+    return np.asarray((np.isfinite(rows) | (np.isnan(rows) & may_miss)).all(axis=1))
 
 
 def for_its_rows(spec: ArtifactSpec) -> ArtifactSpec:
@@ -38,12 +38,12 @@ def for_its_rows(spec: ArtifactSpec) -> ArtifactSpec:
 
 
 def _level(order: FeatureOrder, level: LevelContent) -> LevelContent:
-    lacking, members = may_lack(order, level.name), []
+    may_miss, members = may_lack(order, level.name), []
     for member in level.members:
-        if len(lacking) != member.native.lowered.n_features:
+        if len(may_miss) != member.native.lowered.n_features:
             return level  # which is refused for it when it is built
         try:
-            native = member.native.for_rows(lacking)
+            native = member.native.for_rows(may_miss)
         except InexactModelError:
             raise InexactModelError(
                 "a group may be missing only where every member takes missing values",
