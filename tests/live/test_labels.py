@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 from fractions import Fraction
 
@@ -11,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import gradus_live.labels.outcome
-import gradus_live.labels.table
 from gradus_live.bars import Bars
 from gradus_live.labels import (
     NO_LABEL,
@@ -318,10 +315,3 @@ def test_what_a_label_needs_is_asked_for() -> None:
         closes([1, 0])
     with pytest.raises(DataError, match="stamps of bars must rise"):
         Bars(np.array([2, 1], dtype=np.int64), np.array([1.0, 1.0]), BAR)
-
-
-@pytest.mark.parametrize("module", [gradus_live.labels.outcome, gradus_live.labels.table])
-def test_examples_in_docstrings_hold(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]
-    assert result.attempted > 0
-    assert result.failed == 0

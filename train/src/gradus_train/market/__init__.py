@@ -3,7 +3,7 @@
 It has volatility regimes, jumps, intraday seasonality, outages, daily series with holidays and a publication
 lag, and an edge of a stated size in each of the three parts by which the shipped levels differ (`Edges`). No
 real market has edges of this size: they are made so that a small history shows what each level adds.
-Its files say `simulated` in a column, which training carries into the provenance of the artifact.
+Its files say "simulated" in a column, which training carries into the provenance of the artifact.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`manifest.json`: the contract between who publishes an artifact and who serves it.
 
-`types` are its dataclasses, `rules` what must hold beyond the types, `reader` reads the bytes, and each older
+`types` are its dataclasses, `rules` what must hold beyond the types, `parsing` reads the bytes, and each older
 format has a module that upgrades it (`format1`).
 """
 
