@@ -1,7 +1,7 @@
 """`manifest.json`: the contract between who publishes an artifact and who serves it.
 
-`types` are its dataclasses, `rules` what must hold beyond the types, `parsing` reads the bytes, and each older
-format has a module that upgrades it (`format1`).
+`types` are its dataclasses, `rules` what must hold beyond the types, `parsing` reads the bytes, and each
+older format has a module that upgrades it (`format1`).
 """
 
 from gradus_runtime.contracts.manifest.calibration import LevelCalibration
