@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import math
 import string
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.support.candles import BAR_MS, START_MS, csv_text, random_bars, stamp
@@ -15,6 +18,7 @@ from tests.support.features import NAMES, features
 
 from gradus_runtime.errors import DataError
 from gradus_train.ingest import RawTable, candles_from_table, load_candles
+from gradus_train.ingest.table_file import read_table
 
 RULES = settings(
     max_examples=120,
@@ -78,6 +82,8 @@ def test_a_strange_cell_is_read_as_its_number_or_refused_at_its_line(
 @example(data=b"\x1f\x8b")
 @example(data=b"PAR1PAR1")
 @example(data="timestamp".encode("utf-16"))
+@example(data=b"(\xb5/\xfd")
+@example(data=b"x\x9c" + bytes(8))
 def test_any_bytes_are_refused_with_the_name_of_the_file(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes(data)
@@ -148,3 +154,44 @@ def test_the_lines_of_this_file_are_good_candles(tmp_path: Path) -> None:
     path.write_text("\n".join(LINES) + "\n")
     assert load_candles(path, bar_ms=BAR_MS).frame.equals(BARS)
     assert stamp(START_MS) in LINES[1]
+
+
+@pytest.mark.parametrize("first", ["x^2", "x\x01", "xÚ"])
+def test_a_header_that_begins_as_a_compressed_file_does_is_text(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(f"{first},{csv_text(BARS).splitlines()[0]}\n" + "".join(f"1,{x}\n" for x in LINES[1:]))
+    assert read_table(path).columns[0] == first
+    assert load_candles(path, bar_ms=BAR_MS).frame.equals(BARS)
+
+
+@pytest.mark.parametrize(
+    "packed", [b"(\xb5/\xfd rest", lzma.compress(b"a,b\n1,2\n"), bz2.compress(b"a,b\n1,2\n"), b"PK\3\4 rest"]
+)
+def test_another_compression_than_gzip_is_named(tmp_path: Path, packed: bytes) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(packed)
+    with pytest.raises(DataError, match=r"compressed with gzip only, but got '(zstd|xz|bzip2|zip)'"):
+        read_table(path)
+
+
+@RULES
+@given(changes=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=5))
+def test_a_damaged_parquet_file_is_refused_or_read(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+    path = tmp_path / "c.parquet"
+    BARS.write_parquet(path)
+    data = bytearray(path.read_bytes())
+    for place, value in changes:
+        data[4 + place % (len(data) - 4)] = value
+    path.write_bytes(data)
+    outcome(path)
+
+
+def test_where_polars_panics_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def panic(_: object) -> pl.DataFrame:
+        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    path = tmp_path / "c.parquet"
+    path.write_bytes(b"PAR1PAR1")
+    with pytest.raises(DataError, match=r"must be CSV or Parquet: assertion failed"):
+        read_table(path)

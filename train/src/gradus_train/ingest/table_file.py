@@ -18,6 +18,8 @@ __all__ = ["RawTable", "has_torn_line", "read_raw_table"]
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
+_OTHERS = {b"(\xb5/\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"PK\3\4": "zip"}
+_MARK = b"\xef\xbb\xbf"  # of UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,11 @@ def read_raw_table(path: Path, *, growing: bool = False) -> RawTable:
         if growing and not data.endswith(b"\r"):
             data = data[: data.rfind(b"\n") + 1]
         return RawTable.of(_read_csv(data, name), name, lines=True)
-    except pl.exceptions.PolarsError as e:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as e:
         raise DataError(
             "a data file must be CSV or Parquet",
             place=name,
-            cause=str(e).splitlines()[0],
+            cause=(str(e).splitlines() or [type(e).__name__])[0],
             hint="CSV has one header line and as many fields on every line.",
         ) from None
 
@@ -149,6 +151,14 @@ def _content(path: Path) -> bytes:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as e:
             raise DataError("a gzip file must be whole", place=name, cause=str(e)) from None
+    for magic, form in _OTHERS.items():
+        if data.startswith(magic):
+            raise DataError(
+                "a data file may be compressed with gzip only",
+                place=name,
+                value=form,
+                hint="Unpack it, or compress it with gzip.",
+            )
     return data
 
 
@@ -157,10 +167,12 @@ def _read_csv(data: bytes, name: str) -> pl.DataFrame:
         raise DataError("a data file must not be empty", place=name)
     if b"\0" in data:
         raise DataError("a CSV file must be text", place=name, value="a zero byte")
-    header = data.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    body = data.removeprefix(_MARK)
+    header = body.split(b"\n", 1)[0]
     separator = max((",", ";", "\t"), key=lambda s: header.count(s.encode()))
     try:
-        frame = pl.read_csv(data, infer_schema=False, separator=separator)
+        # Without the mark, polars unpacks what begins as zlib does: "x^" is also how a header can begin.
+        frame = pl.read_csv(_MARK + body, infer_schema=False, separator=separator)
     except pl.exceptions.ComputeError:
         _check_fields(data, name, separator.encode())
         raise
