@@ -11,21 +11,14 @@ __all__ = ["COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import options
+    from gradus_convert.commands.options import add_publishing
 
     parser.add_argument("--run", dest="run_folder", type=Path, required=True, help="folder of a finished run")
-    parser.add_argument("--store", type=Path, required=True, help="store to publish into, artifacts/NAME")
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="artifact.toml; default: config/artifact.toml, or the packaged one where there is none",
-    )
-    parser.add_argument(
-        "--encoding",
-        choices=("compact", "treeops", "treeops5", "auto"),
-        default="compact",
-        help="encoding of the graphs (default: compact)",
     )
     parser.add_argument(
         "--level",
@@ -35,19 +28,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="this level alone; may be repeated",
     )
     parser.add_argument(
-        "--drop-member",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="leave this member out, the weights of the others renormalised; may be repeated",
-    )
-    parser.add_argument("--version", help="calendar version; by default today's, with .postN when taken")
-    parser.add_argument("--dry-run", action="store_true", help="compile and prove, but publish nothing")
-    parser.add_argument("--pin", action="store_true", help="pin the version as well")
-    parser.add_argument(
         "--pin-anyway", action="store_true", help="pin even a version that knows nothing (verdict none)"
     )
-    options.add_no_check(parser)
     parser.add_argument("--no-gate", action="store_true", help="convert a run whose gate failed")
     parser.add_argument(
         "--no-third-opinion", action="store_true", help="leave the stock converters out of the card"
@@ -57,7 +39,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="prove on rows without the thresholds of the trees: for replays, never with --pin",
     )
-    parser.add_argument("--actor", help="who does it, for the history")
+    add_publishing(parser)
 
 
 def _run(args: argparse.Namespace) -> int:

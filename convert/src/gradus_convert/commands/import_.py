@@ -15,7 +15,7 @@ __all__ = ["COMMAND", "import_request_of"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    from gradus_runtime.cli import options
+    from gradus_convert.commands.options import add_publishing
 
     parser.add_argument(
         "files",
@@ -32,8 +32,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE[,FILE...]",
         help="the files of a level, best level first; may be repeated",
     )
-    parser.add_argument("--store", type=Path, required=True, help="store to publish into, artifacts/NAME")
-    parser.add_argument("--version", help="calendar version; by default today's, with .postN when taken")
     parser.add_argument("--weights", metavar="NAME=WEIGHT,...", help="instead of the weights in the files")
     parser.add_argument(
         "--classes",
@@ -48,25 +46,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data-end", metavar="TIME", help="end of the training data, ISO 8601 in UTC")
     parser.add_argument(
-        "--encoding",
-        choices=("compact", "treeops", "treeops5", "auto"),
-        default="compact",
-        help="encoding of the graphs (default: compact)",
-    )
-    parser.add_argument(
         "--any-version",
         action="store_true",
         help="accept files of another scikit-learn version, at your own risk",
     )
     parser.add_argument(
         "--max-bytes", type=int, help="size limit of a file, also decompressed (default: 1 GiB)"
-    )
-    parser.add_argument(
-        "--drop-member",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="leave this member out and renormalise the weights of the others; may be repeated",
     )
     parser.add_argument(
         "--rounds",
@@ -82,10 +67,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-seconds", type=float, metavar="N", help="time limit of that process, in seconds"
     )
-    parser.add_argument("--dry-run", action="store_true", help="compile and prove, but publish nothing")
-    parser.add_argument("--pin", action="store_true", help="pin the version as well")
-    options.add_no_check(parser)
-    parser.add_argument("--actor", help="who does it, for the history")
+    add_publishing(parser)
 
 
 def _run(args: argparse.Namespace) -> int:

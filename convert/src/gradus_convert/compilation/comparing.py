@@ -10,6 +10,7 @@ from typing import Any
 from gradus_convert.compilation.measure import Cost, measure
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.readers.formats import Format
+from gradus_runtime.store.whole_file import write_whole
 
 __all__ = ["Comparison", "compare_measured", "keeps_original"]
 
@@ -69,7 +70,7 @@ def compare_measured(
         return Comparison(None, "pickle", after, compiled.encoding, verdict)
     before, after = measure([(kind, source), (opened, target)])
     if may_keep_original and keeps_original(before, after):
-        target.write_bytes(source.read_bytes())
+        write_whole(target, source.read_bytes())
         verdict = f"the original is kept, as it serves better: {_ratios(before, after)} when rewritten"
         return Comparison(before, kind, before, "original", verdict)
     verdict = f"{_word(before, after)}: {_ratios(before, after)}{_choice(kind, compiled)}"

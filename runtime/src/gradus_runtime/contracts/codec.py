@@ -13,12 +13,12 @@ import dataclasses
 import functools
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gradus_runtime.errors import GradusError, ManifestError
 
-__all__ = ["decode", "encode", "type_hints"]
+__all__ = ["check_keys", "decode", "encode", "type_hints"]
 
 T = TypeVar("T")
 _SCALARS = (str, int, float, bool, type(None))
@@ -104,17 +104,35 @@ def _scalar(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
     raise error(f"{names[kind]} is needed", place=place, value=value)
 
 
-def _dataclass(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
+def check_keys(
+    value: Any, required: Iterable[str], known: Collection[str], place: str, error: type[GradusError]
+) -> dict[str, Any]:
+    """Return a JSON object with all keys that it must have, and none that is not known.
+
+    Args:
+        value: As `strict_json.parse` returns it.
+        required: Keys that must be present; the first one that is missing is named.
+        known: Keys that may be present, those that must be among them.
+        place: How errors name the value.
+        error: The type of error to raise.
+
+    Raises:
+        GradusError: Of type `error`.
+    """
     if not isinstance(value, dict):
         raise error("an object is needed", place=place, value=value)
-    hints = type_hints(kind)
-    fields = _fields(kind)
-    for key in fields:
+    for key in required:
         if key not in value:
             raise error(f"key {key!r} must be present", place=place)
     for key in value:
-        if key not in hints:
-            raise error(
-                "a key must be known", place=place, value=key, hint=f"Known: {', '.join(sorted(fields))}."
-            )
+        if key not in known:
+            hint = f"Known: {', '.join(sorted(known))}."
+            raise error("a key must be known", place=place, value=key, hint=hint)
+    return value
+
+
+def _dataclass(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
+    hints = type_hints(kind)
+    fields = _fields(kind)
+    check_keys(value, fields, hints, place, error)
     return kind(**{key: _decode(hints[key], value[key], f"{place}.{key}", error) for key in fields})

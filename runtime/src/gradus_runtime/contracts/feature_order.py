@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from gradus_runtime.contracts import names, strict_json
+from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import ConfigError
 from gradus_runtime.records import dataclass
 
@@ -294,15 +294,8 @@ def _level(value: Any, place: str) -> LevelSpec:
 
 
 def _object(value: Any, place: str, required: set[str], optional: set[str] | None = None) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError("an object is needed", place=place, value=value)
     known = required | (optional or set())
-    for key in sorted(required - value.keys()):
-        raise ConfigError(f"key {key!r} must be present", place=place)
-    for key in sorted(value.keys() - known):
-        hint = f"Known: {', '.join(sorted(known))}."
-        raise ConfigError("a key must be known", place=place, value=key, hint=hint)
-    return value
+    return codec.check_keys(value, sorted(required), known, place, ConfigError)
 
 
 def _array(value: Any, place: str) -> list[Any]:
