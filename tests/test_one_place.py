@@ -1,4 +1,4 @@
-"""What is done in one place is done nowhere else: each rule has the place, and the exceptions with their reasons."""
+"""What is done in one place is done nowhere else: each rule has its places, with reasons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "whole files": (
         r"\.write_(bytes|text)\(|\bos\.replace\(|\.open\(\"[wx]b?\"",
         {
-            "runtime/monitoring/health_file.py": "by rename and without a sync: it is written every few seconds",
+            "runtime/monitoring/health_file.py": "by rename, unsynced: written every few seconds",
             "convert/pickles/run.py": "a temporary folder of two processes",
             "convert/compilation/pickled.py": "a temporary folder of two processes",
             "train/training/folder_lock.py": "a lock, of which nothing is read",
