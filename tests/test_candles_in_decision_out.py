@@ -162,8 +162,8 @@ def test_a_missing_candle_is_bridged_and_said(
         ({"close": "n/a"}, "values must be finite numbers"),
         ({"volume": -1.0}, "volume must be at least 0"),
         ({"open": 0.0, "low": 0.0}, "prices must be above 0"),
-        ({"timestamp": "soon"}, "a time must be a moment"),
-        ({"timestamp": None}, "a time must be a moment"),
+        ({"timestamp": "soon"}, "a time must be a date and a time of day"),
+        ({"timestamp": None}, "a time must be a date and a time of day"),
         ({"timestamp": 1_736_000_000_123}, "a time must be a multiple of 15 minutes"),
     ],
 )
@@ -333,4 +333,4 @@ def test_daily_values_may_have_the_closes_that_a_feed_keeps() -> None:
 def test_a_number_of_no_size_of_time_is_no_moment() -> None:
     read = read_candles({n: [1e30] for n in ("timestamp", *NAMES)}, bar_ms=BAR, now_ms=None)
     assert len(read.timestamps) == 0
-    assert read.reasons == ("1 candle counts as missing: a time must be a moment",)
+    assert read.reasons == ("1 candle counts as missing: a time must be a date and a time of day",)

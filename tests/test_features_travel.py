@@ -286,6 +286,6 @@ def test_a_pin_of_a_version_with_other_inputs_warns(
     graph = FeaturesGraph("features.onnx", "candles.npz", spec)
     hourly = replace(graph, spec=replace(spec, bar_ms=3_600_000))
     assert changed_inputs(graph, hourly) == ("its bars are of 60 minutes, before of 15",)
-    assert changed_inputs(graph, None) == ("it takes no candles any more",)
-    assert changed_inputs(None, graph) == ("it takes candles now",)
+    assert changed_inputs(graph, None) == ("it no longer takes candles",)
+    assert changed_inputs(None, graph) == ("it now takes candles",)
     assert changed_inputs(None, None) == ()

@@ -203,7 +203,7 @@ def test_each_kind_of_candle_has_its_counter_and_its_effect(bot: Bot) -> None:
         ({"close": math.nan}, "values must be finite numbers"),
         ({"volume": math.inf}, "values must be finite numbers"),
         ({"open": "n/a"}, "values must be finite numbers"),
-        ({"timestamp": None}, "a time must be a moment"),
+        ({"timestamp": None}, "a time must be a date and a time of day"),
     ],
 )
 def test_a_candle_that_breaks_a_rule_is_refused_and_its_bar_is_missing(

@@ -135,7 +135,7 @@ def test_a_row_without_the_group_is_served_by_the_first_level_that_has_the_rest(
     ):
         decision = bot.decide(lacking)
         assert decision.level == "full"
-        assert any(r == "full: learnt to serve without mood, mentions" for r in decision.reasons)
+        assert any(r == "full: trained to serve without mood, mentions" for r in decision.reasons)
         expected = said_by_libraries(folder, [0.3, 0.1, np.nan, np.nan, 0.0])
         assert decision.probabilities["UP"] == pytest.approx(expected, abs=1e-6)
     assert complete.probabilities != decision.probabilities
@@ -145,7 +145,7 @@ def test_part_of_a_group_may_be_missing(folder):
     bot = Predictor.open(folder / "store", kernels="off")
     decision = bot.decide(row(mood=float("nan")))
     assert decision.level == "full"
-    assert any(r == "full: learnt to serve without mood" for r in decision.reasons)
+    assert any(r == "full: trained to serve without mood" for r in decision.reasons)
     expected = said_by_libraries(folder, [0.3, 0.1, np.nan, 0.2, 0.0])
     assert decision.probabilities["UP"] == pytest.approx(expected, abs=1e-6)
 
@@ -162,7 +162,7 @@ def test_other_groups_still_make_a_row_step_down(folder):
     decision = bot.decide(row(fees=float("nan"), mood=float("nan")))
     assert decision.level == "quiet"
     assert any("full: missing fees" in r for r in decision.reasons)
-    assert any(r == "quiet: learnt to serve without mood" for r in decision.reasons)
+    assert any(r == "quiet: trained to serve without mood" for r in decision.reasons)
     nothing = bot.decide({"mood": 1.0, "mentions": 1.0, "fees": 1.0})
     assert nothing.level == "fallback"
 
@@ -189,7 +189,7 @@ def test_a_value_in_another_unit_is_a_missing_one_alone_in_a_table_and_in_a_repl
         other = off.decide(far)
     assert (one.level, one.probabilities) == ("full", want.probabilities)
     assert one.reasons[:-1] == want.reasons
-    assert one.reasons[-1].startswith("guard: taken for missing, as far from its range in training: mood (")
+    assert one.reasons[-1].startswith("guard: treated as missing, as far from its range in training: mood (")
     assert many.reasons[0] == one.reasons
     assert np.array_equal(many.probabilities[0], many.probabilities[1])
     assert other.probabilities != one.probabilities

@@ -138,7 +138,7 @@ def test_an_output_that_exists_is_kept_unless_forced(
     target.write_text("mine")
     assert main(["compile", str(source), "-o", str(target), "--no-measure"]) == 2
     assert target.read_text() == "mine"
-    assert "the output must not exist, or --force be given" in capsys.readouterr().err
+    assert "the output must not exist (--force overwrites it)" in capsys.readouterr().err
     assert main(["compile", str(source), "-o", str(target), "--no-measure", "--force"]) == 0
     assert target.stat().st_size > 1000
     assert main(["compile", str(source), "-o", str(source), "--no-measure", "--force"]) == 2

@@ -291,7 +291,7 @@ def test_the_same_pipeline_gives_the_same_bytes_and_passes_the_checker() -> None
     ("step", "message"),
     [
         (PCA(2), "a step of a pipeline must be one of .*, but got 'PCA'"),
-        (FunctionTransformer(np.tanh), "a function of one's own has no exact form, but got 'tanh'"),
+        (FunctionTransformer(np.tanh), "a custom function has no exact form, but got 'tanh'"),
         (
             FeatureUnion([("a", StandardScaler())], transformer_weights={"a": 2.0}),
             "transformer_weights must be",

@@ -89,7 +89,7 @@ def _with_a_rare_class() -> Any:
             lambda: calibrated("RandomForestClassifier", method="temperature"),
             "must be by sigmoids, but got 'temperature'",
         ),
-        (_with_a_rare_class, "every fold of a calibration must know every class"),
+        (_with_a_rare_class, "every fold of a calibration must have every class"),
         (
             lambda: CalibratedClassifierCV(gradient(y=(Y > 0).astype(int))(), cv=2).fit(
                 X, (Y > 0).astype(int)

@@ -99,7 +99,7 @@ def test_golden_rows_are_held_to_the_bit(store, tmp_path):
     with Predictor.open(copy(store, tmp_path / "off", one_float_up), preload=True) as bot:
         level = bot.health().levels[1]
         assert level.state == "out of service"
-        assert "golden rows must come out bit for bit" in (level.problem or "")
+        assert "golden rows must be reproduced bit for bit" in (level.problem or "")
 
 
 @pytest.mark.parametrize("encoding", ["treeops", "auto"])
@@ -312,7 +312,7 @@ def test_a_member_that_is_not_in_the_run_cannot_be_left_out(run, tmp_path, capsy
     )
     every = [part for m in ("lightgbm", "xgboost", "random_forest") for part in ("--drop-member", m)]
     assert convert(run, tmp_path / "tiny", *every) == 2
-    assert "a member must be left" in capsys.readouterr().err
+    assert "at least one member must be left" in capsys.readouterr().err
 
 
 def test_a_member_that_training_left_out_is_in_the_manifest(tmp_path):

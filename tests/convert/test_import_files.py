@@ -399,7 +399,7 @@ def test_a_model_that_scikit_learn_rebuilds_by_a_function_can_be_left_out(tmp_pa
     ("drop", "message"),
     [
         (("lgbm",), "a member to leave out must be in a file, but got 'lgbm'. Members: lightgbm, ra"),
-        (("lightgbm", "xgboost", "random_forest"), "a member must be left"),
+        (("lightgbm", "xgboost", "random_forest"), "at least one member must be left"),
     ],
 )
 def test_what_cannot_be_left_out_is_wrong_use(tmp_path, drop, message):

@@ -38,12 +38,12 @@ def test_a_task_runs_in_another_process_whatever_libraries_print(capfd):
 
 
 def test_a_crash_is_an_error_that_names_the_file_and_the_signal():
-    with pytest.raises(EnvironmentFailedError, match=r"f\.pkl: .* must end well, but got 'SIGABRT'"):
+    with pytest.raises(EnvironmentFailedError, match=r"f\.pkl: .* must succeed, but got 'SIGABRT'"):
         run("crash")
 
 
 def test_an_exit_is_an_error():
-    with pytest.raises(EnvironmentFailedError, match="must end well, but got 'exit code 7'"):
+    with pytest.raises(EnvironmentFailedError, match="must succeed, but got 'exit code 7'"):
         run("leave")
 
 
@@ -117,7 +117,7 @@ def test_an_import_that_crashes_a_library_is_an_error_and_publishes_nothing(tmp_
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(model("lightgbm"), 4))
     assert main(["import", str(path), "--store", str(tmp_path / "btc-jpy")]) == 3
-    assert "must end well, but got 'SIGABRT'. Nothing was written" in capsys.readouterr().err
+    assert "must succeed, but got 'SIGABRT'. Nothing was written" in capsys.readouterr().err
     assert not (tmp_path / "btc-jpy").exists()
 
 

@@ -106,7 +106,7 @@ def test_a_store_with_a_version_missing_fails_on_its_records(tmp_path):
     shutil.rmtree(store.path / "versions" / "2026.11.21")
     names, text = failed(check_path(store.path))
     assert names == ["records"]
-    assert "the pinned version must be there" in text
+    assert "is missing from the store" in text
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_missing_file_fails(trio):
     (trio / "level3.onnx").unlink()
     names, text = failed(check_path(trio))
     assert names == ["digests"]
-    assert "level3.onnx: a file of the manifest must be there" in text
+    assert "level3.onnx: a file of the manifest must exist" in text
 
 
 def test_a_graph_of_another_version_fails_on_its_metadata(trio):
@@ -218,7 +218,7 @@ def test_one_changed_number_in_a_graph_fails_on_its_golden_rows(trio):
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     names, text = failed(check_path(repacked(trio, "level1.onnx", model.SerializeToString())))
     assert names == ["golden rows level1"]
-    assert "golden rows must come out within" in text
+    assert "golden rows must be reproduced within" in text
 
 
 def test_a_number_of_golden_rows_that_the_manifest_does_not_say_fails(trio):
@@ -282,17 +282,21 @@ def test_the_projects_own_feature_order_passes(capsys):
         ("rows.csv", b"a,b\n", "a file of another kind"),
         ("other.json", b'{"a": 1}', "JSON of another kind"),
         ("folder", None, "a folder without manifest.json"),
-        ("absent", b"", "nothing"),
     ],
 )
 def test_a_path_of_another_kind_is_wrong_use(tmp_path, capsys, name, data, value):
     path = tmp_path / name
     if data is None:
         path.mkdir()
-    elif data:
+    else:
         path.write_bytes(data)
     assert main(["validate", str(path)]) == 2
     assert f"but got '{value}'" in capsys.readouterr().err
+
+
+def test_a_path_that_does_not_exist_is_wrong_use(tmp_path, capsys):
+    assert main(["validate", str(tmp_path / "absent")]) == 2
+    assert f"{tmp_path / 'absent'}: a path must exist\n" in capsys.readouterr().err
 
 
 def test_json_output_holds_checks_and_findings(trio, capsys):

@@ -77,7 +77,7 @@ def test_a_missing_column_fails_unless_its_group_is_never_supplied(tmp_path):
     path = write(tmp_path, rows)
     checks, _ = check_sample(str(TRIO), path, SampleLimits())
     assert (
-        "columns of group external_api must be there: vix. If the bot never has them"
+        "columns of group external_api must be present: vix. If the bot never has them"
         in findings(checks, "names")[0][1]
     )
     checks, report = check_sample(str(TRIO), path, SampleLimits(without=("external_api",)))

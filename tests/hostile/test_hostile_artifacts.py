@@ -190,7 +190,7 @@ FOLDERS: list[tuple[Callable[[Path], None], str]] = [
     (_many, "a version must have at most 64 files"),
     (_huge_manifest, "a file must be at most 1048576 bytes"),
     (_huge_seal, "a file must be at most 80 bytes"),
-    (_no_seal, "manifest.sha256 must be there"),
+    (_no_seal, "manifest.sha256 must exist"),
 ]
 
 
@@ -206,7 +206,7 @@ def test_a_second_name_changes_nothing_about_what_a_file_must_be(tmp_path: Path)
 
 DAMAGED: list[tuple[Callable[[Path], None], str]] = [
     (_sparse, "level1.onnx: a file must have 220 bytes, as the manifest says, but got 1099511627776"),
-    (_no_graph, "level2.onnx: a file of the manifest must be there"),
+    (_no_graph, "level2.onnx: a file of the manifest must exist"),
 ]
 
 
@@ -364,7 +364,7 @@ BUNDLES: list[tuple[str, Callable[[], bytes], str]] = [
     ("a folder", lambda: zip_bytes({**good(), "x/": b""}), "x/ is not in the manifest"),
     ("case clash", lambda: zip_bytes({**good(), "Level1.onnx": b""}), "Level1.onnx is not in the manifest"),
     ("one more", lambda: zip_bytes({**good(), "run.py": b"x"}), "run.py is not in the manifest"),
-    ("no manifest", lambda: zip_bytes(SAMPLE_FILES), "manifest.json must be there"),
+    ("no manifest", lambda: zip_bytes(SAMPLE_FILES), "manifest.json must exist"),
     ("build.json", lambda: zip_bytes({**good(), "build.json": b"{}"}), "build.json is not in the manifest"),
     (
         "other size",

@@ -569,7 +569,7 @@ def test_the_command_reports_from_journals_and_from_kept_outcomes(
     ("arguments", "text"),
     [
         (["live"], "decisions must be given"),
-        (["live", "--journal", "J"], "a journal needs the candles that came since"),
+        (["live", "--journal", "J"], "a journal needs the candles after its decisions"),
         (
             ["live", "--journal", "J", "--candles", "C"],
             "the label that a version was trained on must be known",

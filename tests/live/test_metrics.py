@@ -133,7 +133,10 @@ def test_the_text_is_openmetrics() -> None:
         ("level1: macro declared unavailable", ("level1", "declared unavailable")),
         ("level1: out of service: MemoryError: missing memory", ("level1", "out of service")),
         ("level1: gave no valid probabilities for this row", ("level1", "invalid probabilities")),
-        ("level2: serves as nothing in service can: no better than missing", ("level2", "not in service")),
+        (
+            "level2: used because no level in service can serve this row: no better than missing",
+            ("level2", "not in service"),
+        ),
         ("level2: not tried, as min_level is level1", ("level2", "not tried")),
         ("BUY with confidence 0.400 is below 0.500: HOLD", None),
         ("filled by the caller: a", None),

@@ -317,10 +317,10 @@ def test_a_wrong_number_in_the_widened_row_is_named(monkeypatch):
     monkeypatch.setattr(
         graph_views, "_row", lambda graph, values: real(graph, [2.0 if v == -2 else v for v in values])
     )
-    monkeypatch.setattr("gradus_convert.parity.forests.check_rows", lambda *_: None)
+    monkeypatch.setattr("gradus_convert.parity.forests.check_leaves_of_rows", lambda *_: None)
     native = native_of("xgboost, missing infinity")
     broken = with_views(forest_of(native), range_lost)
-    with pytest.raises(ParityError, match=r"graph: widened_rows, column \d+: every view of a row must be"):
+    with pytest.raises(ParityError, match=r"graph: widened_rows, column \d+: every view of a row must equal"):
         prove([native], [broken])
 
 

@@ -136,7 +136,7 @@ def test_where_the_pinned_version_is_damaged_there_is_no_backup(
     assert back_up(store, dest, "--keep", "1") == 0
     (store.path / "versions" / OLD / "level2.onnx").write_bytes(b"bit rot")
     assert back_up(store, dest, "--keep", "1") == 1
-    assert "the pinned version must be whole" in capsys.readouterr().err
+    assert "the pinned version must be complete" in capsys.readouterr().err
     assert len(list(dest.iterdir())) == 1 + (dest / ".trio.lock").exists()
 
 
@@ -174,7 +174,7 @@ def test_two_backups_of_one_second_do_not_write_into_each_other(
     assert back_up(store, dest) == 0
     clock[0] -= 1
     assert back_up(store, dest) == 3
-    assert "must not be there already" in capsys.readouterr().err
+    assert "must not exist already" in capsys.readouterr().err
     assert len(list(dest.glob("trio-*"))) == 1
 
 
@@ -194,7 +194,7 @@ def test_restore_brings_a_backup_back_beside_the_old_store(
     assert without_lock(tree(beside)) == without_lock(tree(copy))
     assert main(["verify", "--store", str(beside)]) == 0
     assert main(["restore", str(copy), "--store", str(store.path)]) == 3
-    assert "must not be there already" in capsys.readouterr().err
+    assert "must not exist already" in capsys.readouterr().err
     with Predictor.open(beside) as bot:
         assert bot.info().version == OLD
 

@@ -76,7 +76,7 @@ def test_values_of_other_kinds_may_stand_among_texts(one: object, expected: floa
 def test_a_moment_outside_of_the_years_1_to_9999_counts_as_missing(far: Any) -> None:
     columns = {key: [1.0] for key in ("open", "high", "low", "close")} | {"volume": [0.0]}
     read = read_candles({"timestamp": far, **columns}, bar_ms=MINUTES, now_ms=None)
-    assert read.reasons == ("1 candle counts as missing: a time must be a moment",)
+    assert read.reasons == ("1 candle counts as missing: a time must be a date and a time of day",)
     assert not len(read_daily({"date": far, "x": [1.0]}, ["x"]).dates)
 
 

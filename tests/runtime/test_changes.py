@@ -98,7 +98,7 @@ def test_changes_of_level_are_said_at_most_once_a_minute(caplog: pytest.LogCaptu
     changes.level("level1", ())
     assert lines(caplog) == [
         "level changed from level1 to level2: why",
-        "level changed from level2 to level1 (998 changes between)",
+        "level changed from level2 to level1 (998 changes in between)",
     ]
 
 

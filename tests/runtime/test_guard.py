@@ -61,7 +61,7 @@ def test_a_value_beyond_its_bound_counts_as_missing_alone_and_in_a_table(
             held = bot.decide(beyond)
             same = off.decide(without)
         assert (held.level, held.probabilities, held.action) == (same.level, same.probabilities, same.action)
-        why = f"guard: taken for missing, as far from its range in training: {name} ("
+        why = f"guard: treated as missing, as far from its range in training: {name} ("
         assert held.reasons[:-1] == same.reasons
         assert held.reasons[-1].startswith(why)
         table = bot.predict([at, beyond, row])

@@ -76,7 +76,7 @@ def test_a_process_that_decides_for_the_same_old_bar_is_not_well(tmp_path: Path)
             clock.now = START + i * BAR
             bot.decide(full_row(), at=START * 1000)
         (text,) = problems_of(read_health_file(path), clock.now, BAR)
-    assert text == "the newest bar opened 60 min ago: its feed may stand still"
+    assert text == "the newest bar opened 60 min ago: its feed may have stopped"
 
 
 def test_a_failed_process_is_not_well(tmp_path: Path) -> None:

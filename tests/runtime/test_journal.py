@@ -671,7 +671,7 @@ def test_a_damaged_line_is_named_and_passed_over(journal: Path, change: dict[str
 
 
 def test_a_journal_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="a journal must be there"):
+    with pytest.raises(UsageError, match="a journal must exist"):
         read_journal([tmp_path / "none"])
 
 

@@ -159,7 +159,7 @@ def test_a_level_that_proved_nothing_serves_what_nothing_else_can_and_says_so(tm
     with Predictor.open(variant(TRIO, tmp_path / "trio", change=change)) as bot:
         decision = both(bot, full_row())
         assert decision.level == "level1"
-        assert decision.reasons == ("level1: serves as nothing in service can",)
+        assert decision.reasons == ("level1: used because no level in service can serve this row",)
 
 
 def test_a_level_asked_for_by_name_serves_first(tmp_path: Path) -> None:
@@ -227,4 +227,4 @@ def test_info_says_verdict_and_order(tmp_path: Path, capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out
     assert "verdict   moves" in printed
     assert "service   level2, then level3" in printed
-    assert "level1 only where nothing in service can answer: level1 is not better than level2" in printed
+    assert "level1 only where no level in service can answer: level1 is not better than level2" in printed

@@ -77,7 +77,7 @@ def test_golden_rows_that_come_out_otherwise_take_the_level_out(tmp_path: Path) 
     golden["level1"][31] = [0.2, 0.3, 0.5]
     wrong = variant(TRIO, tmp_path / "v", files={"golden.npz": npz_bytes(golden)})
     with Predictor.open(wrong, preload=True) as bot:
-        assert "golden rows must come out within 1e-06, but got 0." in problem_of(bot)
+        assert "golden rows must be reproduced within 1e-06, but got 0." in problem_of(bot)
         assert [level.state for level in bot.health().levels] == ["out of service", "ready", "ready"]
         assert bot.decide(full_row()).level == "level2"
 
@@ -88,7 +88,7 @@ def test_golden_rows_are_replayed_one_by_one_as_well(tmp_path: Path, monkeypatch
     monkeypatch.setattr(RowBuffer, "run", lambda self: [1.0, 0.0, 0.0])
     with Predictor.open(TRIO, preload=True) as bot:
         assert bot.health().status == "failed"
-        assert "golden rows must come out" in problem_of(bot)
+        assert "golden rows must be reproduced" in problem_of(bot)
 
 
 def test_a_graph_of_another_version_is_out(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_golden_rows_are_replayed_on_the_gpu_itself(gpu: Gpu) -> None:
     with bot(provider="cuda", preload=True) as on_gpu:
         health = on_gpu.health()
         assert health.status == "failed"
-        assert all("golden rows must come out" in (level.problem or "") for level in health.levels)
+        assert all("golden rows must be reproduced" in (level.problem or "") for level in health.levels)
         assert on_gpu.decide(full_row()).level == "fallback"
     with bot(preload=True) as plain:
         assert plain.health().status == "ok"

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "gzip that is no table": (lambda: gzip.compress(b"\x89PNG\r\n\x1a\n\0\0"), "must be UTF-8 text"),
     "gzip in gzip": (lambda: gzip.compress(gzip.compress(b"close\n1\n")), "must be UTF-8 text"),
-    "torn gzip": (lambda: gzip.compress(delimited(ROWS).encode())[:40], "a gzip file must be whole"),
+    "torn gzip": (lambda: gzip.compress(delimited(ROWS).encode())[:40], "a gzip file must be complete"),
 }
 
 
@@ -264,7 +264,7 @@ def test_a_torn_array_ends_with_2_after_the_rows_before(
     path.write_text(json.dumps(ROWS)[:cut])
     assert main(["predict", SOURCE, "--input", str(path), "--json"]) == 2
     captured = capsys.readouterr()
-    assert "a JSON array must be whole" in captured.err
+    assert "a JSON array must be complete" in captured.err
     assert len(captured.out.splitlines()) <= 3
 
 

@@ -107,7 +107,7 @@ def test_verify_names_everything_that_differs(folder: Path, capsys: pytest.Captu
     out = capsys.readouterr().out
     assert f"{B}/level1.onnx: a file must have the SHA-256" in out
     assert "golden.npz: a file must have 99 bytes, as the manifest says, but got 5" in out
-    assert "level2.onnx: a file of the manifest must be there" in out
+    assert "level2.onnx: a file of the manifest must exist" in out
     assert "notes: a version must be named by its calendar version" in out
     assert "4 differ" in out
     assert main(["verify", "--json", B]) == 1
@@ -123,8 +123,8 @@ def test_verify_holds_versions_against_pin_and_history(
     write_version(folder, B, {"golden.npz": b"1", "level1.onnx": b"2", "level2.onnx": b"3"})
     assert main(["verify"]) == 1
     out = capsys.readouterr().out
-    assert "the pinned version must be there, but got '2026.1.4'" in out
-    assert f"{A}: a published version must be there until it is collected" in out
+    assert "the pinned version 2026.1.4 is missing from the store" in out
+    assert f"{A}: a published version must exist until it is collected" in out
     assert f"{B}: a version must have the digest that was published" in out
     (folder / "history.jsonl").write_bytes(b"nonsense\n")
     (folder / "pin.json").write_bytes(b"nonsense")
@@ -143,7 +143,7 @@ def test_a_store_must_be_named_where_there_are_several(
     monkeypatch.setenv("GRADUS_STORE", str(folder))
     assert main(["list"]) == 0
     assert main(["list", "--store", "nowhere"]) == 3
-    assert "nowhere: a folder with `versions` in it (a store) must be there" in capsys.readouterr().err
+    assert "nowhere: a folder with `versions` in it (a store) must exist" in capsys.readouterr().err
 
 
 def test_tables_show_the_usual_metrics_or_else_the_first_three() -> None:

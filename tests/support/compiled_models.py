@@ -620,7 +620,7 @@ def pipeline_cases() -> list[Case]:
             pipe(p.FunctionTransformer(np.abs)),
             None,
             "float32",
-            "a function of one's own has no exact form",
+            "a custom function has no exact form",
             "refused",
         ),
     ]

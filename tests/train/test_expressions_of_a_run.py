@@ -195,7 +195,7 @@ def test_the_former_name_of_daily_works_and_says_the_new_one(
     given = ["--macro" if a == "--daily" else a for a in arguments(files)]
     assert main(["features", *given, "--json"]) == 0
     captured = capsys.readouterr()
-    assert "--macro is now called --daily; the old name goes in the next release" in captured.err
+    assert "--macro is now called --daily; the old name will be removed in the next release" in captured.err
     assert main(["features", *arguments(files), "--json"]) == 0
     assert capsys.readouterr().out == captured.out
 
@@ -208,7 +208,10 @@ def test_latest_says_the_time_of_its_bar_and_its_successor(
     assert main(["features", *map(str, [*given, *order]), "--latest"]) == 0
     captured = capsys.readouterr()
     last = pl.read_csv(files.candles)["timestamp"][-1]
-    assert f"Features of the bar that opens at {last}. --latest goes in the next release." in captured.err
+    assert (
+        f"Features of the bar that opens at {last}. --latest will be removed in the next release."
+        in captured.err
+    )
     assert "Predictor.decide_candles" in captured.err
     assert len(json.loads(captured.out)) == 70
 

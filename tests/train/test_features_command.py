@@ -163,7 +163,7 @@ def test_a_torn_last_line_is_not_taken_as_the_newest_bar(
     assert (whole, "may be torn" in said) == (closes[-1], False)
     for cut in (1, 2, 5):
         torn, said = newest(text[:-cut])
-        assert (torn, "the last line has no end: it may be torn, and is left out" in said) == (
+        assert (torn, "the last line has no newline: it may be incomplete, and is left out" in said) == (
             closes[-2],
             True,
         )
@@ -178,7 +178,7 @@ def test_options_that_contradict_each_other_are_wrong_use(
         (("--features", files.candles, "--latest"), "--latest computes features, so it needs candles"),
         (
             ("--candles", files.candles, "--latest", "--report"),
-            "--latest must stand alone, but got '--report'",
+            "--latest must be given alone, but got '--report'",
         ),
         (
             ("--candles", files.candles, "--out", tmp_path / "t.xlsx"),

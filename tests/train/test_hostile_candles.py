@@ -18,7 +18,7 @@ from tests.support.features import NAMES, features
 
 from gradus_runtime.errors import DataError
 from gradus_train.ingest import RawTable, candles_from_table, load_candles
-from gradus_train.ingest.table_file import read_table
+from gradus_train.ingest.table_file import read_raw_table
 
 RULES = settings(
     max_examples=120,
@@ -160,7 +160,7 @@ def test_the_lines_of_this_file_are_good_candles(tmp_path: Path) -> None:
 def test_a_header_that_begins_as_a_compressed_file_does_is_text(tmp_path: Path, first: str) -> None:
     path = tmp_path / "c.csv"
     path.write_text(f"{first},{csv_text(BARS).splitlines()[0]}\n" + "".join(f"1,{x}\n" for x in LINES[1:]))
-    assert read_table(path).columns[0] == first
+    assert read_raw_table(path).columns[0] == first
     assert load_candles(path, bar_ms=BAR_MS).frame.equals(BARS)
 
 
@@ -171,7 +171,7 @@ def test_another_compression_than_gzip_is_named(tmp_path: Path, packed: bytes) -
     path = tmp_path / "c.csv"
     path.write_bytes(packed)
     with pytest.raises(DataError, match=r"compressed with gzip only, but got '(zstd|xz|bzip2|zip)'"):
-        read_table(path)
+        read_raw_table(path)
 
 
 @RULES
@@ -194,4 +194,4 @@ def test_where_polars_panics_the_file_is_refused(tmp_path: Path, monkeypatch: py
     path = tmp_path / "c.parquet"
     path.write_bytes(b"PAR1PAR1")
     with pytest.raises(DataError, match=r"must be CSV or Parquet: assertion failed"):
-        read_table(path)
+        read_raw_table(path)

@@ -303,7 +303,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path, bars: pl.DataFrame
         ("latin.csv", b"timestamp,open\n\xff,1\n"),
     ):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(DataError, match=r"a gzip file must be whole|must be CSV or Parquet"):
+        with pytest.raises(DataError, match=r"a gzip file must be complete|must be CSV or Parquet"):
             load(tmp_path / name)
     with pytest.raises(DataError, match=r"a data file must be readable: No such file"):
         load(tmp_path / "absent.csv")

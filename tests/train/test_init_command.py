@@ -201,7 +201,7 @@ def test_without_a_table_the_default_configuration_is_written(capsys: pytest.Cap
     for name in ("training.toml", "feature_order.json", "gates.toml", "costs.toml", "artifact.toml"):
         assert (Path("config") / name).read_bytes() == (ROOT / "config" / name).read_bytes()
     assert init("--reach", "3", "--out", "other") == 2
-    assert "--reach: this option goes with --from" in capsys.readouterr().err
+    assert "--reach: this option needs --from" in capsys.readouterr().err
 
 
 def test_a_column_that_was_named_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,7 @@ def test_a_meta_label_takes_its_side_from_a_column_of_the_table(tmp_path: Path) 
     for i in range(57):
         change = close[i + 2] / close[i] - 1
         assert data.labels[i] == (-1 if side[i] == 0 else int(side[i] * change > 0.001))
-    with pytest.raises(DataError, match="must be there, but got 'nothing'"):
+    with pytest.raises(DataError, match="must be in the table, but got 'nothing'"):
         load_dataset(own_table(tmp_path, close=close), ORDER, Meta("nothing"))
 
 

@@ -37,7 +37,7 @@ def whole(bars: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
 
 def test_it_says_that_it_goes_and_what_succeeds_it(bars: pl.DataFrame) -> None:
     newest = datetime.fromtimestamp(bars["timestamp"][-1] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = rf"bar that opens at {newest}\..* goes in the next release.*Predictor\.decide_candles"
+    said = rf"bar that opens at {newest}\..* will be removed in the next release.*Predictor\.decide_candles"
     with pytest.warns(DeprecationWarning, match=said):
         latest_features(bars[-10:], names=["close"])
 

@@ -209,5 +209,5 @@ def test_members_are_left_out_with_the_weights_of_the_others_renormalised():
     assert config.without_members([]) is config
     with pytest.raises(UsageError, match=r"a member must be known, but got 'lstm'\. Members: lightgbm, xgb"):
         config.without_members(["lstm"])
-    with pytest.raises(UsageError, match="a member must be left"):
+    with pytest.raises(UsageError, match="at least one member must be left"):
         config.without_members([m.name for m in config.members])

@@ -155,7 +155,7 @@ def check_proof(*, quick: bool, pin: bool) -> None:
         raise UsageError(
             "a version must be proved on every threshold before it is pinned",
             place="--quick-proof",
-            hint="Leave --quick-proof out: it is for versions that are measured and serve nobody.",
+            hint="Leave --quick-proof out: it is for versions that are measured and not served.",
         )
 
 

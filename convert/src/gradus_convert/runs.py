@@ -137,7 +137,9 @@ def _without(levels: list[RunLevel], drop: Collection[str], folder: Path) -> lis
     kept = [replace(s, members=tuple(m for m in s.members if m.name not in drop)) for s in levels]
     for level in kept:
         if not level.members:
-            raise UsageError("a member must be left", place=f"{folder}: {level.name}", value=sorted(drop))
+            raise UsageError(
+                "at least one member must be left", place=f"{folder}: {level.name}", value=sorted(drop)
+            )
     return kept
 
 

@@ -178,7 +178,7 @@ class TrainingConfig:
                 raise UsageError("a member must be known", place="--drop-member", value=name, hint=hint)
         kept = [m for m in self.members if m.name not in dropped]
         if not kept:
-            raise UsageError("a member must be left", place="--drop-member", value=sorted(dropped))
+            raise UsageError("at least one member must be left", place="--drop-member", value=sorted(dropped))
         if len(kept) == len(known):
             return self
         total = math.fsum(m.weight for m in kept)

@@ -39,7 +39,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--inputs",
         choices=("float32", "float64"),
         default="float32",
-        help="float64: exact on rows whose values no float32 is, at some cost (default: float32)",
+        help="float64: exact on rows with values that float32 cannot hold, at some cost (default: float32)",
     )
     parser.add_argument("--no-measure", action="store_true", help="do not measure both in fresh processes")
 
@@ -54,7 +54,8 @@ def _run(args: argparse.Namespace) -> int:
     kind = format_of(source)
     if target.exists() and (not args.force or target.samefile(source)):
         raise UsageError(
-            "the output must not exist, or --force be given, and it must not be the input", place=str(target)
+            "the output must not exist (--force overwrites it), and it must not be the input",
+            place=str(target),
         )
     compiled = compile_model(source, proof=args.proof, encoding=args.encoding, inputs=args.inputs)
     compiled.save(target)
@@ -142,7 +143,7 @@ def _row(name: str, unit: str, pair: list[float]) -> str:
 
 COMMAND = Command(
     name="compile",
-    summary="turn any tree model into a small, exact ONNX file, and say what it saves",
+    summary="compile any tree model to a small, exact ONNX file, and report what it saves",
     example="gradus compile model.txt -o small.onnx",
     configure=_configure,
     run=_run,

@@ -29,12 +29,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schema",
         action="store_true",
-        help="compare the schemas only; feature_order.json and manifest.json files will do as well",
+        help="compare the schemas only; feature_order.json and manifest.json files are accepted too",
     )
     parser.add_argument(
         "--fail-on",
         choices=("extended", "breaking"),
-        help="compare the schemas, and exit with 1 at this verdict or a graver one",
+        help="compare the schemas, and exit with 1 at this verdict or a worse one",
     )
     options.add_store(parser)
 

@@ -22,7 +22,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="one file with an ensemble, or one file a model: pickle or joblib, compressed or not; "
+        help="one file with an ensemble, or one file per model: pickle or joblib, compressed or not; "
         "LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops, ONNX without trees",
     )
     parser.add_argument(
@@ -36,13 +36,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         metavar="NAME,...",
-        help="names of the labels in their order (SELL,HOLD,BUY), or LABEL=NAME,... in the order to have",
+        help="names of the labels in their order (SELL,HOLD,BUY), or LABEL=NAME,... in the wanted order",
     )
     parser.add_argument("--feature-order", type=Path, help="feature_order.json; by default derived")
     parser.add_argument("--config", type=Path, help="artifact.toml: name, decision, runtime, aliases")
     parser.add_argument("--fallback-action", metavar="CLASS", help="without --config; by default HOLD")
     parser.add_argument(
-        "--rows", type=Path, help="rows of the training data, any file of rows: ranges, drift, proof"
+        "--rows",
+        type=Path,
+        help="rows of the training data, for ranges, drift and the proof; any file of rows",
     )
     parser.add_argument("--data-end", metavar="TIME", help="end of the training data, ISO 8601 in UTC")
     parser.add_argument(
@@ -56,10 +58,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds",
         choices=("best", "all"),
-        help="of early-stopped boosters; by default those that the library's own predict takes",
+        help="which trees of early-stopped boosters; by default those that the library's own predict uses",
     )
     parser.add_argument(
-        "--rename-features", action="store_true", help="replace what a feature's name cannot hold by _"
+        "--rename-features",
+        action="store_true",
+        help="replace characters that a feature's name cannot have by _",
     )
     parser.add_argument(
         "--max-memory", type=int, metavar="BYTES", help="memory limit of the process that reads the files"
@@ -180,7 +184,7 @@ def _weights(text: str) -> dict[str, float]:
 
 COMMAND = Command(
     "import",
-    "turn model files, pickles too, into a proved artifact version, without running what is in them",
+    "convert model files, including pickles, to a proved artifact version, without running their code",
     "gradus import production_ensemble.pkl --store artifacts/btc-jpy --classes SELL,HOLD,BUY",
     _configure,
     _run,

@@ -14,7 +14,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.cli import options
 
     parser.add_argument("version", help="a version of the store")
-    parser.add_argument("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where to (dist)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("dist"),
+        metavar="FOLDER",
+        help="folder to write into (default: dist)",
+    )
     options.add_store(parser)
 
 

@@ -121,7 +121,7 @@ def _parse(data: bytes, place: str) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except DecodeError:
         raise DataError(
-            "a model must be an ONNX file", place=place, hint="It is cut short or no model."
+            "a model must be an ONNX file", place=place, hint="It is truncated, or not a model."
         ) from None
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as e:
         raise DataError("a model must pass onnx.checker", place=place, cause=str(e)) from None

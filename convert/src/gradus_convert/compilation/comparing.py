@@ -82,7 +82,7 @@ def _choice(kind: Format, compiled: CompiledModel) -> str:
     if kind == "onnx" or compiled.encoding != "treeops":
         return ""
     saved = compiled.facts.nodes * TREE_OPERATOR_BYTES / 1e6
-    return f"; by tree operators, which answer one row soonest (--encoding compact: {saved:.1f} MB less)"
+    return f"; by tree operators, which answer one row fastest (--encoding compact: {saved:.1f} MB less)"
 
 
 def keeps_original(before: Cost, after: Cost) -> bool:

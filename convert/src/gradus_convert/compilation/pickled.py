@@ -58,7 +58,7 @@ def build(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str,
             "a file must hold one model",
             place=str(path),
             value=[m.name for m in ensemble.members],
-            hint="gradus import makes an artifact of several that vote.",
+            hint="For several models that vote: gradus import.",
         )
     rebuilt = ensemble.members[0].rebuilt
     native = read_model(rebuilt.model, place=str(path), values=True)

@@ -177,7 +177,7 @@ def _calibrated(model: Any, place: str) -> _Voters:
         classes = tuple(range(len(part.classes)))
         if tuple(part.estimator.classes_) != tuple(part.classes):
             raise InexactModelError(
-                "every fold of a calibration must know every class",
+                "every fold of a calibration must have every class",
                 place=where,
                 value=list(part.estimator.classes_)[:5],
                 hint="Fit it with stratified folds (cv=3, say), or on more rows of the rare classes.",

@@ -184,7 +184,7 @@ def _check_shares(shares: Sequence[float], class_weights: Sequence[float]) -> No
             f"the least weight must be at least {LEAST_SHARE:.1e} of all",
             place="graphs.exact_vote",
             value=least,
-            hint="Leave out a member that has no say.",
+            hint="Leave out members of negligible weight.",
         )
 
 

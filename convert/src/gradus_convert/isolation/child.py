@@ -53,7 +53,7 @@ def main(task: str, memory: int) -> int:
 
 
 def _no_memory() -> EnvironmentFailedError:
-    rule = "the work on the file must fit into the memory that it may take"
+    rule = "the work on the file must fit into the memory limit"
     return EnvironmentFailedError(rule, hint="Nothing was written. Allow more with --max-memory.")
 
 

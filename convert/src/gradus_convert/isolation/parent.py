@@ -19,7 +19,7 @@ __all__ = ["ProcessLimits", "call"]
 
 MIB = 1 << 20
 _MAX_LINE = 16 * MIB
-_ENDED = "the process that works on the file must end well"
+_ENDED = "the process that works on the file must succeed"
 
 
 @dataclass(frozen=True, slots=True)

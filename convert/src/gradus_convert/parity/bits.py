@@ -112,7 +112,7 @@ def check_bits(expected: Float32, found: npt.NDArray[np.generic], *, place: str)
     wrong = different_bits(expected, found)
     if wrong:
         raise ParityError(
-            "every probability must have the 32 bits that whole sums come to",
+            "every probability must have the 32 bits of the sums in whole numbers",
             place=place,
             value=f"{wrong} of {expected.size} differ",
             hint="Report it, with the model, the processor and the version of onnxruntime.",

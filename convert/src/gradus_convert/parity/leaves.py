@@ -259,7 +259,7 @@ def _compare_rows(plan: RowPlan, graph: Compiled, X: Float32, block: int) -> Non
     if different_bits(expected, said):
         same = np.asarray(said, np.float32).view(np.uint32) == expected.view(np.uint32)
         raise ParityError(
-            "every view of a row must be what it is defined as, to the bit",
+            "every view of a row must equal its definition, bit for bit",
             place=f"graph: {WIDENED_ROWS}, column {int(np.flatnonzero(~same.all(axis=0))[0])}",
             value=f"{int((~same).sum())} of {same.size} differ",
             hint="Report it, with the model and the version of onnxruntime.",

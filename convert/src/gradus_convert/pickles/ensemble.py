@@ -102,7 +102,7 @@ def read_ensemble(
     found = _find([(path, _read(path, max_bytes, rounds)) for path in paths])
     kept = [c for c in found.candidates if not {c.original, c.name} & set(drop)]
     if not kept:
-        raise UsageError("a member must be left", place=found.place, value=sorted(drop))
+        raise UsageError("at least one member must be left", place=found.place, value=sorted(drop))
     if len(kept) > MAX_MEMBERS:
         rule = f"a level must have at most {MAX_MEMBERS} members"
         raise DataError(rule, place=found.place, value=len(kept))
@@ -204,7 +204,7 @@ def _ensemble(root: Any, place: str) -> _Found:
             "an ensemble must hold `models`, a mapping of name to classifier",
             place=place,
             value=_describe(root),
-            hint="A file with one classifier, or several such files, will do as well.",
+            hint="A file with one classifier, or several such files, are accepted too.",
         )
     candidates = []
     for name, model in models.items():

@@ -68,7 +68,7 @@ def load(stream: io.BytesIO, *, place: str, depth: int = 0, budget: _Budget | No
                 return machine.pop()
             machine.step(opcode.name, argument, position)
     except (OverflowError, TypeError, ValueError) as e:
-        raise BrokenPickleError("a file must be a whole pickle", place=place, cause=str(e)) from None
+        raise BrokenPickleError("a file must be a complete pickle", place=place, cause=str(e)) from None
     raise BrokenPickleError(
         "a pickle must end with STOP", place=place
     )  # pragma: no cover - genops raises first

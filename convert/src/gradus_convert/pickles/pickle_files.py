@@ -102,9 +102,9 @@ def _bounded(decompressor: _Decompressor, data: bytes, place: str, max_bytes: in
             if len(result) > max_bytes:
                 raise _too_large(place, max_bytes)
             if not part and not decompressor.eof:
-                raise BrokenPickleError("a compressed file must be whole", place=place)
+                raise BrokenPickleError("a compressed file must be complete", place=place)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as e:
-        raise BrokenPickleError("a compressed file must be whole", place=place, cause=str(e)) from None
+        raise BrokenPickleError("a compressed file must be complete", place=place, cause=str(e)) from None
     return bytes(result)
 
 

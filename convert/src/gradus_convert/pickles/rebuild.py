@@ -167,7 +167,7 @@ def _xgboost(state: dict[str, Any], place: str, rounds: Rounds) -> tuple[Any, tu
             "a buffer must be one that XGBoost 1.6 or newer wrote, whole",
             place=place,
             cause=f"written by {wrote}: {type(e).__name__}: {e}",
-            hint="If it is whole, load it where it was written, and pickle it again with a newer XGBoost.",
+            hint="If it is complete, load it where it was written, and pickle it again with a newer XGBoost.",
         ) from None
     try:
         booster = xgboost.Booster(model_file=bytearray(model))

@@ -73,7 +73,7 @@ def check_version(inert: Inert, place: str) -> None:
         place=place,
         value=f"written by {shown}, installed {sklearn.__version__}",
         hint=f"Run the import with that version: {_command(wrote)} "
-        "(or say --any-version, and the parity proof will judge what scikit-learn makes of it).",
+        "(or give --any-version: then the parity proof decides).",
     )
 
 

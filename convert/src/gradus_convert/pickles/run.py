@@ -60,7 +60,7 @@ def default_limits(paths: list[Path]) -> ProcessLimits:
     try:
         size = sum(path.stat().st_size for path in paths)
     except OSError as e:
-        raise DataError("a model file must be readable", place=e.filename, value=e.strerror) from None
+        raise DataError("a model file must be readable", place=e.filename, cause=e.strerror) from None
     return ProcessLimits(_MEMORY + _MEMORY_TIMES * size, _SECONDS + _SECONDS_PER_MIB * size / MIB)
 
 

@@ -219,7 +219,7 @@ def _binarizer(step: Any, block: Input, place: str) -> Input:
 def _function(step: Any, block: Input, place: str) -> Input:
     if step.func is not None:
         raise InexactModelError(
-            "a function of one's own has no exact form",
+            "a custom function has no exact form",
             place=place,
             value=getattr(step.func, "__name__", "func"),
             hint="Compute it before the pipeline, and train on its result.",

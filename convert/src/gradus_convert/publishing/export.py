@@ -78,6 +78,6 @@ def write_out(path: Path, data: bytes) -> Written:
         if path.exists():
             if path.is_file() and path.read_bytes() == data:
                 return written
-            raise UsageError("the file must not be there already", place=str(path), hint="Remove it first.")
+            raise UsageError("the file must not exist already", place=str(path), hint="Remove it first.")
     write_whole(path, data)
     return written

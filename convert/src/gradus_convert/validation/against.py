@@ -167,7 +167,7 @@ def _names(
     for group in dict.fromkeys(f.group for f in features):
         absent = [f.name for f in features if f.group == group and f.name not in rows.columns]
         if absent:
-            text = f"{place}: columns of group {group} must be there: {_some(absent)}"
+            text = f"{place}: columns of group {group} must be present: {_some(absent)}"
             found.append(Finding("error", f"{text}. If the bot never has them: --without {group}.", place, 1))
     extra = sorted(rows.columns.keys() - set(manifest.feature_names))
     if extra:

@@ -33,7 +33,9 @@ def check_path(path: Path, *, pinned_only: bool = False) -> list[Check]:
     if is_version:
         return artifacts.check_artifact(path)
     if not is_file:
-        raise _unknown(path, "a folder without manifest.json" if path.is_dir() else "nothing")
+        if path.is_dir():
+            raise _unknown(path, "a folder without manifest.json")
+        raise UsageError("a path must exist", place=str(path))
     if zipfile.is_zipfile(path):
         return artifacts.check_artifact(path)
     return _document(path)

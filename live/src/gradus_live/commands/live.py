@@ -64,7 +64,7 @@ def _finite(record: object) -> object:
 
 COMMAND = Command(
     "live",
-    "say what came of a bot's decisions, beside what training promised",
+    "report the outcomes of a bot's decisions, beside what training promised",
     "gradus live --journal journal/ --candles candles.csv --store artifacts/btc-jpy --html live.html",
     _configure,
     _run,

@@ -18,8 +18,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
     parser.add_argument("--port", type=int, default=9464, help="port to listen on (default: 9464)")
-    parser.add_argument("--once", action="store_true", help="print the metrics and end")
-    parser.add_argument("--store", type=Path, help="a store: drift is told, too")
+    parser.add_argument("--once", action="store_true", help="print the metrics and exit")
+    parser.add_argument("--store", type=Path, help="a store: adds the metrics of drift")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -45,7 +45,7 @@ def _run(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "metrics",
-    "serve what journals tell, for Prometheus; on this machine only unless told otherwise",
+    "serve the metrics of journals for Prometheus; by default on this machine only",
     "gradus metrics --journal journal/ --port 9464",
     _configure,
     _run,

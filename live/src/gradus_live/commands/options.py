@@ -36,7 +36,7 @@ def add_sources(parser: argparse.ArgumentParser, *, journal: bool) -> None:
         type=Path,
         metavar="FILE",
         required=journal,
-        help="candles that came since: CSV, JSON Lines or Parquet (repeatable)",
+        help="later candles: CSV, JSON Lines or Parquet (repeatable)",
     )
     parser.add_argument(
         "--bar", type=options.seconds, metavar="DURATION", help="length of a bar, such as 15m"
@@ -81,7 +81,7 @@ def joined(
     if not args.journal:
         return None, Joined((), 0, 0, 0), merge_outcomes(old, ()), manifests
     if not args.candles:
-        raise UsageError("a journal needs the candles that came since", hint="Give --candles FILE.")
+        raise UsageError("a journal needs the candles after its decisions", hint="Give --candles FILE.")
     content = read_journal(args.journal)
     label = None if args.labels is None else label_from(args.labels)
     digests = {line.digest for line in content.decisions}

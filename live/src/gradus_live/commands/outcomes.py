@@ -19,7 +19,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("outcomes.jsonl"),
         metavar="FILE",
-        help="where outcomes are kept; those that are there stay (default: outcomes.jsonl)",
+        help="file of outcomes; existing ones stay (default: outcomes.jsonl)",
     )
 
 
@@ -59,7 +59,7 @@ def _run(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "outcomes",
-    "give each decision of a journal what came of it, by the label of training",
+    "compute the outcome of each decision in a journal, by the label of training",
     "gradus outcomes --journal journal/ --candles candles.csv --store artifacts/btc-jpy",
     _configure,
     _run,

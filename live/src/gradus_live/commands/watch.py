@@ -31,18 +31,20 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help=f"a destination (repeatable); by default those in {DESTINATIONS}, with blanks between",
     )
-    parser.add_argument("--state", type=Path, default=Path("watch-state.json"), help="what was said already")
+    parser.add_argument(
+        "--state", type=Path, default=Path("watch-state.json"), help="file of the alerts that were sent"
+    )
     parser.add_argument("--bar", type=options.seconds, default=900.0, help="length of a bar (default: 15m)")
     parser.add_argument("--bars", type=int, default=4, help="decisions below the first level (default: 4)")
     parser.add_argument("--expiry-days", type=float, default=3.0, help="days before the expiry (default: 3)")
     parser.add_argument(
-        "--rows-per-observation", type=float, help="without effect, and gone in the next release"
+        "--rows-per-observation", type=float, help="no effect; will be removed in the next release"
     )
     parser.add_argument("--outcomes", type=Path, metavar="FILE", help="outcomes, for the live record")
     parser.add_argument(
         "--every", type=options.seconds, metavar="DURATION", help="keep watching until stopped"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be said; send nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the alerts; send nothing")
     options.add_source(parser)
 
 
@@ -107,7 +109,7 @@ def _encode(alert: Alert) -> dict[str, str]:
 
 COMMAND = Command(
     "watch",
-    "say what a person should know: of version, level, drift, record, silence, expiry, reload",
+    "send alerts: of version, level, drift, record, silence, expiry, reload",
     "gradus watch --journal journal/ --store artifacts/btc-jpy --dry-run",
     _configure,
     _run,

@@ -82,7 +82,9 @@ def read_outcomes(path: Path) -> tuple[OutcomeLine, ...]:
 def _parse(line: bytes, place: str) -> OutcomeLine:
     value = strict_json.parse(line, place=place, max_bytes=_MOST, error=DataError)
     if not isinstance(value, dict) or value.pop("gradus", None) != FORMAT:
-        raise DataError(f"a line must be {FORMAT}", place=place, hint="Write the file anew: gradus outcomes.")
+        raise DataError(
+            f"a line must be {FORMAT}", place=place, hint="Write the file again: gradus outcomes."
+        )
     return codec.decode(OutcomeLine, value, place=place, error=DataError)
 
 

@@ -162,7 +162,7 @@ def _expiry(events: Sequence[EventLine], days: float, now: float) -> list[Alert]
         left = datetime.fromisoformat(event.expires).timestamp() - now
         if left < days * _DAY:
             when = datetime.fromisoformat(event.expires).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
-            what = "expires" if left > 0 else "has expired: it holds since"
+            what = "expires" if left > 0 else "has expired and has held since"
             text = f"{event.artifact}: version {event.version} {what} {when}; train and pin a newer one"
             found.append(Alert(_id("expiry", event.digest), "expiry", text))
     return found

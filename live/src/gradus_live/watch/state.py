@@ -66,6 +66,8 @@ def read_state(path: Path) -> WatchState:
     messages = value.get("messages") if isinstance(value, dict) and value.get("format") == FORMAT else None
     if not isinstance(messages, dict) or not all(type(n) is int for n in messages.values()):
         raise DataError(
-            f"the state must be {FORMAT}", place=str(path), hint="Remove it: what was said is said again."
+            f"the state must be {FORMAT}",
+            place=str(path),
+            hint="Remove it: alerts that were sent are sent again.",
         )
     return WatchState(path, messages)

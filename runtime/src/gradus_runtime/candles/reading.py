@@ -101,7 +101,7 @@ def _rules(
     opened, high, low, close, volume = (values[name] for name in COLUMNS)
     with np.errstate(invalid="ignore"):
         return [
-            ("a time must be a moment", ~np.isfinite(times)),
+            ("a time must be a date and a time of day", ~np.isfinite(times)),
             (f"a time must be a multiple of {bar_ms // 60_000} minutes", times % bar_ms != 0),
             ("values must be finite numbers", ~np.isfinite([*values.values()]).all(axis=0)),
             ("prices must be above 0", np.minimum(opened, low) <= 0),

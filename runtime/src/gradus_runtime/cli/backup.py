@@ -30,7 +30,7 @@ def _run(args: argparse.Namespace) -> int:
         output.print_json(done)
     else:
         pinned = f"{done.pinned} pinned" if done.pinned else "none pinned"
-        print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte proved")
+        print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte verified")
         if done.removed:
             print(f"removed: {', '.join(done.removed)}")
     for left in done.left_out:
@@ -42,7 +42,7 @@ def _run(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "backup",
-    "write a dated, proved copy of a store",
+    "write a dated, verified copy of a store",
     "gradus backup /backups --store artifacts/btc-jpy --keep 14",
     _configure,
     _run,

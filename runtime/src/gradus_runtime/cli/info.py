@@ -51,7 +51,7 @@ def _print(info: Info) -> None:
     print(f"  provider  {info.provider}; native kernel: {info.kernel}")
     print(f"  service   {', then '.join(info.service) or 'no level proved itself'}")
     for name, why in info.not_in_service.items():
-        print(f"            {name} only where nothing in service can answer{': ' + why if why else ''}")
+        print(f"            {name} only where no level in service can answer{': ' + why if why else ''}")
     print()
     rows = [
         (

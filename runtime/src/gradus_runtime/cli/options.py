@@ -55,7 +55,7 @@ def add_no_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-check",
         action="store_true",
-        help="pin what this machine may not serve: replay no golden rows here (every byte is still verified)",
+        help="do not replay the golden rows on this machine before pinning (every byte is still verified)",
     )
 
 

@@ -74,7 +74,7 @@ def _print(report: ReplayReport, content: JournalContent) -> None:
 
 COMMAND = Command(
     "replay",
-    "make the decisions of a journal anew and compare their bits; exit 1 if one differs, or none is there",
+    "recompute the decisions of a journal and compare their bits; exit 1 if one differs or there is none",
     "gradus replay --journal journal/ --store artifacts/btc-jpy",
     _configure,
     _run,

@@ -16,7 +16,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--store",
         type=Path,
         required=True,
-        help="where the store belongs; if one is there, it stays, and the backup is written beside it",
+        help="path of the store; an existing store stays as it is, and the backup is written beside it",
     )
 
 
@@ -29,7 +29,7 @@ def _run(args: argparse.Namespace) -> int:
         output.print_json(done)
         return 0
     pinned = f"{done.pinned} pinned" if done.pinned else "none pinned"
-    print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte proved")
+    print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte verified")
     if done.beside:
         print(f"{args.store} is as it was. To serve what was restored:")
         print(f"  mv {args.store} {args.store}.before && mv {done.path} {args.store}")
@@ -38,7 +38,7 @@ def _run(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "restore",
-    "bring a backup back, beside the store that is there",
+    "restore a backup, beside the existing store",
     "gradus restore /backups/btc-jpy-20261201T031705Z --store artifacts/btc-jpy",
     _configure,
     _run,

@@ -37,7 +37,7 @@ def default_file(package: str, name: str) -> Path:
         if path.is_file():
             return path
     raise EnvironmentFailedError(
-        "the installed package must bring its default configuration",
+        "the installed package must include its default configuration",
         place=str(installed),
         value=name,
         hint=f"Install {package.replace('_', '-')} anew.",

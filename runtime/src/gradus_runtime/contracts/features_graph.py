@@ -200,7 +200,7 @@ def changed_inputs(before: FeaturesGraph | None, after: FeaturesGraph | None) ->
     if before is None or after is None:
         if before is after:
             return ()
-        return ("it takes no candles any more" if after is None else "it takes candles now",)
+        return ("it no longer takes candles" if after is None else "it now takes candles",)
     old, new = before.spec, after.spec
     said = []
     if old.bar_ms != new.bar_ms:

@@ -164,7 +164,7 @@ def files_of(path: Path) -> list[Path]:
         return sorted(p for p in found if disk.is_file(p))
     if not disk.exists(path):
         raise UsageError(
-            "a journal must be there",
+            "a journal must exist",
             place=str(path),
             hint='Open the bot with Predictor.open(..., journal="journal/").',
         )

@@ -40,7 +40,7 @@ class Changes:
         if now < self._next_line:
             self._unsaid += 1
             return
-        between = f" ({self._unsaid} changes between)" if self._unsaid else ""
+        between = f" ({self._unsaid} changes in between)" if self._unsaid else ""
         self._next_line, self._unsaid = now + LEVEL_LINES_SECONDS, 0
         why = f": {'; '.join(reasons)}" if reasons else ""
         say(

@@ -170,7 +170,7 @@ def problems_of(report: HealthReport, now: float, bar_seconds: float | None) -> 
     if report.bar is not None:
         age = now - datetime.fromisoformat(report.bar).timestamp()
         if age > (BARS_LATE + 1) * length:  # a bar is one bar old when it can be decided for
-            problems.append(f"the newest bar opened {_duration(age)} ago: its feed may stand still")
+            problems.append(f"the newest bar opened {_duration(age)} ago: its feed may have stopped")
     if report.health.status == "failed":
         problems.append("no level can serve")
     return problems

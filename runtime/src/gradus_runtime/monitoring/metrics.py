@@ -23,7 +23,7 @@ BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0)
 
 _KINDS = (
     ("gave no valid probabilities", "invalid probabilities"),
-    ("serves as nothing in service can", "not in service"),
+    ("used because no level in service can serve this row", "not in service"),
     ("not in service, but asked for by name", "not in service"),
     ("out of service", "out of service"),
     ("not tried", "not tried"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TAKEN", "Guard", "guard_of"]
 
-TAKEN = "guard: taken for missing"
+TAKEN = "guard: treated as missing"
 """How the reason begins where values were taken for missing; a journal is replayed by it."""
 
 _CALENDAR = ("calendar",)

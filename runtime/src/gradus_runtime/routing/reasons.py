@@ -88,11 +88,15 @@ def explain(
         if name in schema.not_in_service:
             why = f": {schema.not_in_service[name]}" if schema.not_in_service[name] else ""
             asked = request.level is not None
-            words = "not in service, but asked for by name" if asked else "serves as nothing in service can"
+            words = (
+                "not in service, but asked for by name"
+                if asked
+                else "used because no level in service can serve this row"
+            )
             reasons.append(f"{name}: {words}{why}")
         learned = unfilled & schema.learned & schema.levels[code].mask
         if learned:
-            reasons.append(f"{name}: learnt to serve without {schema.some_names(learned)}")
+            reasons.append(f"{name}: trained to serve without {schema.some_names(learned)}")
         filled = missing_or_unavailable & request.fillable & schema.levels[code].mask
         if filled:
             reasons.append(f"filled by the caller: {schema.some_names(filled)}")

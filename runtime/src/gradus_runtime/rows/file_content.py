@@ -83,7 +83,7 @@ def opened(path: str) -> Iterator[Content]:
             finally:
                 content.let_go()
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-        raise DataError("a gzip file must be whole", place=path, cause=str(e)) from None
+        raise DataError("a gzip file must be complete", place=path, cause=str(e)) from None
 
 
 def _content(raw: io.BufferedReader) -> Content:

@@ -188,7 +188,7 @@ def _end(text: _Text, path: str, number: int, *, closed: bool = False) -> None:
 
 
 def _torn(path: str, number: int) -> DataError:
-    return DataError("a JSON array must be whole", place=path, value=f"a tear at row {number}")
+    return DataError("a JSON array must be complete", place=path, value=f"a cut in row {number}")
 
 
 def _element(text: _Text, path: str, number: int) -> FileRow:

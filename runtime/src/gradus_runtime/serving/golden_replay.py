@@ -138,7 +138,7 @@ def _check_answers(got: Float32, expected: Float32, tolerance: float | None, pla
     if not same:
         how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
         raise IntegrityError(
-            f"golden rows must come out {how}",
+            f"golden rows must be reproduced {how}",
             place=place,
             value=difference,
             hint="The graph, or this onnxruntime, does not compute what was proved at conversion.",

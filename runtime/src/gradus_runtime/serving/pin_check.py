@@ -24,5 +24,5 @@ def check_servable(artifact: Artifact) -> None:
         ServedVersion(artifact, Settings(drift=False)).prove({})
     except EnvironmentFailedError as e:
         let_signals_through(e)
-        hint = f"{e.hint or ''} If other machines are to serve it, pin it unproved: --no-check.".strip()
+        hint = f"{e.hint or ''} To pin it for other machines, give --no-check.".strip()
         raise EnvironmentFailedError(e.rule, place=e.place, value=e.value, cause=e.cause, hint=hint) from None

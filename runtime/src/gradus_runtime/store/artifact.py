@@ -73,14 +73,14 @@ class Artifact:
                 f"the version must have the pinned digest {expected}",
                 place=self.origin,
                 value=digest,
-                hint="It was exchanged after it was pinned: roll back, then look who wrote it.",
+                hint="It was replaced after it was pinned: roll back, then find out who wrote it.",
             )
         return data, digest
 
     def _bounded(self, name: str, limit: int) -> bytes:
         size = self._sizes.get(name)
         if size is None:
-            raise IntegrityError(f"{name} must be there", place=self.origin)
+            raise IntegrityError(f"{name} must exist", place=self.origin)
         if size > limit:
             raise IntegrityError(
                 f"a file must be at most {limit} bytes", place=f"{self.origin}/{name}", value=size
@@ -121,7 +121,7 @@ class Artifact:
         entry = self.entry(name)
         size = self._sizes.get(name)
         if size is None:
-            raise IntegrityError("a file of the manifest must be there", place=f"{self.origin}/{name}")
+            raise IntegrityError("a file of the manifest must exist", place=f"{self.origin}/{name}")
         if size != entry.size:
             raise IntegrityError(
                 f"a file must have {entry.size} bytes, as the manifest says",

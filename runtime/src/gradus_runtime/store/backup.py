@@ -125,7 +125,7 @@ def restore(backup: Path, target: Path) -> Restored:
     source = Store(backup)
     problems = verify_store(source).problems
     if problems:
-        raise IntegrityError("a backup must be whole", place=str(backup), cause="; ".join(problems))
+        raise IntegrityError("a backup must be complete", place=str(backup), cause="; ".join(problems))
     steps.reached("restore.checked")
     stamped = _STAMPED.fullmatch(backup.resolve().name)
     stamp = stamped[1] if stamped else now().strftime(_STAMP)
@@ -139,7 +139,7 @@ def restore(backup: Path, target: Path) -> Restored:
             disk.make_folder(staged, folder)
             steps.reached("restore.staged")
             for left in store_copy.copy(source, target.parent / staged, "restore.copied"):
-                raise IntegrityError("a backup must be whole", place=str(backup), cause=left.problem)
+                raise IntegrityError("a backup must be complete", place=str(backup), cause=left.problem)
             _settle(target.parent / staged)
             steps.reached("restore.verified")
             _give_name(folder, staged, name, target.parent)
@@ -191,13 +191,13 @@ def _settle(path: Path) -> None:
         disk.sync(at.store)
     problems = verify_store(Store(path)).problems
     if problems:
-        raise IntegrityError("a copy of a store must be whole", place=str(path), cause="; ".join(problems))
+        raise IntegrityError("a copy of a store must be complete", place=str(path), cause="; ".join(problems))
 
 
 def _give_name(folder: int, staged: str, name: str, path: Path) -> None:
     if disk.identity_of(name, folder) is not None:
         raise StoreError(
-            "a copy of a store must not be there already",
+            "a copy of a store must not exist already",
             place=str(path / name),
             hint="Look at it, and remove it or run the command again.",
         )

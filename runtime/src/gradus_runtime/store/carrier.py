@@ -56,7 +56,7 @@ def is_still(descriptor: int, expected: tuple[int, int]) -> bool:
 
 def lost() -> OSError:
     """The error for a descriptor that is not what it was opened as."""
-    return OSError(errno.EBADF, "Bad file descriptor: somebody closed it")
+    return OSError(errno.EBADF, "Bad file descriptor: other code closed it")
 
 
 class _File(NamedTuple):

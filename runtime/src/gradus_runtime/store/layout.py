@@ -37,4 +37,4 @@ LOCK = ".lock"
 def no_store(place: str) -> StoreError:
     """The error for a folder that is no store."""
     hint = "Publish a first version: gradus publish, or gradus convert."
-    return StoreError("a folder with `versions` in it (a store) must be there", place=place, hint=hint)
+    return StoreError("a folder with `versions` in it (a store) must exist", place=place, hint=hint)

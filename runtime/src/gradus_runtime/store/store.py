@@ -158,7 +158,8 @@ class Store:
                 if self.pin_state() == pin:
                     break  # else it was replaced, and collected, after it was read
         hint = f"Pin one of: {self._known()}."
-        raise StoreError("the pinned version must be there", place=self._folder, value=pin, hint=hint)
+        rule = f"the pinned version {pin.version} is missing from the store"
+        raise StoreError(rule, place=self._folder, hint=hint)
 
     def _open(self, version: str, digest: str | None) -> Artifact:
         with self._reading() as (_, versions):

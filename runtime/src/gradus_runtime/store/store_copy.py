@@ -76,7 +76,7 @@ def copy(store: Store, folder: Path, step: str) -> tuple[LeftOut, ...]:
     for entry in left_out:
         if entry.version == state.pinned:
             raise IntegrityError(
-                "the pinned version must be whole",
+                "the pinned version must be complete",
                 place=str(store.path),
                 cause=entry.problem,
                 hint="Pin another version, and bring this one back from an older backup.",
@@ -93,7 +93,9 @@ def _copy_versions(store: Store, versions: int, step: str) -> tuple[_State, tupl
             break
     else:
         rule = f"a store must keep its versions while they are copied; {ATTEMPTS} times one was collected"
-        raise StoreError(rule, place=str(store.path), hint="Run the command again when less goes on.")
+        raise StoreError(
+            rule, place=str(store.path), hint="Run the command again while no other command removes versions."
+        )
     for version in done - set(state.versions):
         disk.remove_folder(version, versions)
     return state, tuple(LeftOut(v, problems[v]) for v in state.versions if v in problems)

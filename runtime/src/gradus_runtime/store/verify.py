@@ -108,7 +108,7 @@ def _verify(store: Store) -> Report:
         pin = None
         tally.problems.append(str(e))
     if pin is not None and pin.version not in found:
-        tally.problems.append(f"{store.path}: the pinned version must be there, but got {pin.version!r}")
+        tally.problems.append(f"{store.path}: the pinned version {pin.version} is missing from the store")
     elif pin is not None and found[pin.version] not in (pin.digest, None):
         tally.problems.append(
             f"{store.path / VERSIONS / pin.version}: a version must have the pinned digest {pin.digest}"
@@ -137,7 +137,7 @@ def _against_history(store: Store, found: dict[str, str | None], pin: Pin | None
         if version not in found:
             if disk.exists(place.parent / f"{TRASH}{version}"):
                 continue  # it is being collected; the line that says so comes next
-            problems.append(f"{place}: a published version must be there until it is collected")
+            problems.append(f"{place}: a published version must exist until it is collected")
         elif found[version] not in (digest, None):
             problems.append(f"{place}: a version must have the digest that was published, {digest}")
     return problems

@@ -28,7 +28,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", action="store_true", help="describe the data (the default)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table: .parquet, .csv or .csv.gz")
     parser.add_argument(
-        "--explain", metavar="NAME", help="say what a feature is: expression, unit, history, an example"
+        "--explain", metavar="NAME", help="explain a feature: expression, unit, history, an example"
     )
     parser.add_argument(
         "--latest", action="store_true", help="print the newest bar's features as one line of JSON"
@@ -48,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
     source = source_from_arguments(args, config.data)
     if args.latest:
         if args.report or args.out is not None:
-            raise UsageError("--latest must stand alone", value="--report" if args.report else "--out")
+            raise UsageError("--latest must be given alone", value="--report" if args.report else "--out")
         print(json.dumps(_latest(source, order)))
         return ExitCode.DONE
     from gradus_runtime.contracts import codec
@@ -78,7 +78,7 @@ def _explain(args: argparse.Namespace, order: FeatureOrder) -> int:
     from gradus_train.features.explanation import explain_feature, explanation_text
 
     if args.report or args.latest or args.out is not None:
-        raise UsageError("--explain must stand alone")
+        raise UsageError("--explain must be given alone")
     source, settings = None, configuration.load(args.config).data
     if args.candles is not None:
         source = source_from_arguments(args, settings)
@@ -109,7 +109,8 @@ def _latest(source: DataSource, order: FeatureOrder) -> Mapping[str, float | Non
     candles, daily = _read(source, order)
     last = iso_time(candles.frame["timestamp"][-1])
     print(
-        f"Features of the bar that opens at {last}. --latest goes in the next release. {SUCCESSOR}",
+        f"Features of the bar that opens at {last}. "
+        f"--latest will be removed in the next release. {SUCCESSOR}",
         file=sys.stderr,
     )
     return latest_of(candles, daily, order, None, source.settings.feature_settings)
@@ -125,7 +126,10 @@ def _read(source: DataSource, order: FeatureOrder) -> tuple[Candles, Daily | Non
         raise UsageError("--latest computes features, so it needs candles", hint="Use --candles FILE.")
     for path in filter(None, (source.candles, source.daily)):
         if has_torn_line(path):
-            print(f"{path}: the last line has no end: it may be torn, and is left out", file=sys.stderr)
+            print(
+                f"{path}: the last line has no newline: it may be incomplete, and is left out",
+                file=sys.stderr,
+            )
     candles = load_candles(
         source.candles, bar_ms=s.bar_ms, timezone=s.timezone, stamps=s.stamps, growing=True
     )
@@ -137,7 +141,7 @@ def _read(source: DataSource, order: FeatureOrder) -> tuple[Candles, Daily | Non
 
 COMMAND = Command(
     name="features",
-    summary="report on the data, write the table of features, or say what a feature is",
+    summary="report on the data, write the table of features, or explain a feature",
     example="gradus features --candles candles.csv --daily macro.csv --report",
     configure=_configure,
     run=_run,

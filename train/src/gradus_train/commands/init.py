@@ -32,21 +32,26 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--upgrade",
         type=Path,
         metavar="DIR",
-        help="bring the files of this folder to the formats of today; what they mean stays as it is",
+        help="upgrade the files of this folder to the current formats; their meaning stays",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("config"), metavar="DIR", help="folder to write (default: config)"
     )
-    parser.add_argument("--force", action="store_true", help="replace files that are there")
-    group = parser.add_argument_group("what the table does not say; what is needed is asked for")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+    group = parser.add_argument_group("what the table does not say; you are asked for what is needed")
     group.add_argument("--time", metavar="COLUMN", help="time of a row")
-    group.add_argument("--timezone", metavar="ZONE", help="zone of stamps that carry none, such as UTC")
+    group.add_argument("--timezone", metavar="ZONE", help="time zone of stamps without one, such as UTC")
     group.add_argument("--label", metavar="COLUMN", help="column of labels")
     group.add_argument("--reach", type=int, metavar="N", help="bars after a row that its label looks at")
     group.add_argument("--close", metavar="COLUMN", help="price that labels are made of")
-    group.add_argument("--horizon", type=int, metavar="N", help="bars ahead of such labels (default: 4)")
     group.add_argument(
-        "--threshold", type=float, metavar="X", help="of such labels, in units of volatility (default: 0.5)"
+        "--horizon", type=int, metavar="N", help="bars that such labels look ahead (default: 4)"
+    )
+    group.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="threshold of such labels, in units of volatility (default: 0.5)",
     )
     group.add_argument(
         "--feature", action="append", default=[], metavar="COLUMN", help="is a feature; may be repeated"
@@ -54,7 +59,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN", help="is not used; may be repeated"
     )
-    group.add_argument("--minimum-rows", type=int, metavar="N", help="accept so few labelled rows")
+    group.add_argument("--minimum-rows", type=int, metavar="N", help="accept as few labelled rows as this")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -78,13 +83,13 @@ def _upgrade(args: argparse.Namespace) -> int:
 
     _check_alone(args)
     if args.table is not None or args.force or args.out != Path("config"):
-        rule = "this option edits a folder in place, and goes without --from, --out and --force"
+        rule = "--upgrade edits a folder in place: it must not be combined with --from, --out or --force"
         raise UsageError(rule, place="--upgrade", value=str(args.upgrade))
     files = upgrade_folder(args.upgrade)
     if args.json:
         print(json.dumps({"files": [{"file": str(f.path), "changes": list(f.changes)} for f in files]}))
     elif not files:
-        print(f"{args.upgrade}: every file has the format of today; nothing was written.")
+        print(f"{args.upgrade}: every file has the current format; nothing was written.")
     for file in () if args.json else files:
         print(f"{file.path}:")
         print("\n".join(f"  {change}" for change in file.changes))
@@ -95,7 +100,7 @@ def _check_alone(args: argparse.Namespace) -> None:
     options = ("time", "timezone", "label", "reach", "close", "horizon", "threshold", "feature", "drop")
     for name in (*options, "minimum_rows"):
         if getattr(args, name):
-            raise UsageError("this option goes with --from", place=f"--{name.replace('_', '-')}")
+            raise UsageError("this option needs --from", place=f"--{name.replace('_', '-')}")
 
 
 def _from_table(args: argparse.Namespace) -> int:
@@ -167,7 +172,7 @@ def _lines(
         *(f"{level.name}: {len(level.features)} features" for level in plan.levels),
     ]
     if found.sometimes:
-        lines.append(f"Missing now and then, so level2 does without: {', '.join(found.sometimes)}")
+        lines.append(f"Missing in some rows, so level2 leaves them out: {', '.join(found.sometimes)}")
     if found.left_out:
         lines.append("Left out: " + ", ".join(f"{name} ({why})" for name, why in found.left_out.items()))
     renamed = {n: c for n, c in found.settings.columns.items() if n in found.features}

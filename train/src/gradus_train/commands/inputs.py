@@ -198,7 +198,7 @@ class _FormerName(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         print(
-            f"{option_string} is now called --{self.dest}; the old name goes in the next release",
+            f"{option_string} is now called --{self.dest}; the old name will be removed in the next release",
             file=sys.stderr,
         )
         setattr(namespace, self.dest, values)
@@ -224,7 +224,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of a bar; shorter ones are resampled",
     )
     group.add_argument(
-        "--timezone", metavar="ZONE", help="zone of stamps that carry none, such as Asia/Tokyo"
+        "--timezone", metavar="ZONE", help="time zone of stamps without one, such as Asia/Tokyo"
     )
     group.add_argument("--stamps", choices=STAMPS, help="what a stamp is: the time a bar opens, or closes")
     group.add_argument("--minimum-rows", type=int, metavar="N", help="refuse fewer labelled rows than this")

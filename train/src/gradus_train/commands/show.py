@@ -49,7 +49,7 @@ def verdict_lines(details: Details) -> list[str]:
     lines += [f"Level {proof.sentence}." for proof in service.proofs]
     lines += [f"Level {level.calibration}." for level in details.levels if level.calibration]
     first = " > ".join(service.levels) or "nothing"
-    rest = f"; only where nothing else can: {', '.join(service.others)}" if service.others else ""
+    rest = f"; only where no other level can: {', '.join(service.others)}" if service.others else ""
     if details.policy is not None:
         lines.append(f"Policy {details.policy.kind}: {details.policy.sentence}.")
     lines.append(f"In service ({service.kind}): {first}{rest}")

@@ -28,7 +28,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-gate", action="store_true", help="measure, but enforce no gate")
     parser.add_argument("--store", type=Path, help="artifact store whose pinned version to compare with")
-    parser.add_argument("--resume", action="store_true", help="go on with the parts of an interrupted run")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue an interrupted run with the parts that it finished"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="check data, settings and disk, print the plan, train nothing"
     )

@@ -73,7 +73,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     add_search_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/current"), help="run folder to write into")
-    parser.add_argument("--resume", action="store_true", help="go on with the trials of the journal")
+    parser.add_argument("--resume", action="store_true", help="continue with the trials in the journal")
     parser.add_argument("--verbose", action="store_true", help="show every trial")
 
 

@@ -91,7 +91,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="prove versions without the thresholds of their trees, except for the last week's",
     )
     parser.add_argument("--out", type=Path, default=Path("walks/current"), help="folder of the walk")
-    parser.add_argument("--jobs", type=int, metavar="N", help="parts trained at a time (default: the cores)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="parts trained at a time (default: the number of cores)"
+    )
     add_scheduler_argument(parser)
     parser.add_argument("--verbose", action="store_true", help="show every part")
 

@@ -84,7 +84,7 @@ def scattered_trades(trades: Trades, outcomes: Outcomes, rng: np.random.Generato
 
 def _part(evidence: Evidence, costs: Costs, calls: Integers, name: str, rows: Flags) -> EquityPart:
     if evidence.trades is None:
-        raise AssertionError("asked only where there are trades")
+        raise AssertionError("judged only where there are trades")
     time, outcomes, bar_ms = evidence.timestamps[rows], evidence.trades.select(rows), evidence.bar_ms
     first = int(time[0]) // _DAY_MS
     days = int(time[-1]) // _DAY_MS - first + 1

@@ -220,7 +220,7 @@ def _member_lines(gate: Gate, costly: Sequence[MemberCost]) -> list[GateLine]:
 def _test_line(gate: Gate, worse: ValueTest | None, suspicions: Sequence[str] | None) -> GateLine:
     if gate.test == "leak":
         if suspicions is None:
-            return GateLine("*", "leak", gate.kind, "a look for leaks skipped, there are no prices", None)
+            return GateLine("*", "leak", gate.kind, "the check for leaks skipped, there are no prices", None)
         text = "; ".join(suspicions) or "no feature looks like the future"
         return GateLine("*", "leak", gate.kind, text, not suspicions)
     if worse is None:

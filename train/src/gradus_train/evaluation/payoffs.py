@@ -39,7 +39,7 @@ def payoffs_by_fold(plan: Plan, costs: Costs | None) -> Mapping[int, Floats] | N
 def _payoffs(plan: Plan, costs: Costs, rows: RowNumbers) -> Floats:
     data, trades = plan.dataset, plan.dataset.trades
     if trades is None:
-        raise AssertionError("asked only where there are trades")
+        raise AssertionError("judged only where there are trades")
     long = trades.long - costs.of_trades(trades.long_bars, data.bar_ms)
     short = trades.short - costs.of_trades(trades.short_bars, data.bar_ms)
     sides = [short[rows], long[rows]]

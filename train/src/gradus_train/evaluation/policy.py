@@ -204,7 +204,7 @@ def _line(
     known: Flags | None = None,
 ) -> PolicyLine:
     if evidence.trades is None:
-        raise AssertionError("asked only where there are trades")
+        raise AssertionError("judged only where there are trades")
     parts, shares = [], []
     for part in (~evidence.held, evidence.held):
         time = evidence.timestamps[part]

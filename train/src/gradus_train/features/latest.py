@@ -66,7 +66,7 @@ def latest_features(
     newest = datetime.fromtimestamp(int(bars.frame["timestamp"][-1]) / 1000, UTC)
     warnings.warn(
         f"Features of the bar that opens at {newest:%Y-%m-%dT%H:%M:%SZ}. "
-        f"latest_features goes in the next release. {SUCCESSOR}",
+        f"latest_features will be removed in the next release. {SUCCESSOR}",
         DeprecationWarning,
         stacklevel=2,
     )

@@ -199,7 +199,7 @@ def stated_reach(table: RawTable) -> int | None:
 def _side(table: RawTable, name: str) -> Floats:
     if name not in table.columns:
         raise DataError(
-            "the column that a meta label takes its sides from must be there",
+            "the column that a meta label takes its sides from must be in the table",
             place=table.name,
             value=name,
             hint="Add the column, or name another: [labels] side.",

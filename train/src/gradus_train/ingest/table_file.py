@@ -150,7 +150,7 @@ def _content(path: Path) -> bytes:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as e:
-            raise DataError("a gzip file must be whole", place=name, cause=str(e)) from None
+            raise DataError("a gzip file must be complete", place=name, cause=str(e)) from None
     for magic, form in _OTHERS.items():
         if data.startswith(magic):
             raise DataError(

@@ -71,7 +71,7 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, force: bool) -> lis
     there = [name for name in files if (folder / name).exists()]
     if there and not force:
         raise UsageError(
-            "a file that is there must not be overwritten",
+            "an existing file must not be overwritten",
             place=str(folder),
             value=", ".join(there),
             hint="Add --force to replace it, or write elsewhere: --out DIR.",

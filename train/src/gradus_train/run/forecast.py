@@ -65,7 +65,7 @@ def check_disk(plan: Plan, out: Path) -> None:
             f"at least {need >> 20} MiB must be free for the run folder",
             place=str(out),
             value=f"{free >> 20} MiB",
-            hint="Make room, or name a folder on another disk with --out.",
+            hint="Free some space, or name a folder on another disk with --out.",
         )
 
 

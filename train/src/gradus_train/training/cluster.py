@@ -82,10 +82,10 @@ class Cluster:
                 raw.set_exception(self._worded(remote.exception()))
             else:
                 error = EnvironmentFailedError(
-                    "a scheduler must keep what it was given",
+                    "a scheduler must keep the data that it was given",
                     place="--scheduler",
                     value=f"{task.key}: {remote.status}",
-                    hint="Go on with the same command (train: --resume).",
+                    hint="Continue with the same command (train: --resume).",
                 )
                 raw.set_exception(error)
 
@@ -106,10 +106,10 @@ class Cluster:
     def _worded(self, error: BaseException) -> BaseException:
         if isinstance(error, self._distributed.scheduler.KilledWorker):
             return EnvironmentFailedError(
-                "a worker must live until a part is trained",
+                "a worker must stay alive until a part is trained",
                 place="--scheduler",
                 cause=str(error).split("\n", maxsplit=1)[0],
-                hint="Look at the workers' memory. Go on with the same command (train: --resume).",
+                hint="Check the workers' memory. Continue with the same command (train: --resume).",
             )
         return error
 

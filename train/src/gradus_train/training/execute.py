@@ -59,6 +59,6 @@ def execute(plan: Plan, store: PartStore, *, pool: Pool, progress: Progress) -> 
         for future in futures:
             future.cancel()
         if isinstance(e, KeyboardInterrupt):
-            progress.say("Interrupted: the parts in work are finished and kept. Go on with --resume.")
+            progress.say("Interrupted: the parts in work are finished and kept. Continue with --resume.")
         raise
     return Executed(parts, seconds)

@@ -66,10 +66,10 @@ def _where(b: Builder, x: Sequence[Node], n: Sequence[int]) -> Node:
 
 
 FUNCTIONS: Mapping[str, Function] = {
-    "lag": Function(("x", "bars"), "x so many bars before", lambda b, x, n: b.lag(b.number(x[0]), n[0])),
+    "lag": Function(("x", "bars"), "x that many bars earlier", lambda b, x, n: b.lag(b.number(x[0]), n[0])),
     "delta": Function(
         ("x", "bars"),
-        "x minus x so many bars before",
+        "x minus x that many bars earlier",
         lambda b, x, n: b.arithmetic("Sub", x[0], b.lag(b.number(x[0]), n[0])),
     ),
     "sum": Function(("x", "bars"), "sum of the last bars", lambda b, x, n: b.by_doubling("Add", x[0], n[0])),
