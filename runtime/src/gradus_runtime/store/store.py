@@ -147,18 +147,20 @@ class Store:
             raise self._unknown(chosen) from None
 
     def _open_pinned(self) -> Artifact:
+        version = ""
         for _ in range(ATTEMPTS):
             pin = self.pin_state()
             if pin is None:
                 hint = f"There are: {self._known()}. Run: gradus pin VERSION --store {self._folder}."
                 raise StoreError("a version must be pinned", place=self._folder, hint=hint)
+            version = pin.version
             try:
-                return self._open(pin.version, pin.digest)
+                return self._open(version, pin.digest)
             except VanishedError:
                 if self.pin_state() == pin:
                     break  # else it was replaced, and collected, after it was read
         hint = f"Pin one of: {self._known()}."
-        rule = f"the pinned version {pin.version} is missing from the store"
+        rule = f"the pinned version {version} is missing from the store"
         raise StoreError(rule, place=self._folder, hint=hint)
 
     def _open(self, version: str, digest: str | None) -> Artifact:
