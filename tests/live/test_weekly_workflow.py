@@ -43,7 +43,7 @@ def week(folder: Path, store: Store, journal: Path, kept: Path, **environment: s
     """A week's run: a fresh checkout with the store, candles, and what the week before kept."""
     bin_ = folder / ".venv" / "bin"
     bin_.mkdir(parents=True)
-    (bin_ / "gradus").write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{COMMAND}" "$@"\n', "ascii")
+    (bin_ / "gradus").write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{COMMAND}" "$@"\n', "utf-8")
     (bin_ / "gh").write_text(GH, "ascii")
     for name in ("gradus", "gh"):
         (bin_ / name).chmod(0o755)

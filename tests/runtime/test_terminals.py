@@ -19,7 +19,9 @@ WINDOWS = "import os, sys; os.name = 'nt'; "
 def python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *arguments]
     given = os.environ | environment
-    return subprocess.run(command, env=given, capture_output=True, text=True, check=False, encoding="ascii")
+    return subprocess.run(
+        command, env=given, capture_output=True, check=False, encoding="ascii", errors="surrogateescape"
+    )
 
 
 def test_where_there_is_no_posix_the_import_says_so_in_one_line() -> None:

@@ -9,19 +9,23 @@ import sys
 import sysconfig
 from pathlib import Path
 
-__all__ = ["PROJECT", "base_interpreter", "copy_project", "link_environment"]
+__all__ = ["PROJECT", "base_interpreter", "copy_project", "link_environment", "versioned_files"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def copy_project(folder: Path) -> None:
-    """Copy every file that is, or would be, under version control, with its time of change."""
+def versioned_files() -> list[str]:
+    """Return every file that is, or would be, under version control, relative to the project."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        if (PROJECT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
+    return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+
+
+def copy_project(folder: Path) -> None:
+    """Copy every file that is, or would be, under version control, with its time of change."""
+    for name in versioned_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, folder / name)
 
 
 def base_interpreter(prefix: Path | None = None) -> Path:
