@@ -1,7 +1,8 @@
-"""Values of features as places in the histograms of a manifest, side by side."""
+"""Values of features counted into the histograms of a manifest, side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,39 +12,80 @@ from gradus_runtime.contracts.manifest import Manifest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Bins"]
+__all__ = ["Bins", "round_down"]
+
+_FEW = 32
+"""Up to so many edges are compared with all values at once; among more they are searched."""
 
 
 class Bins:
-    """The bins of all features with a histogram, side by side."""
+    """The bins of all features with a histogram, side by side.
+
+    A value lies in the bin whose number is how many edges are below it. So a count needs no bin of any value:
+    how many values are above each edge is enough, and that is one comparison for an edge of all features.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
-        self._edges = [
-            None if f.histogram is None else np.asarray(f.histogram.edges, np.float64)
-            for f in manifest.features
-        ]
-        self._columns = np.array([i for i, e in enumerate(self._edges) if e is not None], np.intp)
-        sizes = [0 if e is None else len(e) + 1 for e in self._edges]
-        self._starts = np.cumsum([0, *sizes])
+        self._sizes = [0 if f.histogram is None else len(f.histogram.edges) + 1 for f in manifest.features]
+        self._starts = np.cumsum([0, *self._sizes])
         self.nothing: NDArray[np.int64] = np.zeros(self._starts[-1], np.int64)
+        given = [i for i, size in enumerate(self._sizes) if size]
+        given.sort(key=lambda i: -self._sizes[i])  # those that have a j-th edge stand before the others
+        self._columns = np.array(given, np.intp)
+        self._edges = [round_down(f.histogram.edges) for i in given if (f := manifest.features[i]).histogram]
+        self._many = sum(len(edges) > _FEW for edges in self._edges)
+        few = self._edges[self._many :]
+        most = len(few[0]) if few else 0
+        self._upto = [sum(len(edges) > j for edges in few) for j in range(most)]
+        self._cuts = np.full((most, len(few), 1), np.inf, np.float32)
+        for k, edges in enumerate(few):
+            self._cuts[: len(edges), k, 0] = edges
+        first, size = self._starts[self._columns], np.array(self._sizes, np.intp)[self._columns]
+        number = np.arange(most + 1)[:, None]
+        self._is_bin = number < size[self._many :]
+        self._place = (first[self._many :] + number)[self._is_bin]
 
-    def places(self, values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return the bin of each value of those features, intp [K, n]; beyond the last for none."""
-        places = np.empty((len(self._columns), len(values)), np.intp)
-        for k, i in enumerate(self._columns):
-            edges = self._edges[i]
-            if edges is not None:
-                places[k] = self._starts[i] + np.searchsorted(edges, values[:, i], side="left")
-        places[~usable[:, self._columns].T] = len(self.nothing)
-        return places
+    def arrange(self, values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return those of the values [n, F] that are counted, float32 [K, n]; NaN where one is not usable."""
+        arranged = values.T[self._columns]
+        if not usable.all():
+            arranged[~usable.T[self._columns]] = np.nan
+        return arranged
 
-    def count(self, places: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Count places, int64 [W]."""
-        return np.bincount(places.ravel(), minlength=len(self.nothing) + 1)[:-1]
+    def count(self, arranged: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Count what `arrange` returned, or some of its rows [K, m], by bin: int64 [W]."""
+        counts = self.nothing.copy()
+        rows = arranged.shape[1]
+        for k in range(self._many):
+            edges, values, first = self._edges[k], arranged[k], self._starts[self._columns[k]]
+            own = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
+            own[-1] -= rows - np.count_nonzero(values == values)  # NaN is sorted behind the last edge
+            counts[first : first + len(own)] = own
+        few = arranged[self._many :]
+        above = np.zeros((len(self._cuts) + 2, len(few)), np.int64)  # the first: of values that are no NaN
+        marks = np.empty(few.shape, np.bool_)
+        above[0] = _ones(np.equal(few, few, out=marks))
+        for j, upto in enumerate(self._upto):
+            above[j + 1, :upto] = _ones(np.greater(few[:upto], self._cuts[j, :upto], out=marks[:upto]))
+        counts[self._place] = (above[:-1] - above[1:])[self._is_bin]
+        return counts
 
     def split(self, bins: NDArray[np.int64]) -> tuple[NDArray[np.int64] | None, ...]:
         """Return the counts by feature, int64 [bins] each; None where the manifest has no histogram."""
         return tuple(
-            None if e is None else bins[start : start + len(e) + 1]
-            for e, start in zip(self._edges, self._starts, strict=False)
+            bins[start : start + size] if size else None
+            for start, size in zip(self._starts.tolist(), self._sizes, strict=False)
         )
+
+
+def round_down(edges: Sequence[float]) -> NDArray[np.float32]:
+    """Round edges down to float32 [k]: the same float32 values are above them."""
+    exact = np.asarray(edges, np.float64)
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(np.float32)
+        return np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def _ones(marks: NDArray[np.bool_]) -> list[int]:
+    """Count the marks of each row."""
+    return [int(np.count_nonzero(row)) for row in marks]

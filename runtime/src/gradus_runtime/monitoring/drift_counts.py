@@ -173,9 +173,9 @@ class DriftCounts:
         """Return the totals with these rows counted."""
         before = self.totals
         usable = np.isfinite(values)
-        places = self._bins.places(values, usable)
-        counted = before.bins + self._bins.count(places)
-        days, today, today_rows = self._days(before, places)
+        arranged = self._bins.arrange(values, usable)
+        counted = before.bins + self._bins.count(arranged)
+        days, today, today_rows = self._days(before, arranged)
         bottom = len(before.out)
         served = codes < bottom
         flat = codes[served].astype(np.intp) * before.classes.shape[1] + labels[served]
@@ -199,16 +199,19 @@ class DriftCounts:
         )
 
     def _days(
-        self, before: Totals, places: NDArray[np.intp]
+        self, before: Totals, arranged: NDArray[np.float32]
     ) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.int64], int]:
         """Cut rows into days; return the latest complete ones, the counts since, and of how many rows."""
         days, today, filled = before.days, before.today, before.today_rows
         if not self._rows_per_day:
             return days, today, filled
-        start, end = 0, places.shape[1]
+        start, end = 0, arranged.shape[1]
+        beyond = (filled + end) // self._rows_per_day - DAYS
+        if beyond > 0:  # days that these rows fill, and that are not among the latest
+            start, today, filled = beyond * self._rows_per_day - filled, self._bins.nothing, 0
         while start < end:
             stop = min(end, start + self._rows_per_day - filled)
-            today = today + self._bins.count(places[:, start:stop])
+            today = today + self._bins.count(arranged[:, start:stop])
             filled += stop - start
             start = stop
             if filled == self._rows_per_day:

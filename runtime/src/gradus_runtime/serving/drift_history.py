@@ -15,6 +15,7 @@ from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import NO_BIN, DecisionLine
 from gradus_runtime.journal.reader import decisions_of
 from gradus_runtime.journal.writer import Journal
+from gradus_runtime.monitoring.bins import round_down
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.drift_report import DriftReport, report
 from gradus_runtime.routing.schema import Schema
@@ -89,27 +90,28 @@ def _count(counts: DriftCounts, manifest: Manifest, schema: Schema, lines: Seque
         )
 
 
-def row_of(line: DecisionLine, manifest: Manifest, schema: Schema) -> NDArray[np.float64] | None:
-    """Return the row of a line, float64 [F], or a row whose values are in the same bins; None where neither.
+def row_of(line: DecisionLine, manifest: Manifest, schema: Schema) -> NDArray[np.float32] | None:
+    """Return the row of a line, float32 [F], or a row whose values are in the same bins; None where neither.
 
     The count of drift takes both for the same: it knows no more of a value than its bin.
     """
     if line.values is not None:
-        return line.values.astype(np.float64) if len(line.values) == len(schema.names) else None
+        return line.values if len(line.values) == len(schema.names) else None
     if line.bins is None:
         return None
     bins = base64.b64decode(line.bins)
     if len(bins) != len(schema.names):
         return None
-    return np.array([_inside(manifest, i, place) for i, place in enumerate(bins)])
+    return np.array([_inside(manifest, i, place) for i, place in enumerate(bins)], np.float32)
 
 
 def _inside(manifest: Manifest, feature: int, place: int) -> float:
-    """A value in a bin: its upper edge, which belongs to it; beyond the last edge the next number."""
+    """A float32 in a bin: the last up to its upper edge, which belongs to it; beyond the edges the next."""
     histogram = manifest.features[feature].histogram
     if place == NO_BIN:
         return float("nan")
     edges = () if histogram is None else histogram.edges
     if not edges:
         return 0.0
-    return float(edges[place]) if place < len(edges) else float(np.nextafter(edges[-1], np.inf))
+    upper = round_down(edges[min(place, len(edges) - 1) :][:1])[0]
+    return float(upper if place < len(edges) else np.nextafter(upper, np.float32(np.inf)))
