@@ -29,7 +29,7 @@ def render_walk(result: WalkResult) -> str:
     high = result.money.week.high
     return environment.get_template("walk.html.j2").render(
         result=result,
-        walk_headline=walk_headline(result),
+        headline=walk_headline(result),
         chance=() if result.chance is None else chance_sentences(result.chance),
         tone="good" if low is not None and low > 0 else "bad" if high is not None and high < 0 else "wait",
         beside="direction" if result.require == "integrity" else "integrity",
