@@ -93,7 +93,7 @@ def test_a_pickle_is_compiled_and_never_run_to_be_measured(
     assert main(["compile", str(path), "-o", str(target), "--json", "--proof", "quick"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert set(value["cost"]) == {"after"}
-    assert value["verdict"] == "what a pickle costs is not measured: it is never run"
+    assert value["verdict"] == "what a pickle file costs is not measured: it is never run"
     assert (run(target.read_bytes(), X, name="features")["label"] == model.predict(X)).all()
 
 

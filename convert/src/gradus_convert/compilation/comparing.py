@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gradus_convert.compilation.measure import Cost, measure
+from gradus_convert.compilation.measure_session import OPENERS
 from gradus_convert.compilation.model import CompiledModel
-from gradus_convert.readers.formats import Format
+from gradus_convert.readers.formats import PICKLE
 from gradus_runtime.store.whole_file import write_whole
 
 __all__ = ["Comparison", "compare_measured", "keeps_original"]
@@ -49,13 +50,13 @@ class Comparison:
 
 
 def compare_measured(
-    source: Path, kind: Format, compiled: CompiledModel, target: Path, *, may_keep_original: bool
+    source: Path, kind: str, compiled: CompiledModel, target: Path, *, may_keep_original: bool
 ) -> Comparison:
     """Measure source and target in fresh processes; write the original to the target where it is better.
 
     Args:
         source: The user's file.
-        kind: What it is.
+        kind: What it is, as `format_of` says.
         compiled: What was compiled from it, already at the target.
         target: The written file.
         may_keep_original: Whether the target may become a copy of an ONNX source.
@@ -64,10 +65,11 @@ def compare_measured(
         EnvironmentFailedError: A process failed, or the disk.
     """
     opened = "compact" if compiled.encoding == "compact" else "onnx"
-    if kind == "pickle":
+    if kind not in OPENERS:
         (after,) = measure([(opened, target)])
-        verdict = "what a pickle costs is not measured: it is never run"
-        return Comparison(None, "pickle", after, compiled.encoding, verdict)
+        why = "it is never run" if kind == PICKLE else "nothing opens it in a process of its own"
+        verdict = f"what a {kind} file costs is not measured: {why}"
+        return Comparison(None, kind, after, compiled.encoding, verdict)
     before, after = measure([(kind, source), (opened, target)])
     if may_keep_original and keeps_original(before, after):
         write_whole(target, source.read_bytes())
@@ -77,7 +79,7 @@ def compare_measured(
     return Comparison(before, kind, after, compiled.encoding, verdict)
 
 
-def _choice(kind: Format, compiled: CompiledModel) -> str:
+def _choice(kind: str, compiled: CompiledModel) -> str:
     """Which operators were taken, where there was a choice."""
     if kind == "onnx" or compiled.encoding != "treeops":
         return ""

@@ -25,7 +25,7 @@ from gradus_convert.graphs.types import Encoding, Front
 from gradus_convert.graphs.values import build_values
 from gradus_convert.parity.model_proof import ModelProof, ProofKind, prove_model
 from gradus_convert.readers import NativeModel, read_file, read_model, skops
-from gradus_convert.readers.formats import format_of
+from gradus_convert.readers.formats import PICKLE, format_of
 from gradus_runtime.errors import UsageError
 
 __all__ = ["Build", "builder", "compile_model", "compile_native", "compile_object", "compile_with_front"]
@@ -87,7 +87,7 @@ def compile_model(
         from gradus_convert.compilation.onnx_model import compile_onnx
 
         return compile_onnx(path)
-    if kind == "pickle":
+    if kind == PICKLE:
         from gradus_convert.compilation.pickled import compile_pickle
 
         return compile_pickle(path, proof=proof, encoding=encoding)

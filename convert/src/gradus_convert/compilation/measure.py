@@ -43,8 +43,8 @@ def measure(models: Sequence[tuple[str, Path]], *, processes: int = 3) -> list[C
     """Measure files in turn, so that a busy machine strikes all alike.
 
     Args:
-        models: What opens each: "onnx", "compact" (ONNX, as the runtime opens it), "lightgbm", "xgboost",
-            "catboost" or "sklearn", and its file.
+        models: What opens each, one of `measure_session.OPENERS` ("compact": ONNX, as the runtime opens it),
+            and its file.
         processes: For each.
 
     Raises:

@@ -30,7 +30,7 @@ Opened = tuple[list[tuple[str, int, str]], Callable[[dict[str, Any]], Any]]
 
 def main(opener_name: str, path: str) -> None:
     """Print one JSON object; the fields are those of `measure.Cost`, null for what cannot be asked."""
-    opener = _OPENERS[opener_name](path)
+    opener = OPENERS[opener_name](path)
     started = time.perf_counter()
     opened = opener()
     load = time.perf_counter() - started
@@ -150,7 +150,7 @@ def _one(width: int, answer: Callable[[Any], Any]) -> Opened:
     return [("X", width, "float32")], lambda rows: answer(rows["X"])
 
 
-_OPENERS: dict[str, Callable[[str], Callable[[], Opened | None]]] = {
+OPENERS: dict[str, Callable[[str], Callable[[], Opened | None]]] = {
     "onnx": _onnx,
     "compact": _compact,
     "lightgbm": _lightgbm,

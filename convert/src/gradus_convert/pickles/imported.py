@@ -20,7 +20,7 @@ from gradus_convert.pickles.import_request import ImportRequest
 from gradus_convert.pickles.inert import BrokenPickleError
 from gradus_convert.pickles.safe_names import identifier
 from gradus_convert.pickles.training_rows import float64_remarks, read_training_rows
-from gradus_convert.readers import NativeModel, read_model
+from gradus_convert.readers import READERS, NativeModel, read_model
 from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.contracts.histograms import describe_column
@@ -29,12 +29,6 @@ from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
 __all__ = ["ImportRequest", "import_spec"]
-
-_LIBRARIES = {
-    "lightgbm": ("lightgbm",),
-    "scikit-learn": ("scikit-learn",),
-    "xgboost": ("xgboost", "xgboost-cpu"),
-}
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -302,10 +296,10 @@ def _provenance(
 def _installed() -> dict[str, str]:
     """Versions of the libraries that are installed; two distributions bring XGBoost."""
     found: dict[str, str] = {}
-    for name, distributions in _LIBRARIES.items():
-        for distribution in distributions:
+    for reader in READERS.values():
+        for distribution in reader.distributions:
             with suppress(PackageNotFoundError):
-                found.setdefault(name, version(distribution))
+                found.setdefault(reader.distributions[0], version(distribution))
     return found
 
 

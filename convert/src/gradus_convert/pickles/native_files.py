@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus_convert.pickles.import_request import Rounds
 from gradus_convert.pickles.rebuild import Rebuilt, plain_labels
-from gradus_convert.readers.formats import format_of
+from gradus_convert.readers.formats import PICKLE, format_of
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.skops import load as load_skops
 from gradus_convert.readers.table import READERS, function
@@ -17,15 +17,13 @@ from gradus_runtime.errors import DataError
 
 __all__ = ["is_native", "open_native"]
 
-_FORMATS = ("lightgbm", "xgboost", "catboost", "sklearn", "onnx")
-
 
 def is_native(path: Path) -> bool:
     """Whether a file is in a format of its library; what cannot be read is left to whoever reads pickles."""
     if not path.is_file():
         return False
     try:
-        return format_of(path) in _FORMATS
+        return format_of(path) != PICKLE
     except DataError:
         return False
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
 
+from gradus_convert.readers.table import READERS
 from gradus_runtime.errors import DataError, EnvironmentFailedError
 
-__all__ = ["Format", "format_of"]
+__all__ = ["PICKLE", "format_of"]
 
-Format = Literal["lightgbm", "xgboost", "catboost", "sklearn", "onnx", "pickle"]
+PICKLE = "pickle"
+"""What `format_of` calls a pickle, compressed or not; every other format has the name of its reader."""
 
 _START = 4096
 _PACKED = (b"\x1f\x8b", b"\x78", b"BZh", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"ZF", b"\x04\x22\x4d\x18")
-_ENDINGS: dict[str, Format] = {".onnx": "onnx", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle"}
+_PICKLES = (".pkl", ".pickle", ".joblib")
 
 
-def format_of(path: Path) -> Format:
-    """Return what a model file is.
+def format_of(path: Path) -> str:
+    """Return what a model file is: the name of its reader, or `PICKLE`.
 
     Raises:
         DataError: It is no regular file, or of no known form.
@@ -34,37 +35,37 @@ def format_of(path: Path) -> Format:
             start = file.read(_START)
     except OSError as e:
         raise EnvironmentFailedError("the model must be readable", place=place, cause=e.strerror) from None
-    found = _of_start(start) or _ENDINGS.get(path.suffix.lower())
+    found = _of_start(start) or _of_name(path)
     if found is None and start.lstrip()[:1] == b"{":
         found = _of_json(path)
     if found is None:
-        raise DataError(
-            "a model file must be LightGBM's text, XGBoost's UBJSON or JSON, CatBoost's cbm or JSON, skops, "
-            "ONNX, or a pickle",
-            place=place,
-        )
+        known = ", ".join(reader.files.words for reader in READERS.values())
+        raise DataError(f"a model file must be {known}, or a pickle", place=place)
     return found
 
 
-def _of_start(start: bytes) -> Format | None:
-    if start.startswith((b"tree\n", b"tree\r\n")):
-        return "lightgbm"
-    if start.startswith(b"CBM1"):
-        return "catboost"
-    if start.startswith(b"PK\x03\x04"):
-        return "sklearn"
-    if start.startswith(b"{L"):
-        return "xgboost"
-    if (start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05") or start.startswith(_PACKED):
-        return "pickle"
-    return "onnx" if start[:1] == b"\x08" else None
+def _of_start(start: bytes) -> str | None:
+    for name, reader in READERS.items():
+        if start.startswith(reader.files.starts):
+            return name
+    is_pickle = start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05"
+    return PICKLE if is_pickle or start.startswith(_PACKED) else None
 
 
-def _of_json(path: Path) -> Format | None:
+def _of_name(path: Path) -> str | None:
+    ending = path.suffix.lower()
+    for name, reader in READERS.items():
+        if ending in reader.files.endings:
+            return name
+    return PICKLE if ending in _PICKLES else None
+
+
+def _of_json(path: Path) -> str | None:
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return None
-    if "learner" in document:
-        return "xgboost"
-    return "catboost" if "features_info" in document else None
+    for name, reader in READERS.items():
+        if reader.files.key is not None and reader.files.key in document:
+            return name
+    return None
