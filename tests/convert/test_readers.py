@@ -28,7 +28,7 @@ from tests.support.models import fit, table
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.forest.rounding import LARGEST, at_most, at_most_with_zero_band, below, round_down
-from gradus_convert.readers import read_file, read_model
+from gradus_convert.readers import READERS, read_file, read_model
 from gradus_runtime.errors import DataError
 
 X, Y = table(3)
@@ -125,7 +125,7 @@ REFUSED = {
     ),
     "another library": (
         lambda: json.JSONDecoder(),
-        "a member must be of lightgbm, xgboost, catboost, sklearn",
+        f"a member must be of {', '.join(READERS)}",
     ),
 }
 
@@ -165,7 +165,7 @@ def test_files_of_every_form_read_like_the_model_in_memory(tmp_path):
         ("lightgbm", "a LightGBM model must be readable"),
         ("xgboost", "an XGBoost model must be readable"),
         ("sklearn", "a scikit-learn model must be a skops file"),
-        ("keras", "a library must be one of lightgbm, xgboost, catboost, sklearn, onnx, but got 'keras'"),
+        ("keras", f"a library must be one of {', '.join(READERS)}, but got 'keras'"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused(tmp_path, library, rule):

@@ -16,11 +16,9 @@ __all__ = ["COMMAND", "OLD_COMMAND"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops, ONNX, or a pickle",
-    )
+    from gradus_convert.readers.formats import known_files
+
+    parser.add_argument("model", metavar="MODEL", help=f"{known_files()}, or a pickle")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="where to write the ONNX file")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument(

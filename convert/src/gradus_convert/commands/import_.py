@@ -16,6 +16,7 @@ __all__ = ["COMMAND", "import_request_of"]
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_convert.commands.options import add_publishing
+    from gradus_convert.readers.formats import known_files
 
     parser.add_argument(
         "files",
@@ -23,7 +24,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="one file with an ensemble, or one file per model: pickle or joblib, compressed or not; "
-        "LightGBM text, XGBoost UBJSON or JSON, CatBoost cbm or JSON, skops, ONNX without trees",
+        f"{known_files()} (without trees)",
     )
     parser.add_argument(
         "--level",

@@ -8,7 +8,7 @@ from pathlib import Path
 from gradus_convert.readers.table import READERS
 from gradus_runtime.errors import DataError, EnvironmentFailedError
 
-__all__ = ["PICKLE", "format_of"]
+__all__ = ["PICKLE", "format_of", "known_files"]
 
 PICKLE = "pickle"
 """What `format_of` calls a pickle, compressed or not; every other format has the name of its reader."""
@@ -39,9 +39,13 @@ def format_of(path: Path) -> str:
     if found is None and start.lstrip()[:1] == b"{":
         found = _of_json(path)
     if found is None:
-        known = ", ".join(reader.files.words for reader in READERS.values())
-        raise DataError(f"a model file must be {known}, or a pickle", place=place)
+        raise DataError(f"a model file must be {known_files()}, or a pickle", place=place)
     return found
+
+
+def known_files() -> str:
+    """Return how the files of the libraries are called, for messages and help."""
+    return ", ".join(reader.files.words for reader in READERS.values())
 
 
 def _of_start(start: bytes) -> str | None:
