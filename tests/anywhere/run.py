@@ -97,9 +97,6 @@ def environment(condition: Condition, folder: Path, clock: Path | None) -> dict[
     if "ja_JP" in condition.locale:
         (folder / "locales").mkdir()
         result |= japanese(folder / "locales")
-    library = folder / "python" / "lib"
-    if any(library.glob("libpython*.so*")):  # else a user who may not read its first place gets another one
-        result["LD_LIBRARY_PATH"] = str(library)
     if clock is not None:
         result |= {
             "LD_PRELOAD": str(clock),
@@ -155,6 +152,20 @@ def _give_away(folder: Path) -> None:
             os.chown(path, USER, USER, follow_symlinks=False)
 
 
+def _libraries(folder: Path) -> str:
+    """Return the commands after which every process finds the library of the Python that was mounted.
+
+    The user of a run may not read where it was installed; a variable would be lost where a test starts a
+    program with variables of its own.
+    """
+    shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
+    if not shared or shutil.which("ldconfig") is None:
+        return ""
+    listed, cache = folder / "libraries.conf", folder / "libraries.cache"
+    listed.write_text(f"include /etc/ld.so.conf\n{folder / 'python' / 'lib'}\n", "utf-8")
+    return f" && ldconfig -C {cache} -f {listed} && mount --bind {cache} /etc/ld.so.cache"
+
+
 def run(number: int, tests: list[str]) -> bool:
     """Run one condition in a folder of its own; return whether the tests passed."""
     condition = CONDITIONS[number]
@@ -171,7 +182,7 @@ def run(number: int, tests: list[str]) -> bool:
             mounts = f"mount --bind {shlex.quote(sys.base_prefix)} {name}/python"
             mounts += f" && mount --bind {shlex.quote(packages)} {name}/packages"
             loopback = shlex.join([sys.executable, "-c", LOOPBACK])
-            script = f"mkdir {name}/python {name}/packages && {mounts} && {loopback}"
+            script = f"mkdir {name}/python {name}/packages && {mounts} && {loopback}{_libraries(Path(name))}"
             words = ["unshare", "--mount", "--net", "bash", "-c", f"{script} && exec {shlex.join(words)}"]
         code = subprocess.run(words, cwd=PROJECT, check=False).returncode
     print(

@@ -244,6 +244,7 @@ def test_a_damaged_backup_is_not_restored(
         "history": ("history.jsonl", b"rot\n"),
         "extra": (f"versions/{NEW}/extra.onnx", b"more"),
     }[damage]
+    (copy / name).unlink(missing_ok=True)  # it is read-only
     (copy / name).write_bytes(data)
     assert main(["restore", str(copy), "--store", str(store.path)]) == 1
     assert (NEW if damage == "no version" else name.split("/")[0]) in capsys.readouterr().err

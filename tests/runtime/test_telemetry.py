@@ -159,9 +159,8 @@ def test_an_image_without_shell_and_machine_id_serves(tmp_path: Path) -> None:
     python = base_interpreter()
     path = os.pathsep.join((str(packages), str(source)))
     inner = shlex.join([str(shutil.which("chroot")), str(root), str(python), "-c", BARE])
-    variables = {"PYTHONPATH": path, "HOME": "/"}
-    if "LD_LIBRARY_PATH" in os.environ:  # without it, a moved interpreter does not find its library
-        variables["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
+    # An interpreter that was moved does not find its library without.
+    variables = {"PYTHONPATH": path, "HOME": "/", "LD_LIBRARY_PATH": str(Path(sys.base_prefix) / "lib")}
     run = shlex.join(["exec", "env", "-i", *(f"{k}={v}" for k, v in variables.items())]) + f" {inner}"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-ec", "\n".join([*commands, run])],
