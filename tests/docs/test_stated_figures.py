@@ -103,6 +103,11 @@ STATED: tuple[tuple[str, str, Callable[[], tuple[str, ...]]], ...] = (
         r"level 1 on (\d+) features,\s+level 2 without the outside APIs \((\d+)\), level 3 [^(]*\((\d+)\)",
         features_of_levels,
     ),
+    (
+        "README.ja.md",
+        r"レベル 1 は (\d+) 特徴量、\s*レベル 2 は外部 API なしの (\d+)、レベル 3 は[^\d]*の (\d+)、",
+        features_of_levels,
+    ),
 )
 
 
