@@ -49,7 +49,6 @@ THROUGH_THE_MODULE = {
     "build": "the work of another process, which is named as module:function",
     "check": "the rules of a contract",
     "dump": "a contract to bytes",
-    "library": "the library of a kind, or an error that says what to install",
     "load": "a file to a value",
     "main": "what a process runs",
     "parse": "a text or a JSON value to a value",

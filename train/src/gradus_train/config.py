@@ -49,9 +49,9 @@ __all__ = [
 
 FORMAT = "gradus-training/2"
 FORMAT_1 = "gradus-training/1"
-_OF_THE_RUN = ("seed", "random_seed", "random_state", "n_jobs", "nthread", "num_threads", "thread_count")
-_OF_THE_TASK = ("num_class", "objective", "loss_function", "classes_count", "class_names", "task_type")
-RESERVED = frozenset({*_OF_THE_RUN, *_OF_THE_TASK, "verbosity", "verbose", "logging_level", "silent"})
+_OF_THE_RUN = ("seed", "random_seed", "random_state", "n_jobs", "num_threads", "num_class", "objective")
+_OF_ITS_OUTPUT = ("verbosity", "verbose", "silent")
+RESERVED = frozenset({*_OF_THE_RUN, *_OF_ITS_OUTPUT, *(name for k in KINDS.values() for name in k.reserved)})
 
 Scalar = str | int | float | bool
 Parameters = Mapping[str, Scalar]

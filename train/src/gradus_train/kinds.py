@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
 
-from gradus_runtime.errors import ConfigError
+from gradus_runtime.errors import ConfigError, EnvironmentFailedError
 
-__all__ = ["KINDS", "Dimension", "Kind", "rounds_of", "trees_of"]
+__all__ = ["CATBOOST", "KINDS", "XGBOOST", "Dimension", "Kind", "OptionalLibrary", "rounds_of", "trees_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,28 @@ class Dimension:
     high: float
     log: bool = False
     integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalLibrary:
+    """A library that gradus-train does not install: its module, its name for people, how to install it."""
+
+    module: str
+    called: str
+    install: str
+
+    def get(self, place: str | None = None) -> Any:
+        """Import it on first use.
+
+        Raises:
+            EnvironmentFailedError: It is not installed.
+        """
+        try:
+            return import_module(self.module)
+        except ImportError:
+            raise EnvironmentFailedError(
+                f"{self.called} must be installed to train its members", place=place, hint=self.install
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +67,8 @@ class Kind:
         exact: Values that a parameter may have, its default first, where others give models that conversion
             refuses, or that could not be trained here.
         why: Why it may have no others.
+        optional: The library, where gradus-train does not install it; None where it does.
+        reserved: Parameters of this kind alone that the run sets, beside those that no kind may be given.
     """
 
     library: str
@@ -57,6 +83,8 @@ class Kind:
     exact: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
     takes_missing: bool = True
     why: str = "other models have no exact form"
+    optional: OptionalLibrary | None = None
+    reserved: tuple[str, ...] = ()
 
 
 _RATE = Dimension("learning_rate", 0.01, 0.3, log=True)
@@ -70,6 +98,9 @@ _FOREST = (
     Dimension("max_features", 0.05, 0.8),
 )
 _SKLEARN = ("scikit-learn",)
+
+XGBOOST = OptionalLibrary("xgboost", "XGBoost", "pip install xgboost-cpu, or xgboost for training on a GPU.")
+CATBOOST = OptionalLibrary("catboost", "CatBoost", "pip install catboost.")
 
 KINDS: Mapping[str, Kind] = {
     "lightgbm": Kind(
@@ -108,6 +139,8 @@ KINDS: Mapping[str, Kind] = {
         ),
         rounds_parameter="n_estimators",
         exact={"booster": ("gbtree", "dart"), "multi_strategy": ("one_output_per_tree",)},
+        optional=XGBOOST,
+        reserved=("nthread",),
     ),
     "random_forest": Kind(
         "sklearn",
@@ -162,6 +195,15 @@ KINDS: Mapping[str, Kind] = {
         fixed={"bootstrap_type": "Bernoulli"},
         rounds_parameter="iterations",
         exact={"grow_policy": ("SymmetricTree",)},
+        optional=CATBOOST,
+        reserved=(
+            "thread_count",
+            "loss_function",
+            "classes_count",
+            "class_names",
+            "task_type",
+            "logging_level",
+        ),
     ),
     "mlp": Kind(
         "sklearn",

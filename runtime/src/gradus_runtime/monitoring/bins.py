@@ -12,7 +12,7 @@ from gradus_runtime.contracts.manifest import Manifest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Bins", "round_down"]
+__all__ = ["Bins", "float32_edges"]
 
 _FEW = 32
 """Up to so many edges are compared with all values at once; among more they are searched."""
@@ -32,7 +32,9 @@ class Bins:
         given = [i for i, size in enumerate(self._sizes) if size]
         given.sort(key=lambda i: -self._sizes[i])  # those that have a j-th edge stand before the others
         self._columns = np.array(given, np.intp)
-        self._edges = [round_down(f.histogram.edges) for i in given if (f := manifest.features[i]).histogram]
+        self._edges = [
+            float32_edges(f.histogram.edges) for i in given if (f := manifest.features[i]).histogram
+        ]
         self._many = sum(len(edges) > _FEW for edges in self._edges)
         few = self._edges[self._many :]
         most = len(few[0]) if few else 0
@@ -78,7 +80,7 @@ class Bins:
         )
 
 
-def round_down(edges: Sequence[float]) -> NDArray[np.float32]:
+def float32_edges(edges: Sequence[float]) -> NDArray[np.float32]:
     """Round edges down to float32 [k]: the same float32 values are above them."""
     exact = np.asarray(edges, np.float64)
     with np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ from gradus_runtime.errors import GradusError, let_signals_through
 from gradus_runtime.journal.line import NO_BIN, DecisionLine
 from gradus_runtime.journal.reader import decisions_of
 from gradus_runtime.journal.writer import Journal
-from gradus_runtime.monitoring.bins import round_down
+from gradus_runtime.monitoring.bins import float32_edges
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.drift_report import DriftReport, report
 from gradus_runtime.routing.schema import Schema
@@ -113,5 +113,5 @@ def _inside(manifest: Manifest, feature: int, place: int) -> float:
     edges = () if histogram is None else histogram.edges
     if not edges:
         return 0.0
-    upper = round_down(edges[min(place, len(edges) - 1) :][:1])[0]
+    upper = float32_edges(edges[min(place, len(edges) - 1) :][:1])[0]
     return float(upper if place < len(edges) else np.nextafter(upper, np.float32(np.inf)))

@@ -9,31 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradus_runtime.errors import EnvironmentFailedError
 from gradus_train.config import Parameters
+from gradus_train.kinds import CATBOOST
 from gradus_train.training.member import Features, Probabilities, Work
 
-__all__ = ["TRAINER", "CatBoostFitted", "CatBoostTrainer", "library"]
+__all__ = ["TRAINER", "CatBoostFitted", "CatBoostTrainer"]
 
 _OF_THE_MOMENT = ("model_guid", "train_finish_time")
 """Metadata that are drawn at random or read from a clock; what else a model holds follows from the data."""
-
-
-def library(place: str | None = None) -> Any:
-    """Import CatBoost on first use.
-
-    Raises:
-        EnvironmentFailedError: It is not installed.
-    """
-    try:
-        import catboost
-    except ImportError:
-        raise EnvironmentFailedError(
-            "CatBoost must be installed to train its members",
-            place=place,
-            hint="pip install catboost.",
-        ) from None
-    return catboost
 
 
 class CatBoostFitted:
@@ -84,7 +67,7 @@ TRAINER = CatBoostTrainer()
 
 def _model(work: Work, parameters: Parameters, rounds: int, seed: int, **more: object) -> Any:
     own = {key: value for key, value in parameters.items() if key != "iterations"}
-    return library().CatBoostClassifier(
+    return CATBOOST.get().CatBoostClassifier(
         **own,
         **more,
         iterations=rounds,
@@ -97,4 +80,4 @@ def _model(work: Work, parameters: Parameters, rounds: int, seed: int, **more: o
 
 
 def _pool(work: Work) -> Any:
-    return library().Pool(work.X, label=work.y, weight=work.weights, thread_count=1)
+    return CATBOOST.get().Pool(work.X, label=work.y, weight=work.weights, thread_count=1)

@@ -17,7 +17,6 @@ from gradus_runtime.errors import ConfigError, DataError, UsageError
 from gradus_train.config import MemberConfig, Split, TrainingConfig, parameters_of
 from gradus_train.data.dataset import Dataset
 from gradus_train.kinds import KINDS
-from gradus_train.training import catboost_member, xgboost_member
 from gradus_train.training.fitting import Recipe
 from gradus_train.training.member import RowNumbers
 from gradus_train.training.parts import PartKey
@@ -203,10 +202,9 @@ def library_versions() -> dict[str, str]:
 
 def _check_libraries(config: TrainingConfig) -> None:
     for member in config.members:
-        if KINDS[member.kind].library == "xgboost":
-            xgboost_member.library(place=f"member {member.name}")
-        elif KINDS[member.kind].library == "catboost":
-            catboost_member.library(place=f"member {member.name}")
+        optional = KINDS[member.kind].optional
+        if optional is not None:
+            optional.get(place=f"member {member.name}")
 
 
 def _check_learned(order: FeatureOrder, config: TrainingConfig) -> None:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from gradus_runtime.errors import EnvironmentFailedError
 from gradus_train.config import Parameters
+from gradus_train.kinds import XGBOOST
 from gradus_train.training.member import Features, Probabilities, Work
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
-__all__ = ["TRAINER", "XGBoostFitted", "XGBoostTrainer", "library"]
-
-
-def library(place: str | None = None) -> Any:
-    """Import XGBoost on first use: the distributions `xgboost` and `xgboost-cpu` both bring it.
-
-    Raises:
-        EnvironmentFailedError: Neither is installed.
-    """
-    try:
-        import xgboost
-    except ImportError:
-        raise EnvironmentFailedError(
-            "XGBoost must be installed to train its members",
-            place=place,
-            hint="pip install xgboost-cpu, or xgboost for training on a GPU.",
-        ) from None
-    return xgboost
+__all__ = ["TRAINER", "XGBoostFitted", "XGBoostTrainer"]
 
 
 class XGBoostFitted:
@@ -43,7 +26,7 @@ class XGBoostFitted:
 
     def predict_proba(self, X: Features) -> Probabilities:
         """Return probabilities, float64 [N, C]."""
-        raw = np.asarray(self._booster.predict(library().DMatrix(X, nthread=1)), dtype=np.float64)
+        raw = np.asarray(self._booster.predict(XGBOOST.get().DMatrix(X, nthread=1)), dtype=np.float64)
         return np.column_stack([1 - raw, raw]) if raw.ndim == 1 else raw
 
     def to_bytes(self) -> bytes:
@@ -63,7 +46,9 @@ class XGBoostTrainer:
 
     def fit(self, work: Work, parameters: Parameters, *, rounds: int, seed: int) -> XGBoostFitted:
         """Fit for exactly `rounds` rounds."""
-        booster = library().train(_settings(work, parameters, seed), _matrix(work), num_boost_round=rounds)
+        booster = XGBOOST.get().train(
+            _settings(work, parameters, seed), _matrix(work), num_boost_round=rounds
+        )
         booster.set_param({"nthread": 1})
         return XGBoostFitted(booster, work.X.shape[1])
 
@@ -71,7 +56,7 @@ class XGBoostTrainer:
         self, work: Work, tail: Work, parameters: Parameters, *, rounds: int, patience: int, seed: int
     ) -> int:
         """Return the number of rounds with the least weighted log loss on `tail`."""
-        booster = library().train(
+        booster = XGBOOST.get().train(
             _settings(work, parameters, seed),
             _matrix(work),
             num_boost_round=rounds,
@@ -100,5 +85,5 @@ def _settings(work: Work, parameters: Parameters, seed: int) -> dict[str, object
 
 
 def _matrix(work: Work) -> xgb.DMatrix:
-    matrix: xgb.DMatrix = library().DMatrix(work.X, label=work.y, weight=work.weights, nthread=1)
+    matrix: xgb.DMatrix = XGBOOST.get().DMatrix(work.X, label=work.y, weight=work.weights, nthread=1)
     return matrix
