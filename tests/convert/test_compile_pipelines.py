@@ -323,6 +323,25 @@ def test_rows_that_a_pipeline_does_not_take_are_refused() -> None:
         compiled.predict(np.zeros((2, 5)))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_forest_behind_a_sparse_matrix_takes_no_gaps_as_in_scikit_learn() -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 3))
+    rows[:, 2] = np.random.default_rng(1).integers(0, 9, 300)
+    before = ColumnTransformer(
+        [("n", "passthrough", [0, 1]), ("c", OneHotEncoder(handle_unknown="ignore"), [2])]
+    )
+    y = (rows[:, 0] > 0).astype(int)
+    pipeline = Pipeline([("b", before), ("f", RandomForestClassifier(3, random_state=0))]).fit(rows, y)
+    assert before.fit(rows).sparse_output_
+    compiled = gradus_convert.compile(pipeline)
+    np.testing.assert_allclose(compiled.predict_proba(rows), pipeline.predict_proba(rows), atol=1e-6)
+    rows[0, 0], rows[1, 2] = np.nan, 17
+    with pytest.raises(ValueError, match="NaN"):
+        pipeline.predict(rows)
+    with pytest.raises(DataError, match="a column must be finite, but got nan"):
+        compiled.predict(rows)
+
+
 # ---------------------------------------------------------------- the proof finds what it must
 
 

@@ -57,10 +57,15 @@ def plain_row(source: PipelineSource) -> Columns:
 
 
 def is_answered(source: PipelineSource, columns: Columns) -> bool:
-    """Whether the user's model answers rows, and its trees get what they take."""
+    """Whether the user's model answers rows, and its trees get what they take.
+
+    A pipeline is asked itself: a forest of scikit-learn takes NaN in rows, but not where the steps before it
+    give a sparse matrix.
+    """
+    table = source.table(columns)
     try:
-        rows = source.before_trees(source.table(columns))
-        source.final.probabilities(_for_library(source, rows))
+        rows = source.before_trees(table)
+        _answers_of(source, table, rows)
     except (ValueError, TypeError):
         return False
     able = source.final.missing
@@ -272,13 +277,7 @@ def _check_answers(
 ) -> float:
     values, forest = source.final.task == "values", graph_forest(source)
     said = _run(graph, feed, VALUES if values else PROBABILITIES, 96).astype(np.float64)
-    model = source.pipeline
-    if model is None:
-        expected = source.final.probabilities(_for_library(source, rows))
-    else:
-        expected = np.asarray(
-            model.predict(table) if values else _probabilities(source, table, rows), np.float64
-        )
+    expected = _answers_of(source, table, rows)
     expected = expected.reshape(said.shape)
     difference = np.abs(said - expected)
     allowed = allowed_error(forest, expected) if values else np.full(expected.shape, PROOF_TOLERANCE)
@@ -292,7 +291,17 @@ def _check_answers(
     return float(difference.max(initial=0.0))
 
 
-def _probabilities(source: PipelineSource, table: Any, rows: Float64) -> Any:
-    if hasattr(source.pipeline, "predict_proba"):
-        return source.pipeline.predict_proba(table)
+def _answers_of(source: PipelineSource, table: Any, rows: Float64) -> Float64:
+    """What the user's model answers: probabilities, or values.
+
+    Args:
+        source: The model.
+        table: Rows as it takes them.
+        rows: The same before the trees.
+    """
+    model = source.pipeline
+    if model is not None and source.final.task == "values":
+        return np.asarray(model.predict(table), np.float64)
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(table), np.float64)
     return source.final.probabilities(_for_library(source, rows))

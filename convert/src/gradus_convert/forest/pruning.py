@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.ir import Forest, columns_used
 from gradus_convert.forest.rounding import LARGEST
 from gradus_convert.forest.views import FilledView, MissingView, View, nan_alone, ordered
 
@@ -78,7 +78,7 @@ def with_views(forest: Forest, views: tuple[View, ...]) -> Forest:
         KeyError: A view that it looks at is not among them.
     """
     number = {view: forest.n_features + i for i, view in enumerate(views)}
-    used = set(forest.feature[forest.feature >= forest.n_features].tolist())
+    used = set(columns_used(forest.feature).tolist())
     column = np.arange(-1, forest.n_columns)
     for i, view in enumerate(forest.views, forest.n_features):
         column[i + 1] = number[view] if i in used else -1
@@ -138,7 +138,7 @@ def _pruned(forest: Forest, feature: npt.NDArray[np.integer], threshold: Float32
         forest.feature >= 0,
     )
     nodes, old = kept(before, only_right)
-    used = {int(i) for i in np.unique(feature[old]) if i >= forest.n_features}
+    used = [i for i in columns_used(feature[old]).tolist() if i >= forest.n_features]
     views = ordered([forest.views[i - forest.n_features] for i in used])
     leaf = forest.leaf[old]
     number = np.cumsum(~nodes.split) - 1

@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from gradus_convert.forest.ir import Forest
+from gradus_convert.forest.ir import Forest, columns_used
 from gradus_convert.forest.views import CategoryView, FilledView, MissingView, Reading, View, ordered
 from gradus_convert.graphs.builder import BOOL, FLOAT, INT32, Columns, Graph
 from gradus_convert.graphs.walk_tables import WIDE_SLOTS
@@ -115,7 +115,7 @@ def _copies(filled: Sequence[int | FilledView], n_features: int, others: int) ->
 
 
 def _looked_at(forest: Forest) -> dict[int, int | View]:
-    used = np.unique(forest.feature[forest.feature >= 0]).tolist()
+    used = columns_used(forest.feature).tolist()
     return {i: i if i < forest.n_features else forest.views[i - forest.n_features] for i in used}
 
 

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, Link
-from gradus_convert.forest.ir import probabilities as links
 from gradus_convert.forest.rounding import LARGEST, below
 from gradus_convert.forest.views import LEFT_OF, CategoryView, ViewTable
 from gradus_convert.readers.native import NativeModel, Predicts, Task
@@ -95,8 +94,10 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         return predict(X, output_margin=True).astype(np.float64)
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        if objective in ("multi:softmax", "binary:logitraw"):
-            return links(forest, margins(X))
+        if objective == "multi:softmax":  # its predict gives labels alone
+            raw = margins(X)
+            shares = np.exp(raw - raw.max(axis=1, keepdims=True))
+            return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
         p = predict(X).astype(np.float64)
         return np.concatenate([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
 
@@ -289,7 +290,8 @@ def _base(learner: dict[str, Any], head: _Head) -> npt.NDArray[np.float64]:
 
 
 def _logarithm(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return np.array([np.float32(Decimal(float(v)).ln()) for v in x], np.float32)
+    """Of what is not above 0: -inf, which no forest may start from."""
+    return np.array([Decimal(float(v)).ln() if v > 0 else -np.inf for v in x], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
