@@ -59,7 +59,7 @@ EXTRAS := catboost dask notify sql
 setup: $(STAMP) ## Create .venv with everything in it
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-package gradus-runtime --no-emit-package gradus-live --custom-compile-command 'make lock'
-lock: $(STAMP) ## Resolve the dependencies anew into requirements/*.txt; UPGRADE=NAME for one of them alone
+lock: $(STAMP) ## Resolve the dependencies again into requirements/*.txt; UPGRADE=NAME for one of them alone
 	@$(LOCK) $(if $(UPGRADE),--upgrade-package $(UPGRADE),--upgrade) $(EXTRAS:%=--extra %) \
 	  $(PACKAGES:%=%/pyproject.toml) requirements/demo.in --group pyproject.toml:dev -o requirements/dev.txt
 	@$(LOCK) -c requirements/dev.txt $(PACKAGES:%=%/pyproject.toml) requirements/demo.in -o requirements/demo.txt
@@ -68,7 +68,7 @@ lock: $(STAMP) ## Resolve the dependencies anew into requirements/*.txt; UPGRADE
 	  $(BIN)/uv pip install -q --dry-run --target .venvs/none --python-version $$python --no-deps --only-binary :all: \
 	    --python-platform $$machine-manylinux_2_28 --require-hashes -r requirements/$$lock.txt; done; done; done
 
-# ---------------------------------------------------------------- the way of the data
+# ---------------------------------------------------------------- training and conversion
 
 METADATA := $(RUN)/training_metadata.json
 SETTINGS := $(RUN).settings
@@ -104,7 +104,7 @@ convert: $(RUN).converted ## Compile the last run, prove it, publish it, pin it:
 validate: $(BASE) ## Check the configuration and the store as CI does
 	$(BIN)/gradus validate config/feature_order.json $(if $(wildcard $(STORE)/versions),$(STORE))
 
-demo: $(BASE) ## The whole way on an embedded market, in about a minute
+demo: $(BASE) ## The full pipeline on an embedded market, in about a minute
 	@$(BIN)/python examples/demo.py
 
 # ---------------------------------------------------------------- checks

@@ -138,7 +138,7 @@ def test_a_file_that_was_named_has_no_default(
 
 
 def test_a_package_without_its_defaults_says_so() -> None:
-    with pytest.raises(EnvironmentFailedError, match="Install gradus-live anew"):
+    with pytest.raises(EnvironmentFailedError, match="Reinstall gradus-live"):
         default_files.default_file("gradus_live", "nothing.toml")
 
 

@@ -40,7 +40,7 @@ def default_file(package: str, name: str) -> Path:
         "the installed package must include its default configuration",
         place=str(installed),
         value=name,
-        hint=f"Install {package.replace('_', '-')} anew.",
+        hint=f"Reinstall {package.replace('_', '-')}.",
     )
 
 

@@ -105,7 +105,7 @@ def read_journal(sources: Iterable[str | Path]) -> JournalContent:
                 continue  # removed since the folder was listed
             except OSError as e:
                 raise EnvironmentFailedError(
-                    f"a journal must be readable: {e.strerror}", place=str(path)
+                    "a journal must be readable", place=str(path), cause=e.strerror
                 ) from None
     entries = sorted(reading.found.values(), key=lambda entry: (entry.decided, entry.id))
     return JournalContent(
@@ -140,7 +140,8 @@ def decisions_of(folder: Path, digest: str) -> Iterator[DecisionLine]:
             if not found and path.stat().st_size:
                 return
     except OSError as e:
-        raise EnvironmentFailedError(f"a journal must be readable: {e.strerror}", place=str(folder)) from None
+        rule = "a journal must be readable"
+        raise EnvironmentFailedError(rule, place=str(folder), cause=e.strerror) from None
 
 
 def entry_of(line: bytes, place: str) -> DecisionLine | EventLine | None:

@@ -122,8 +122,9 @@ def read_health_file(path: Path) -> HealthReport:
         data = path.read_bytes()
     except OSError as e:
         raise CheckError(
-            f"a health file must be readable: {e.strerror}",
+            "a health file must be readable",
             place=str(path),
+            cause=e.strerror,
             hint="Open the bot with Predictor.open(..., health_file=...).",
         ) from None
     value = strict_json.parse(data, place=str(path), error=CheckError)

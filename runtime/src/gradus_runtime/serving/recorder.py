@@ -211,7 +211,7 @@ class Recorder:
                 exchange_text(path, render_metrics(snapshot, openmetrics=False))
             except OSError as e:
                 raise EnvironmentFailedError(
-                    f"metrics must be writable: {e.strerror}", place=str(path)
+                    "metrics must be writable", place=str(path), cause=e.strerror
                 ) from None
         return render_metrics(snapshot)
 

@@ -85,7 +85,7 @@ def _library(info: str) -> Kernel:
             "the library must be the one that RECORD names",
             place=path,
             value=f"sha256={seen}",
-            hint="Install gradus-kernels anew.",
+            hint="Reinstall gradus-kernels.",
         )
     return Kernel(os.path.realpath(path), distribution.removeprefix(_BEGIN).removesuffix(_END))
 

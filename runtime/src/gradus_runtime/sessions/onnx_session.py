@@ -196,7 +196,7 @@ def _open(model: bytes, options: Any, provider: str = CPU) -> Any:
         if type(e) is not RuntimeError:
             raise
         raise EnvironmentFailedError(  # onnxruntime's words for a thread that cannot be started
-            "onnxruntime must be able to open the graph", value=" ".join(str(e).split())[-200:]
+            "onnxruntime must be able to open the graph", cause=" ".join(str(e).split())[-200:]
         ) from e
     check_taken(session, provider)
     session.disable_fallback()

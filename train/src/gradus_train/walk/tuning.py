@@ -163,8 +163,8 @@ def _trial(data: Dataset, t: Tried, days: np.ndarray, count: int) -> Trial:
     said = np.maximum(t.probabilities[np.arange(len(t.rows)), data.labels[t.rows]], _SMALLEST)
     actions = np.full(len(data.timestamps), "", object)
     actions[t.rows] = np.array(data.classes, object)[t.probabilities.argmax(axis=1)]
-    nobody = np.full(len(actions), "", object)
-    calls = calls_of(WeekAnswers(actions, nobody, np.zeros((len(actions), 0), np.float32)), data)
+    no_one = np.full(len(actions), "", object)
+    calls = calls_of(WeekAnswers(actions, no_one, np.zeros((len(actions), 0), np.float32)), data)
     begin, end = int(t.rows.min()), int(t.rows.max()) + 1
     held = hold_positions(market_of(data), calls[begin:end], data.rule, begin, end)
     on = days[held.closed]
