@@ -29,7 +29,8 @@ def prepare(run: Path, folder: Path) -> None:
         import xgboost
 
         xgboost.Booster(model_file=member.path).save_model(model)
-    parsed = OptimizerPipeline().run(parse_model(str(model))).ir
+    # By default it removes leaves of little weight: another model, by up to 0.04 of a probability.
+    parsed = OptimizerPipeline(dead_leaf_threshold=0.0).run(parse_model(str(model))).ir
     model.unlink()
     C99Emitter(target=TargetSpec()).emit(parsed).write(folder)
     TimberPredictor.from_artifact(folder)

@@ -1,4 +1,4 @@
-"""YDF: scikit-learn's forest, converted by YDF's own reader."""
+"""YDF: scikit-learn's forest, converted by YDF's own reader: a vote a tree, not the mean of the leaves."""
 
 from __future__ import annotations
 
