@@ -221,6 +221,7 @@ live-soak: $(STAMP) ## A bot's quarter with its journal: outages, reloads, full 
 bench: $(STAMP) ## Side by side with native libraries, stock ONNX and compilers; a quarter of an hour
 	$(BIN)/python -m benchmarks.run full
 	$(BIN)/python -m benchmarks.quote docs/benchmarks.md $(shell grep -l benchmarks:begin README*.md)
+	$(BIN)/python -m benchmarks.plain_load
 	@if [ -d artifacts/demo ]; then \
 	  demo="--store artifacts/demo --candles data/demo/candles.csv --daily data/demo/macro.csv"; \
 	  $(BIN)/python -m benchmarks.candles_in $$demo && $(BIN)/python -m benchmarks.first_decision $$demo; \

@@ -1,0 +1,41 @@
+"""The benchmark of loading on onnxruntime alone compares the same graph with and without its function."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from benchmarks.plain_load import MOST, main, without_function
+from tests.support.levels import LEVELS
+
+from gradus_convert.graphs import build_level
+
+MODEL = build_level(LEVELS["softmax"], list("abcd"), list("xyz"), metadata={}).model_bytes
+
+
+def test_it_prints_a_ratio_for_each_graph(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--pairs", "1", "--python", sys.executable], {"softmax": MODEL}) == 0
+    (row,) = capsys.readouterr().out.splitlines()[2:]
+    name, whole, inlined, ratio, most = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (name, most) == ("softmax", f"{MOST:g}")
+    assert min(float(whole), float(inlined), float(ratio)) > 0
+
+
+def test_the_graph_without_the_function_has_the_same_answers() -> None:
+    inlined = without_function(MODEL)
+    assert [f.name for f in onnx.load_from_string(MODEL).functions] == ["TreeWalk1"]
+    assert not onnx.load_from_string(inlined).functions
+    rows = np.random.default_rng(1).normal(size=(200, 4)).astype(np.float32)
+    answers = [
+        ort.InferenceSession(m, providers=["CPUExecutionProvider"]).run(["probabilities"], {"features": rows})
+        for m in (MODEL, inlined)
+    ]
+    assert answers[0][0].tobytes() == answers[1][0].tobytes()
+
+
+def test_a_graph_without_a_function_is_refused() -> None:
+    with pytest.raises(ValueError, match="must have a function gradus::TreeWalk1"):
+        without_function(without_function(MODEL))
