@@ -29,6 +29,7 @@ from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest, interpret
 from gradus_convert.forest.rounding import LARGEST, at_most, at_most_with_zero_band, below, round_down
 from gradus_convert.readers import READERS, read_file, read_model
+from gradus_convert.readers import xgboost as xgboost_reader
 from gradus_runtime.errors import DataError
 
 X, Y = table(3)
@@ -76,10 +77,6 @@ REFUSED = {
     "xgboost missing": (
         lambda: gradient().fit(X, Y).set_params(missing="none"),
         "missing must be a number, but got 'none'. Train with missing=nan, the default.",
-    ),
-    "xgboost multi_output_tree": (
-        lambda: gradient(multi_strategy="multi_output_tree", tree_method="hist").fit(X, Y),
-        "multi_output_tree",
     ),
     "xgboost gblinear": (
         lambda: gradient(booster="gblinear").set_params(max_depth=None).fit(X, Y),
@@ -174,6 +171,21 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, library, rule):
     with pytest.raises(DataError) as caught:
         read_file(path, library)
     assert rule in str(caught.value)
+
+
+def test_vectors_of_leaves_are_found_where_every_version_of_xgboost_keeps_them():
+    """Before 3.2 every node had one; since then leaves alone have, by number."""
+    is_leaf = np.array([False, True, False, True, True])
+    facts = {"tree_param": {"size_leaf_vector": "2"}}
+    new = facts | {
+        "right_children": [2, 1, 4, 0, 2],
+        "leaf_weights": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        "base_weights": [9.0] * 10,
+    }
+    old = facts | {"right_children": [2, -1, 4, -1, -1], "base_weights": [9, 9, 3, 4, 9, 9, 1, 2, 5, 6]}
+    expected = [[0, 0], [3, 4], [0, 0], [1, 2], [5, 6]]
+    assert xgboost_reader._leaf_values(new, is_leaf).tolist() == expected
+    assert xgboost_reader._leaf_values(old, is_leaf).tolist() == expected
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -402,6 +402,18 @@ SUMS = {
     "HistGradientBoosting: the baseline left out": Fault(
         of("scikit-learn HistGradientBoostingRegressor: poisson"), assembled(sklearn_boosting, base=zero)
     ),
+    "XGBoost: outputs of a vector exchanged": Fault(
+        of("XGBoost XGBRegressor: multi_output_tree"),
+        replaced(xgboost, "_leaf_values", lambda right, *given: right(*given)[:, ::-1]),
+    ),
+    "XGBoost: vectors of other leaves": Fault(
+        of("XGBoost XGBClassifier: multi_output_tree"),
+        replaced(
+            xgboost,
+            "_leaf_values",
+            lambda right, tree, leaf: np.where(leaf[:, None], np.roll(right(tree, leaf), 1, axis=0), 0),
+        ),
+    ),
     "LightGBM: the other class of two": Fault(light(y=Y > 0), assembled(lightgbm, scale=np.negative)),
     "XGBoost: the other class of two": Fault(
         gradient(y=(Y > 0).astype(int)), assembled(xgboost, scale=np.negative)

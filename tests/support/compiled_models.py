@@ -193,6 +193,9 @@ def _plain_booster() -> Any:
     return gradient()().get_booster()
 
 
+_VECTORS = {"multi_strategy": "multi_output_tree", "tree_method": "hist"}
+
+
 def xgboost_cases() -> list[Case]:
     c = "XGBClassifier"
     r = "XGBRegressor"
@@ -202,6 +205,7 @@ def xgboost_cases() -> list[Case]:
         Case("XGBoost", c, "multi:softprob", gradient()),
         Case("XGBoost", c, "multi:softmax", gradient(objective="multi:softmax")),
         Case("XGBoost", c, "booster dart", gradient(booster="dart", rate_drop=0.3)),
+        Case("XGBoost", c, "multi_output_tree", gradient(**_VECTORS)),
         Case("XGBoost", c, "num_parallel_tree", gradient(num_parallel_tree=3, subsample=0.5)),
         Case("XGBoost", c, "NaN in training", gradient(rows=GAPS), GAPS),
         Case("XGBoost", c, "missing=-1", gradient(rows=GAPS, missing=-1.0), GAPS),
@@ -226,6 +230,7 @@ def xgboost_cases() -> list[Case]:
         ),
         Case("XGBoost", r, "reg:quantileerror, several", gradient(r, y=T, **alphas)),
         Case("XGBoost", r, "booster dart", gradient(r, y=T, booster="dart", rate_drop=0.3)),
+        Case("XGBoost", r, "multi_output_tree", gradient(r, y=np.stack([T, -T], axis=1), **_VECTORS)),
         Case("XGBoost", "XGBRFRegressor", "default", gradient("XGBRFRegressor", y=T)),
         Case("XGBoost", c, 'inputs="float64"', gradient(rows=A), A, "float64"),
         Case(
@@ -237,16 +242,6 @@ def xgboost_cases() -> list[Case]:
             "float32",
             "the booster must be gbtree or dart",
             "refused",
-        ),
-        Case(
-            "XGBoost",
-            c,
-            "multi_strategy=multi_output_tree",
-            gradient(multi_strategy="multi_output_tree", tree_method="hist"),
-            None,
-            "float32",
-            "multi_output_tree",
-            "not yet",
         ),
         Case(
             "XGBoost",

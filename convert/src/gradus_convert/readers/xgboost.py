@@ -313,13 +313,6 @@ class _Sides:
 
 
 def _tree(tree: dict[str, Any], weight: float, output: int, sides: _Sides, place: str) -> NodeTable:
-    if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
-        raise InexactModelError(
-            "a leaf must hold one value",
-            place=place,
-            value="multi_output_tree",
-            hint="Train with multi_strategy='one_output_per_tree'.",
-        )
     left = np.array(tree["left_children"], np.int64)
     condition = np.array(tree["split_conditions"], np.float32)
     feature = np.array(tree["split_indices"], np.int64)
@@ -343,10 +336,33 @@ def _tree(tree: dict[str, Any], weight: float, output: int, sides: _Sides, place
         right=np.array(tree["right_children"], np.int64),
         feature=column,
         threshold=threshold,
-        values=np.where(is_leaf, condition.astype(np.float64) * weight, 0.0)[:, None],
+        values=_leaf_values(tree, is_leaf) * weight,
         native_leaf=np.arange(len(left)),
-        output=output,
+        output=-1 if _width(tree) > 1 else output,
     )
+
+
+def _width(tree: dict[str, Any]) -> int:
+    """How many values a leaf holds."""
+    return max(1, int(tree["tree_param"].get("size_leaf_vector", "1")))
+
+
+def _leaf_values(tree: dict[str, Any], is_leaf: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return float64 [n, width], 0 at a split.
+
+    Of one output a leaf's value stands in the place of a condition. Of several every node has a vector, and
+    from XGBoost 3.2 on every leaf, whose number stands in the place of a right child
+    (src/tree/multi_target_tree_model.cc).
+    """
+    width = _width(tree)
+    if width == 1:
+        condition = np.array(tree["split_conditions"], np.float32)
+        return np.where(is_leaf, condition, np.float32(0)).astype(np.float64)[:, None]
+    values = np.zeros((len(is_leaf), width))
+    number = np.array(tree["right_children"], np.int64) if "leaf_weights" in tree else np.arange(len(is_leaf))
+    vectors = np.array(tree.get("leaf_weights", tree["base_weights"]), np.float32).reshape(-1, width)
+    values[is_leaf] = vectors[number[is_leaf]]
+    return values
 
 
 def _categories(tree: dict[str, Any]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
