@@ -131,3 +131,23 @@ def test_defining_a_record_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert compiled == []
     dataclasses.dataclass(frozen=True, slots=True)(type("B", (), {"__annotations__": {"a": int}}))
     assert compiled
+
+
+def test_a_record_with_a_base_class_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a record has no base class, Child has: use dataclasses\.dataclass"):
+        records.dataclass(frozen=True, slots=True)(type("Child", (Plain,), {"__annotations__": {"e": int}}))
+
+
+@pytest.mark.parametrize("eq", [True, False])
+def test_dataclasses_knows_a_record_for_one_of_its_own(eq: bool) -> None:
+    record, dataclass = both(Plain, eq=eq)
+    assert dataclasses.is_dataclass(record)
+    for mine, theirs in zip(dataclasses.fields(record), dataclasses.fields(dataclass), strict=True):
+        assert repr(mine) == repr(theirs)
+    assert record.__dataclass_params__.frozen
+    assert (record.__module__, record.__qualname__, record.__doc__) == (
+        Plain.__module__,
+        "Plain",
+        Plain.__doc__,
+    )
+    assert not hasattr(record(1, "x"), "__dict__")

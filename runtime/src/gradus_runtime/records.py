@@ -9,7 +9,7 @@ manifests, health, reports. What is made for every row stays with `dataclasses`.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import MISSING, FrozenInstanceError
+from dataclasses import MISSING, Field, FrozenInstanceError, field
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
@@ -81,6 +81,19 @@ _METHODS = {
     "__setstate__": _set_state,
 }
 
+
+@dataclasses.dataclass(init=False, repr=False, eq=False)
+class _Sample:
+    """Described, because a class without a description gets its signature, and that takes a millisecond."""
+
+    value: int
+
+
+_SAMPLE: Any = _Sample
+_FIELD = _SAMPLE.__dataclass_fields__["value"]._field_type  # by it `dataclasses.fields` knows a field
+_PARAMETERS = _SAMPLE.__dataclass_params__
+_PARAMETERS.frozen = True  # dataclasses asks it of a class that inherits
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
@@ -92,11 +105,23 @@ else:
         methods = _METHODS | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
 
         def decorate(cls: type) -> type:
-            for name, method in methods.items():
-                if name not in vars(cls):
-                    setattr(cls, name, method)
-            made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-            made.__dataclass_params__.frozen = True  # dataclasses asks it of a class that inherits
-            return made
+            if cls.__bases__ != (object,):
+                raise TypeError(f"a record has no base class, {cls.__name__} has: use dataclasses.dataclass")
+            namespace = methods | vars(cls)
+            del namespace["__dict__"], namespace["__weakref__"]
+            fields = {}
+            for name, kind in cls.__annotations__.items():
+                default = namespace.pop(name, MISSING)
+                fields[name] = made = default if isinstance(default, Field) else field(default=default)
+                made.name, made.type, made._field_type = name, kind, _FIELD
+            names = tuple(fields)
+            namespace |= {
+                "__slots__": names,
+                "__match_args__": names,
+                "__dataclass_fields__": fields,
+                "__dataclass_params__": _PARAMETERS,
+            }
+            # The class is made at once: to set its methods one by one would take as long as to compile them.
+            return type(cls.__name__, (), namespace)
 
         return decorate

@@ -62,7 +62,8 @@ def decode(cls: type[T], value: Any, *, place: str, error: type[GradusError] = M
 @functools.cache
 def type_hints(cls: type) -> dict[str, Any]:
     """Resolved annotations of a dataclass, field by field."""
-    return get_type_hints(cls)
+    written = {f.name: f.type for f in dataclasses.fields(cls)}
+    return get_type_hints(cls) if any(isinstance(kind, str) for kind in written.values()) else written
 
 
 def _decode(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:

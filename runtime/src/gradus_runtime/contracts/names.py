@@ -23,11 +23,11 @@ __all__ = [
     "MANIFEST",
     "REPORT",
     "SEAL",
-    "SHA256",
     "Version",
     "is_artifact_name",
     "is_file_name",
     "is_identifier",
+    "is_sha256",
     "level_file",
     "parse_version",
 ]
@@ -44,11 +44,13 @@ REPORT = "report.html"
 FALLBACK = "fallback"
 """What stands for the level of a row that no level served."""
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEX = frozenset("0123456789abcdef")
 _ARTIFACT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _GRAPH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\.onnx")
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\.onnx", re.IGNORECASE)
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{kind}{i}" for kind in ("com", "lpt") for i in range(10))]
+)
 _VERSION = re.compile(
     r"(2[0-9]{3})\.([1-9]|1[0-2])\.([1-9]|[12][0-9]|3[01])"
     r"(?:rc(0|[1-9][0-9]{0,5}))?(?:\.post(0|[1-9][0-9]{0,5}))?"
@@ -109,6 +111,11 @@ def is_artifact_name(text: str) -> bool:
     return len(text) <= 64 and bool(_ARTIFACT.fullmatch(text))
 
 
+def is_sha256(text: str) -> bool:
+    """Whether a text is a SHA-256 in lower-case hexadecimal."""
+    return len(text) == 64 and _HEX.issuperset(text)
+
+
 def is_identifier(text: str) -> bool:
     """Whether a text may name a feature, group, level, member or alias."""
     return bool(_IDENTIFIER.fullmatch(text))
@@ -123,4 +130,4 @@ def is_file_name(text: str) -> bool:
     """Whether a manifest may list a file of this name: a graph, golden rows or candles, card or report."""
     if text in (GOLDEN, CANDLES, CARD, REPORT):
         return True
-    return bool(_GRAPH.fullmatch(text)) and not _DEVICE.fullmatch(text)
+    return bool(_GRAPH.fullmatch(text)) and text.removesuffix(".onnx").lower() not in _DEVICES

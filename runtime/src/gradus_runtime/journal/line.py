@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus_runtime.contracts import codec
-from gradus_runtime.contracts.names import SHA256
+from gradus_runtime.contracts.names import is_sha256
 from gradus_runtime.errors import DataError, let_signals_through
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _check(line: DecisionLine, place: str) -> None:
         _moment(line.bar, f"{place}.bar")
     if not _BITS.fullmatch(line.bits):
         raise DataError("bits must be 8 hexadecimal digits a class", place=f"{place}.bits", value=line.bits)
-    if not SHA256.fullmatch(line.digest):
+    if not is_sha256(line.digest):
         raise DataError("a digest must be a SHA-256", place=f"{place}.digest", value=line.digest)
     for name, text, unit in (("row", line.row, 4), ("bins", line.bins, 1)):
         if text is None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import binascii
 import os
 import sys
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.errors import EnvironmentFailedError, let_signals_through
+from gradus_runtime.records import dataclass
 
 __all__ = ["KERNELS", "Kernel", "Kernels", "find_kernel"]
 
@@ -27,7 +28,8 @@ _SUFFIXES = (".so", ".dylib", ".dll")
 _MOST_BYTES = 16 << 20
 
 
-class Kernel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Kernel:
     """An installed library: where it is, and the version of its distribution."""
 
     path: str

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from gradus_runtime.contracts.graph import ONE_ROW, PROBABILITIES
 from gradus_runtime.errors import let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
 from gradus_runtime.sessions.shared_constants import SplitModel
 
@@ -39,7 +40,8 @@ class _Node(NamedTuple):
     outputs: list[bytes]
 
 
-class _Graph(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Graph:
     """A graph: its fields by number, in their order."""
 
     fields: dict[int, list[Field]]

@@ -8,10 +8,9 @@ Source: the messages of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gradus_runtime.contracts.graph import TREE_WALK, WALK_DOMAIN
 from gradus_runtime.errors import let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
 from gradus_runtime.sessions.shared_constants import SplitModel
 
@@ -25,7 +24,8 @@ _NAME, _INPUT, _OUTPUT, _NODE, _DOMAIN = 1, 4, 5, 7, 10
 _WALK = (WALK_DOMAIN.encode(), TREE_WALK.encode())
 
 
-class _Ends(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Ends:
     """Whose call or function it is, and what goes in and out."""
 
     domain: bytes
@@ -70,7 +70,7 @@ def _put(skeleton: SplitModel, *, called: bool = False) -> SplitModel | None:
             pieces.append(data[field.start : field.stop] if called else body)
         else:
             pieces.append(data[field.start : field.stop])
-    if ends[:2] != _WALK or calls != [ends]:
+    if (ends.domain, ends.name) != _WALK or calls != [ends]:
         return None
     model = []
     for field in fields(data, 0, len(data)):

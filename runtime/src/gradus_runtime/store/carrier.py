@@ -10,10 +10,11 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import IntegrityError, let_signals_through
+from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 
 __all__ = ["Carrier", "FolderCarrier", "is_still", "lost"]
@@ -59,7 +60,8 @@ def lost() -> OSError:
     return OSError(errno.EBADF, "Bad file descriptor: other code closed it")
 
 
-class _File(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _File:
     """An open file: descriptor, size in bytes, and what tells it from another that got its descriptor."""
 
     descriptor: int

@@ -16,7 +16,7 @@ __all__ = ["FOLDER", "GROUP", "PREFIX", "locate", "may_be"]
 GROUP = "gradus.artifacts"
 PREFIX = "gradus-artifact-"
 FOLDER = "artifact"
-_PACKAGE = re.compile(r"[a-z][a-z0-9_]*")
+_PACKAGE = r"[a-z][a-z0-9_]*"
 
 
 def may_be(source: str) -> bool:
@@ -45,6 +45,6 @@ def locate(name: str) -> str:
             hint=f"If it should be installed: pip install {name}.",
         ) from None
     for entry in found.entry_points:
-        if entry.group == GROUP and _PACKAGE.fullmatch(entry.value):
+        if entry.group == GROUP and re.fullmatch(_PACKAGE, entry.value):
             return str(found.locate_file(f"{entry.value}/{FOLDER}"))
     raise IntegrityError(f"a distribution must have an entry point in {GROUP!r}", value=name)

@@ -55,7 +55,7 @@ def read(store: int, place: str) -> Pin | None:
         well = (
             pin.format == FORMAT
             and pin.generation >= 1
-            and names.SHA256.fullmatch(pin.digest)
+            and names.is_sha256(pin.digest)
             and pin.event in ("pin", "rollback")
             and to_bytes(pin) == data
         )

@@ -195,7 +195,7 @@ def _unrecorded(versions: int, version: str, place: str) -> Event | None:
     try:
         text = disk.read_small(folder, names.SEAL, SEAL_BYTES, place=place) or b""
         digest = text[:64].decode("ascii", "replace")
-        if not names.SHA256.fullmatch(digest):
+        if not names.is_sha256(digest):
             return None
         data = disk.read_small(folder, names.BUILD, strict_json.MAX_BYTES, place=place)
         build = strict_json.parse(data or b"{}", place=names.BUILD)

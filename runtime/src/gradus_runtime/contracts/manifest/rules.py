@@ -34,7 +34,7 @@ MAX_GOLDEN_ROWS = 1 << 16
 MAX_FILE_BYTES = 256 << 20
 MAX_TOTAL_BYTES = 512 << 20
 SUM_TOLERANCE = 1e-6
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_COMMIT = r"[0-9a-f]{7,64}"
 _RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}")
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
@@ -329,7 +329,7 @@ def _features_graph(m: Manifest, need: _Need) -> None:
 
 def _digest(text: str, path: str, need: _Need) -> None:
     rule = "a digest must be 64 lower-case hexadecimal digits"
-    need(bool(names.SHA256.fullmatch(text)), rule, path, text)
+    need(names.is_sha256(text), rule, path, text)
 
 
 def _provenance(m: Manifest, need: _Need) -> None:
@@ -345,7 +345,7 @@ def _provenance(m: Manifest, need: _Need) -> None:
     need(p.rows >= 0, "rows must be at least 0", "provenance.rows", p.rows)
     need(p.seed >= 0, "a seed must be at least 0", "provenance.seed", p.seed)
     commit = p.git_commit
-    good = commit is None or bool(_COMMIT.fullmatch(commit))
+    good = commit is None or bool(re.fullmatch(_COMMIT, commit))
     need(good, "a commit must be 7 to 64 hexadecimal digits, or null", "provenance.git_commit", commit)
     for library, version in p.libraries.items():
         need.identifier(library, "provenance.libraries")
