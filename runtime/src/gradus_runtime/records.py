@@ -113,7 +113,7 @@ else:
             for name, kind in cls.__annotations__.items():
                 default = namespace.pop(name, MISSING)
                 fields[name] = made = default if isinstance(default, Field) else field(default=default)
-                made.name, made.type, made._field_type = name, kind, _FIELD
+                made.name, made.type, made.kw_only, made._field_type = name, kind, False, _FIELD
             names = tuple(fields)
             namespace |= {
                 "__slots__": names,
