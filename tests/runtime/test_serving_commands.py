@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -244,3 +246,18 @@ def test_health_of_what_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureF
     late = variant(TRIO, tmp_path / "v", change=changed(runtime=RuntimeRequirement("99.0", ())))
     assert main(["health", str(late)]) == 3
     assert "onnxruntime must be at least 99.0" in capsys.readouterr().err
+
+
+def test_commands_import_numpy_with_one_thread_of_openblas_and_the_library_does_not(tmp_path: Path) -> None:
+    given = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    rows = csv_file(tmp_path / "rows.csv", [full_row()])
+    command = (
+        f"from gradus_runtime.cli import main; main(['predict', {SOURCE!r}, '--input', {rows!r}, '--json'])"
+    )
+    library = f"from gradus_runtime import Predictor; Predictor.open({SOURCE!r}).decide({{}})"
+    for code, expected in ((command, "1"), (library, "None")):
+        script = f"{code}; import os, sys; print(os.environ.get('OPENBLAS_NUM_THREADS'), file=sys.stderr)"
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=given, capture_output=True, text=True, check=True
+        )
+        assert done.stderr.split()[-1] == expected

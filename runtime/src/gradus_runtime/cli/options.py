@@ -25,6 +25,7 @@ __all__ = [
     "add_source",
     "add_store",
     "chosen_store",
+    "one_thread_of_openblas",
     "open_predictor",
     "pin_check",
     "seconds",
@@ -63,7 +64,7 @@ def pin_check(args: argparse.Namespace) -> Callable[[Artifact], None] | None:
     """Return what must hold of a version before it is pinned; None with `--no-check`."""
     if args.no_check:
         return None
-    _one_thread_of_openblas()
+    one_thread_of_openblas()
     from gradus_runtime.serving.pin_check import check_servable
 
     return check_servable
@@ -134,7 +135,7 @@ def add_provider(parser: argparse.ArgumentParser) -> None:
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
     """Open the artifact that the arguments name, and no other; options and errors are `Predictor.open`'s."""
-    _one_thread_of_openblas()
+    one_thread_of_openblas()
     from gradus_runtime.predictor import Predictor
 
     source = args.source if args.source is not None else chosen_store(args).path
@@ -142,6 +143,7 @@ def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
     return Predictor.open(source, args.version, strict=True, **options)
 
 
-def _one_thread_of_openblas() -> None:
+def one_thread_of_openblas() -> None:
+    """Let numpy start no threads, where it is not imported yet: call it before an import of what needs numpy."""
     if "numpy" not in sys.modules:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # halves the time of importing numpy

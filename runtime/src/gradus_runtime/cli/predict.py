@@ -28,6 +28,8 @@ SAID = 5
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     from gradus_runtime.cli import answers, options
+
+    options.one_thread_of_openblas()
     from gradus_runtime.rows import files
 
     options.add_source(parser)

@@ -24,6 +24,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.cli import options, output
+
+    options.one_thread_of_openblas()
     from gradus_runtime.contracts import codec
     from gradus_runtime.journal import read_journal
     from gradus_runtime.serving.replay import replay
