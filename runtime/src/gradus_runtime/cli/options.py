@@ -144,6 +144,6 @@ def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
 
 
 def one_thread_of_openblas() -> None:
-    """Let numpy start no threads, where it is not imported yet: call it before an import of what needs numpy."""
+    """Let numpy start no threads; to be called before anything imports it, and without effect afterwards."""
     if "numpy" not in sys.modules:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # halves the time of importing numpy
