@@ -17,8 +17,13 @@ import pytest
 from gradus_convert.artifact import golden_rows
 from gradus_convert.graphs.treeops import NEEDS_ONNXRUNTIME
 from gradus_convert.parity import model_proof, proof
-from gradus_runtime.contracts import feature_order
+from gradus_convert.pickles import machine, pickle_files, run
+from gradus_runtime.contracts import feature_order, strict_json
 from gradus_runtime.contracts.manifest import CLOSE
+from gradus_runtime.journal import folder
+from gradus_runtime.serving import retry
+from gradus_runtime.store import write_lock
+from gradus_train.walk import outages, totals, week
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted({*PROJECT.glob("*.md"), *PROJECT.glob("*/README.md"), *PROJECT.glob("docs/*.md")})
@@ -109,6 +114,58 @@ STATED: tuple[tuple[str, str, Callable[[], tuple[str, ...]]], ...] = (
         features_of_levels,
     ),
 )
+
+
+LIMITS: tuple[tuple[str, str, Callable[[], tuple[str, ...]]], ...] = (
+    ("docs/migrating.md", r"bounded memory \((\d+) GiB,", lambda: (str(run._MEMORY >> 30),)),
+    ("docs/migrating.md", r"and time \((\d+) minutes,", lambda: (f"{run._SECONDS / 60:g}",)),
+    (
+        "docs/migrating.md",
+        r"Sizes are bounded: (\d+) GiB for a file",
+        lambda: (str(pickle_files.MAX_BYTES >> 30),),
+    ),
+    (
+        "docs/migrating.md",
+        r"`--max-bytes`\), (\d+) million opcodes",
+        lambda: (str(machine.MAX_OPCODES // 1_000_000),),
+    ),
+    (
+        "docs/runtime.md",
+        r"tried again: after (\d+) s, then 2, 4, 8, 16 and (\d+) minutes",
+        lambda: (f"{retry.FIRST_PAUSE:g}", f"{retry.LONGEST_PAUSE / 60:g}"),
+    ),
+    (
+        "docs/runtime.md",
+        r"level that served for (\d+) minutes starts with (\d+) s again",
+        lambda: (f"{retry.LONGEST_PAUSE / 60:g}", f"{retry.FIRST_PAUSE:g}"),
+    ),
+    (
+        "docs/security.md",
+        r"`manifest.json` \(at most (\d+) MiB\)",
+        lambda: (str(strict_json.MAX_BYTES >> 20),),
+    ),
+    (
+        "docs/validation.md",
+        r"UTF-8, at most (\d+) MiB, at most (\d+) deep",
+        lambda: (str(strict_json.MAX_BYTES >> 20), str(strict_json.MAX_DEPTH)),
+    ),
+    (
+        "docs/journal.md",
+        r"a new file each day \(UTC\) and after (\d+) MiB",
+        lambda: (str(folder.MAX_BYTES >> 20),),
+    ),
+    (
+        "docs/store.md",
+        r"They wait up to a (minute)",
+        lambda: ("minute" if write_lock.LOCK_SECONDS == 60 else "",),
+    ),
+    ("docs/walk.md", r"at random places of each week, (\d+) times", lambda: (str(week._DRAWS),)),
+    ("docs/walk.md", r"in stretches of (\d+) bars on average", lambda: (str(outages._MEAN_BARS),)),
+    ("docs/walk.md", r"bootstrap over blocks of (\d+) days", lambda: (str(totals.BLOCK_DAYS),)),
+)
+"""What is stated of limits and settings, and the constants that they are."""
+
+STATED += LIMITS
 
 
 @pytest.mark.parametrize(

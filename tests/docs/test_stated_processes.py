@@ -228,6 +228,7 @@ STATED: Mapping[str, tuple[tuple[str, str], ...]] = {
 """By document: a phrase, and the test that shows what its sentence says."""
 
 OTHERS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "docs/encodings.md": (("in a process that has", "a measurement"),),
     "docs/benchmarks.md": (("", "how the benchmarks measure; `make bench-quick` runs them on small models"),),
     "docs/exactness.md": (
         ("4 threads, `ORT_PARALLEL`", "a line of `make matrix`"),
