@@ -3,8 +3,9 @@
 A field is `str`, `int`, `float`, `bool`, a dataclass, `tuple[T, ...]`, `Mapping[str, T]`, or `T | None`.
 Every key must be present and known. An int is accepted where a float is due; nothing else is converted.
 
-The classes of a manifest stand in modules without `from __future__ import annotations`: their annotations are
-types, not text that every process which opens an artifact would have to compile.
+The classes of a manifest, a pin and an event of a store stand in modules without `from __future__ import
+annotations`: their annotations are types, not text that every process which opens an artifact would have to
+compile.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ A last line without its newline was torn by a crash: readers pass over it, the n
 writes what it should have said, from what the folders and the pin show.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """`pin.json`: which version is served. Replaced whole; its generation only rises."""
 
-from __future__ import annotations
-
 from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import IntegrityError
 from gradus_runtime.records import dataclass
