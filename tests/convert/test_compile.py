@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ import gradus_convert
 from gradus_convert.errors import InexactModelError, ParityError
 from gradus_convert.readers import read_model
 from gradus_runtime.errors import DataError, GradusError, UsageError
+from gradus_runtime.sessions.onnx_session import open_session
 
 X, Y = table(3)
 T = np.exp(X[:, 0]) + np.float32(0.1)
@@ -175,6 +178,30 @@ def test_labels_of_truth_stay_booleans() -> None:
     said = gradus_convert.compile(model).predict(X)
     assert said.dtype == np.bool_
     assert (said == model.predict(X)).all()
+
+
+def test_a_session_by_itself_keeps_the_constants_that_it_reads_where_they_lie() -> None:
+    """Raw scores came from tables that were freed: from the second call on they failed or were wrong."""
+    model = lightgbm.LGBMClassifier(
+        n_estimators=150, num_leaves=31, min_child_samples=2, verbose=-1, n_jobs=1
+    )
+    compiled = gradus_convert.compile(model.fit(X, Y > 0), proof="off", encoding="compact")
+    expected = model.predict(X, raw_score=True)
+    for _ in range(3):
+        np.testing.assert_allclose(compiled.predict_margin(X), expected, atol=2e-6)
+        gc.collect()
+        assert [bytes(n) for n in range(1000, 300_000, 1000)]
+    graph = compiled.margin_bytes()
+    assert graph is not None
+    opened = open_session(graph, "compact", 1)
+    assert opened.tables
+    held, session = [weakref.ref(table) for table in opened.tables], opened.session
+    del opened, graph
+    gc.collect()
+    assert all(table() is not None for table in held)
+    del session
+    gc.collect()
+    assert all(table() is None for table in held)
 
 
 def test_a_booster_predicts_what_its_own_predict_gives(tmp_path: Path) -> None:

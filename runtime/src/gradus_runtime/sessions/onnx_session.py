@@ -175,7 +175,9 @@ def _open_form(
         options.register_custom_ops_library(kernel.path)
     options.add_session_config_entry(_FOLDER_OF_EXTERNAL_DATA, _FOLDER)
     tables = _hand_over(form.tables, options)
-    return _open(form.model, options), tables
+    session = _open(form.model, options)
+    session.tables = tables  # it reads them where they lie: whoever keeps it alone keeps them, too
+    return session, tables
 
 
 def _hand_over(tables: Mapping[str, NDArray[Any]], options: Any) -> list[Any]:
