@@ -1,4 +1,4 @@
-"""The whole way of the data on an embedded market: simulate, train, convert, pin, predict.
+"""The full pipeline on an embedded market: simulate, train, convert, pin, predict.
 
 Run it by `make demo`. Each step is a command that you can run alone; each is printed before it runs. The
 examples of the documents use what it leaves: `data/demo/` (candles.csv, macro.csv, rows.jsonl, row.json,

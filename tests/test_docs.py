@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradus_runtime.cli.main import _find_commands, _parser
+from gradus_runtime.cli.main import _OWN, _find_commands, _parser
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("*/README.md")])
@@ -111,3 +111,43 @@ def test_the_notes_of_decisions_are_numbered_one_by_one() -> None:
 def test_no_document_names_a_place_of_one_machine() -> None:
     for document in DOCUMENTS:
         assert not re.search(r"(^|[\s`\"'(])/(work|root|home)/", document.read_text("utf-8")), document
+
+
+PATHS = ("The path of one row", "The path of one model", "The path of the candles")
+
+
+def steps(text: str, title: str) -> list[tuple[int, str]]:
+    """The numbers of the steps below a heading, each with the first file that it names."""
+    part = text.split(f"## {title}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^(\d+)\. `([^`]+)`", part, re.MULTILINE)
+    assert len(found) == len(re.findall(r"^\d+\. ", part, re.MULTILINE)), "a step begins with its file"
+    return [(int(number), file) for number, file in found]
+
+
+@pytest.mark.parametrize("title", PATHS)
+def test_the_architecture_walks_a_path_file_by_file_in_order(title: str) -> None:
+    found = steps((PROJECT / "docs" / "architecture.md").read_text("utf-8"), title)
+    assert [number for number, _ in found] == list(range(1, len(found) + 1))
+    assert len(found) >= 8
+    assert [file for _, file in found if not (PROJECT / file).is_file()] == []
+
+
+PACKAGES = ("runtime", "convert", "train", "live")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_readme_of_a_package_stands_alone(package: str) -> None:
+    """It says how to install it, shows an example, names every command that it brings, and its documents."""
+    text = (PROJECT / package / "README.md").read_text("utf-8")
+    project = tomllib.loads((PROJECT / package / "pyproject.toml").read_text("utf-8"))["project"]
+    assert text.startswith(f"# {project['name']}\n")
+    assert re.search(rf"pip install [^`]*\./{package}\b", text)
+    assert re.search(r"^```python\n", text, re.MULTILINE)
+    commands = {*project.get("entry-points", {}).get("gradus.commands", {})} - {"compact", "import-bundle"}
+    if package == "runtime":
+        commands |= {*_OWN}
+    named = {word for code in re.findall(r"`([^`\n]+)`", BLOCK.sub("", text)) for word in code.split()}
+    assert commands - named == set()
+    pages = re.findall(r"`(docs/[\w.]+)`", text.split("In the repository:")[1])
+    assert len(pages) >= 3
+    assert [page for page in pages if not (PROJECT / page).is_file()] == []
