@@ -41,6 +41,9 @@ def fitted(classes: int, **params: Any) -> tuple[Any, np.ndarray]:
         (4, {"depth": 7}),
         (2, {"nan_mode": "Min"}),
         (3, {"learning_rate": 0.9, "od_wait": 2}),
+        (3, {"grow_policy": "Lossguide", "max_leaves": 9, "depth": 8}),
+        (2, {"grow_policy": "Depthwise", "depth": 6}),
+        (2, {"grow_policy": "Lossguide", "nan_mode": "Max", "max_leaves": 2}),
     ],
 )
 def test_every_tree_ends_at_the_leaf_of_catboost(classes, params):
@@ -75,7 +78,6 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"grow_policy": "Lossguide"}, "trees must be symmetric, but got 'grow_policy'"),
         (
             {"loss_function": "MultiClassOneVsAll"},
             "a member's probabilities must sum to 1, but got 'one against all'",

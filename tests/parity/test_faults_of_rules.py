@@ -362,6 +362,13 @@ SUMS = {
         ),
         LEAF,
     ),
+    "CatBoost: leaves of a tree that is not symmetric in another order": Fault(
+        of("CatBoost CatBoostClassifier: grow_policy=Lossguide"),
+        replaced(
+            catboost, "_numbers", lambda right, first: np.where(first < 0, np.cumsum(first < 0) - 1, -1)
+        ),
+        LEAF,
+    ),
     "random forest: a tree too few in the mean": Fault(
         learn("RandomForestClassifier", n_estimators=5),
         assembled(sklearn, scale=lambda scale: 1 / (1 / scale - 1)),

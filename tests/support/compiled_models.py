@@ -293,16 +293,9 @@ def catboost_cases() -> list[Case]:
             Case("CatBoost", "CatBoostRanker", loss, _cat_ranker(loss))
             for loss in ("YetiRank", "YetiRankPairwise", "PairLogit", "QueryRMSE", "QuerySoftMax")
         ),
-        Case(
-            "CatBoost",
-            c,
-            "grow_policy=Lossguide",
-            cat(grow_policy="Lossguide"),
-            None,
-            "float32",
-            "trees must be symmetric",
-            "not yet",
-        ),
+        Case("CatBoost", c, "grow_policy=Lossguide", cat(grow_policy="Lossguide", max_leaves=6)),
+        Case("CatBoost", c, "grow_policy=Depthwise", cat(grow_policy="Depthwise", y=Y > 0)),
+        Case("CatBoost", r, "grow_policy=Lossguide", cat(r, T, grow_policy="Lossguide", depth=6)),
         Case(
             "CatBoost",
             c,

@@ -122,6 +122,9 @@ MODELS: dict[str, Any] = {
     "hist gradient boosting, odd categories": _hist_of_odd_categories,
     "catboost, nan_mode Min": lambda: _catboost(nan_mode="Min"),
     "catboost, nan_mode Max": lambda: _catboost(nan_mode="Max"),
+    "catboost, Lossguide, nan_mode Max": lambda: _catboost(
+        nan_mode="Max", grow_policy="Lossguide", max_leaves=12, depth=8
+    ),
     "catboost, trained without NaN": lambda: _catboost(None),
 }
 

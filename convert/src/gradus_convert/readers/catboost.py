@@ -1,14 +1,15 @@
 """CatBoost, an optional dependency: `CatBoostClassifier` and its `.cbm` and JSON files to a Forest.
 
-Its symmetric trees test one split a level, `x > border` with a float32 border; bit i of a leaf's index is the
-answer of split i. So `x <= border` is the IR's rule as it stands. Layout: CatBoost's JSON export.
+It tests `x > border` with a float32 border, so `x <= border` is the IR's rule as it stands. Symmetric trees
+have one split a level; bit i of a leaf's index is the answer of split i. Others are nested. Layout: the JSON
+export of CatBoost.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,24 +56,19 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
         InexactModelError: The model has no exact form; the message names the rule and the tree.
     """
     document = _document(model)
-    if "oblivious_trees" not in document:
-        raise InexactModelError(
-            "trees must be symmetric",
-            place=place,
-            value="grow_policy",
-            hint="Train with grow_policy='SymmetricTree', the default.",
-        )
     loss = document["model_info"]["params"]["loss_function"]["type"]
     link = _link(loss, place)
     classes = link in ("sigmoid", "softmax", "sigmoids")
     scale, bias = document["scale_and_bias"]
     base = np.atleast_1d(np.asarray(bias, np.float64))
     outputs = len(base)
-    trees, columns = document["oblivious_trees"], document["features_info"]["float_features"]
+    symmetric = "oblivious_trees" in document
+    trees, lower = (document["oblivious_trees"], _tree) if symmetric else (document["trees"], _nested_tree)
+    columns = document["features_info"]["float_features"]
     table, everywhere = ViewTable(len(columns)), np.ones(len(columns), np.bool_)
     right = np.array([c.get("nan_value_treatment") == "AsTrue" for c in columns], np.bool_)
     forest = assemble(
-        [_tree(t, outputs, table, right, f"{place}: tree {i}") for i, t in enumerate(trees)],
+        [lower(t, outputs, table, right, f"{place}: tree {i}") for i, t in enumerate(trees)],
         base=base,
         n_features=len(columns),
         n_outputs=outputs,
@@ -161,20 +157,10 @@ def _tree(
 ) -> NodeTable:
     """Lower a tree; `right` says where NaN goes right in each column (nan_mode="Max"), else it goes left."""
     splits = (tree.get("splits") or [])[::-1]  # the last split is the highest bit: it comes first
-    for split in splits:
-        if split["split_type"] != "FloatFeature":
-            raise InexactModelError(
-                "splits must compare numbers",
-                place=place,
-                value=f"categorical split ({split['split_type']})",
-                hint="Train without cat_features: encode categories as numbers.",
-            )
     inner, leaves = (1 << len(splits)) - 1, 1 << len(splits)
     nodes = np.arange(inner + leaves)
     level = np.frexp(nodes + 1.0)[1].astype(np.int64) - 1
-    looks = np.array([s["float_feature_index"] for s in splits], np.int64)
-    borders = np.array([s["border"] for s in splits], np.float32)
-    seen, at = default_sides(table, looks, borders, ~right[looks])
+    seen, at = _looks(splits, table, right, place)
     column, border = np.append(seen, -1), np.append(at, np.float32(0))
     values = np.array(tree["leaf_values"], np.float64).reshape(leaves, outputs)
     return NodeTable(
@@ -186,3 +172,69 @@ def _tree(
         native_leaf=nodes - inner,
         output=0 if outputs == 1 else -1,
     )
+
+
+def _nested_tree(
+    tree: dict[str, Any], outputs: int, table: ViewTable, right: npt.NDArray[np.bool_], place: str
+) -> NodeTable:
+    """Lower a tree that was grown node by node (grow_policy "Lossguide" or "Depthwise")."""
+    nodes, first = [tree], []
+    for node in nodes:  # which grows
+        first.append(len(nodes) if "split" in node else -1)
+        nodes += [node["left"], node["right"]] if "split" in node else []
+    children = np.array(first, np.int64)
+    is_leaf = children < 0
+    column, border = np.full(len(nodes), -1), np.zeros(len(nodes), np.float32)
+    column[~is_leaf], border[~is_leaf] = _looks(
+        [n["split"] for n in nodes if "split" in n], table, right, place
+    )
+    values = np.zeros((len(nodes), outputs))
+    values[is_leaf] = [np.atleast_1d(n["value"]) for n in nodes if "split" not in n]
+    return NodeTable(
+        left=children,
+        right=children + 1,
+        feature=column,
+        threshold=border,
+        values=values,
+        native_leaf=_numbers(children),
+        output=0 if outputs == 1 else -1,
+    )
+
+
+def _numbers(first: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """How CatBoost numbers leaves: at each split the children that are leaves, then what is below the others.
+
+    Args:
+        first: The left child of each node, whose right child follows it; -1 at a leaf.
+    """
+    numbers, count = np.full(len(first), -1), 0
+    numbers[0] = 0 if first[0] < 0 else -1
+    waiting = [0] if first[0] >= 0 else []
+    while waiting:
+        left = int(first[waiting.pop()])
+        for child in (left, left + 1):
+            if first[child] < 0:
+                numbers[child], count = count, count + 1
+        waiting += [child for child in (left + 1, left) if first[child] >= 0]
+    return numbers
+
+
+def _looks(
+    splits: Sequence[dict[str, Any]], table: ViewTable, right: npt.NDArray[np.bool_], place: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the columns and thresholds of splits.
+
+    Raises:
+        InexactModelError: One compares categories.
+    """
+    for split in splits:
+        if split["split_type"] != "FloatFeature":
+            raise InexactModelError(
+                "splits must compare numbers",
+                place=place,
+                value=f"categorical split ({split['split_type']})",
+                hint="Train without cat_features: encode categories as numbers.",
+            )
+    columns = np.array([s["float_feature_index"] for s in splits], np.int64)
+    borders = np.array([s["border"] for s in splits], np.float32)
+    return default_sides(table, columns, borders, ~right[columns])
