@@ -103,17 +103,6 @@ def test_equal_sums_have_equal_bits_whatever_trees_they_come_from() -> None:
     assert first.tobytes() == second.tobytes()
 
 
-@pytest.mark.parametrize("vote", ["soft", "hard"])
-def test_class_weights_keep_the_bits(vote: Any) -> None:
-    members, weights = LEVELS["three links"], [2.0, 0.25, 1.0]
-    model = compiled(members, vote=vote, class_weights=weights)
-    oracle = BitOracle(members, 3, vote)
-    sums = oracle.bits(oracle.leaves(ROWS)).astype(np.float64) * weights
-    answers = [ask(opened, block) for _, opened, block in ways(model)]
-    assert all(different_bits(answers[0], other) == 0 for other in answers[1:])
-    assert np.abs(answers[0] - sums / sums.sum(axis=1, keepdims=True)).max() < 2e-7
-
-
 def test_a_member_whose_weight_could_make_a_probability_subnormal_is_refused() -> None:
     members = [VotingMember("a", 1, grow(1), (0, 1, 2)), VotingMember("b", 1e-6, grow(2), (0, 1, 2))]
     with pytest.raises(InexactModelError, match=r"the least weight must be at least 3.8e-06 of all"):
@@ -123,7 +112,7 @@ def test_a_member_whose_weight_could_make_a_probability_subnormal_is_refused() -
 @pytest.mark.parametrize("vote", ["soft", "hard"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_holds_exact_operators_alone(level: str, vote: str) -> None:
-    model = onnx.load_from_string(compiled(LEVELS[level], vote=vote, class_weights=[1, 2, 3]))
+    model = onnx.load_from_string(compiled(LEVELS[level], vote=vote))
     (walk,) = model.functions
     called = {(walk.domain, walk.name)}
     assert {

@@ -16,29 +16,28 @@ from gradus_runtime.contracts.manifest import CLOSE, Level, RuntimeRequirement
 from gradus_runtime.errors import UsageError
 
 
-def test_many_nodes_on_one_thread_are_walked_by_tensor_operators() -> None:
+def test_many_nodes_are_walked_by_tensor_operators() -> None:
     forest = random_forest(1, trees=6, depth=9)
     many = [forest] * (FEW_NODES // forest.n_nodes + 1)
-    assert choose_encoding(many, encoding="auto", threads=1) == "compact"
-    assert choose_encoding(many[:-1], encoding="auto", threads=1) == "treeops"
-    assert choose_encoding(many, encoding="auto", threads=2) == "treeops"
-    assert choose_encoding([*many, chain(65)], encoding="auto", threads=1) == "treeops"
-    assert choose_encoding([*many, chain(64)], encoding="auto", threads=1) == "compact"
+    assert choose_encoding(many, encoding="auto") == "compact"
+    assert choose_encoding(many[:-1], encoding="auto") == "treeops"
+    assert choose_encoding([*many, chain(65)], encoding="auto") == "treeops"
+    assert choose_encoding([*many, chain(64)], encoding="auto") == "compact"
 
 
 def test_a_model_by_itself_keeps_quick_rows_up_to_more_nodes() -> None:
     forest = random_forest(1, trees=6, depth=9)
     many = [forest] * (ALONE_NODES // forest.n_nodes + 1)
-    assert choose_encoding(many, encoding="auto", threads=1, alone=True) == "compact"
-    assert choose_encoding(many[:-1], encoding="auto", threads=1, alone=True) == "treeops"
-    assert choose_encoding(many[:-1], encoding="auto", threads=1) == "compact"
+    assert choose_encoding(many, encoding="auto", alone=True) == "compact"
+    assert choose_encoding(many[:-1], encoding="auto", alone=True) == "treeops"
+    assert choose_encoding(many[:-1], encoding="auto") == "compact"
 
 
 def test_exact_bits_count_for_more_than_speed_where_they_are_asked_for() -> None:
     for forests in ([random_forest(1)], [chain(65)], [random_forest(1), chain(DEEPEST)]):
-        assert choose_encoding(forests, encoding="auto", threads=2, prefer_exact=True) == "compact"
-        assert choose_encoding(forests, encoding="treeops", threads=2, prefer_exact=True) == "treeops"
-    assert choose_encoding([chain(DEEPEST + 1)], encoding="auto", threads=1, prefer_exact=True) == "treeops"
+        assert choose_encoding(forests, encoding="auto", prefer_exact=True) == "compact"
+        assert choose_encoding(forests, encoding="treeops", prefer_exact=True) == "treeops"
+    assert choose_encoding([chain(DEEPEST + 1)], encoding="auto", prefer_exact=True) == "treeops"
 
 
 def test_a_level_that_cannot_be_exact_is_as_fast_as_it_can_be() -> None:
@@ -57,7 +56,7 @@ def test_a_level_that_cannot_be_exact_is_as_fast_as_it_can_be() -> None:
 
 @pytest.mark.parametrize("encoding", ["compact", "treeops", "treeops5"])
 def test_what_was_asked_for_is_taken(encoding: str) -> None:
-    assert choose_encoding([random_forest(1)], encoding=encoding, threads=4) == encoding  # type: ignore[arg-type]
+    assert choose_encoding([random_forest(1)], encoding=encoding) == encoding  # type: ignore[arg-type]
     member = VotingMember("m", 1, random_forest(1), (0, 1, 2))
     built = build_level([member], list("abcd"), list("xyz"), encoding=encoding, metadata={})  # type: ignore[arg-type]
     assert built.encoding == encoding
@@ -65,10 +64,8 @@ def test_what_was_asked_for_is_taken(encoding: str) -> None:
 
 
 def test_what_cannot_be_chosen_is_refused() -> None:
-    with pytest.raises(UsageError, match="there must be a thread, but got 0"):
-        choose_encoding([random_forest(1)], encoding="auto", threads=0)
     with pytest.raises(UsageError, match=r"encoding must be known, but got 'zip'. Known: compact, treeops"):
-        choose_encoding([random_forest(1)], encoding="zip", threads=1)  # type: ignore[arg-type]
+        choose_encoding([random_forest(1)], encoding="zip")  # type: ignore[arg-type]
 
 
 def test_an_artifact_asks_for_the_onnxruntime_that_its_encodings_need() -> None:

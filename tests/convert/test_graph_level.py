@@ -115,15 +115,6 @@ def test_a_hard_vote_counts_decisions() -> None:
     assert (result["label"] == expected.argmax(axis=1)).all()
 
 
-@pytest.mark.parametrize("vote", ["soft", "hard"])
-def test_class_weights_multiply_the_vote(vote: str) -> None:
-    members, weights = three_members(12), [2.0, 0.25, 1.0]
-    X = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
-    result = run(compile_(members, vote=vote, class_weights=weights), X)
-    expected = plain_vote(members, X, hard=vote == "hard", weights=weights)
-    assert np.abs(result["probabilities"] - expected).max() < 5e-7
-
-
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_tie_goes_to_the_first_class(rows: int) -> None:
     even = random_forest(1, trees=3, depth=0)
@@ -195,7 +186,6 @@ def test_every_constant_is_used() -> None:
         ({"members": []}, "a level must have a member"),
         ({"vote": "loud"}, "vote must be known, but got 'loud'"),
         ({"encoding": "zip"}, "encoding must be known, but got 'zip'"),
-        ({"class_weights": [1, 0, 1]}, "class weights must be positive, one a class"),
         ({"feature_names": ["a"]}, "a member must read the level's features, but got 4"),
         ({"classes": ["a", "b"]}, "classes must name different columns, but got (0, 1, 2)"),
         ({"members": [VotingMember("x", 0, random_forest(1), (0, 1, 2))]}, "a weight must be positive"),
@@ -219,7 +209,7 @@ def test_no_rows_give_no_answers(encoding: str) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_every_level_with_trees_has_a_form_for_one_row_with_the_same_answers(seed: int, vote: str) -> None:
     members = three_members(seed, depths=(1 + seed, 8 - seed, 5))
-    data = compile_(members, vote=vote, class_weights=[1, 2, 3])
+    data = compile_(members, vote=vote)
     one, many = (open_session(data, "compact", 1, one_row=single) for single in (True, False))
     assert (one.one_row, many.one_row) == (True, False)
     rows = rows_at(members[0].model, 300, seed)

@@ -59,9 +59,8 @@ def test_the_same_temperature_gives_the_same_bytes_and_none_another_graph() -> N
 def test_levels_without_exact_bits_have_one_too(encoding: Any) -> None:
     members = LEVELS[SOFT[0]]
     names, classes = list("abcd"), list("xyz")
-    options = {"class_weights": [1.0, 2.0, 1.0]} if encoding == "compact" else {}
     plain, warm = (
-        build_level(members, names, classes, encoding=encoding, metadata={}, temperature=t, **options)
+        build_level(members, names, classes, encoding=encoding, metadata={}, temperature=t)
         for t in (None, 2.0)
     )
     before, after = (

@@ -27,20 +27,18 @@ def choose_encoding(
     forests: Sequence[Forest],
     *,
     encoding: Encoding,
-    threads: int,
     prefer_exact: bool = False,
     alone: bool = False,
 ) -> str:
     """Return the encoding of a level's trees.
 
-    "auto" takes tree operators where more than one intra-op thread is there to use, where the trees are few
-    or very deep; and the compact encoding elsewhere. With `prefer_exact` it takes the compact encoding, whose
-    bits are the same everywhere, for all trees that it can walk.
+    "auto" takes tree operators where the trees are few or very deep, and the compact encoding elsewhere. With
+    `prefer_exact` it takes the compact encoding, whose bits are the same everywhere, for all trees that it
+    can walk.
 
     Args:
         forests: The level's members that are forests.
         encoding: What was asked for.
-        threads: Intra-op threads the graph is meant for, at least 1.
         prefer_exact: Whether exact bits count for more than speed.
         alone: Whether the forest is a model by itself, and no level of an artifact.
 
@@ -48,7 +46,7 @@ def choose_encoding(
         "compact", "treeops" or "treeops5"; "none" where there are no trees.
 
     Raises:
-        UsageError: The encoding is unknown, or there is no thread.
+        UsageError: The encoding is unknown.
     """
     if encoding not in get_args(Encoding):
         raise UsageError(
@@ -57,8 +55,6 @@ def choose_encoding(
             value=encoding,
             hint=f"Known: {', '.join(get_args(Encoding))}.",
         )
-    if threads < 1:
-        raise UsageError("there must be a thread", place="build_level(threads)", value=threads)
     if not forests:
         return "none"
     if encoding != "auto":
@@ -67,4 +63,4 @@ def choose_encoding(
     if prefer_exact:
         return "compact" if deepest <= DEEPEST else "treeops"
     few = sum(f.n_nodes for f in forests) < (ALONE_NODES if alone else FEW_NODES)
-    return "treeops" if threads > 1 or few or deepest > DEEP else "compact"
+    return "treeops" if few or deepest > DEEP else "compact"

@@ -92,7 +92,6 @@ def emit_exact_vote(
     n_classes: int,
     *,
     vote: Vote,
-    class_weights: Sequence[float] | None,
     temperature: float | None = None,
     output: str,
     label: str,
@@ -105,7 +104,6 @@ def emit_exact_vote(
         ballots: In the order of the columns; those with one link and as many columns stand together.
         n_classes: Classes of the level.
         vote: "soft" or "hard".
-        class_weights: Positive, by class.
         temperature: Of the level, applied last; None for none.
         output: Name of the probabilities.
         label: Name of the label: the largest of the float32 probabilities, the first in a tie.
@@ -115,7 +113,7 @@ def emit_exact_vote(
     """
     groups = _groups(ballots)
     parts = graph.regroup(values, [sum(b.columns for b in group) for group in groups])
-    result = _vote(as_nodes(graph), parts, groups, n_classes, vote, class_weights, temperature)
+    result = _vote(as_nodes(graph), parts, groups, n_classes, vote, temperature)
     graph.op("Cast", result, to=FLOAT, type=FLOAT, dims=["N", n_classes], name=output)
     graph.op("ArgMax", output, axis=1, keepdims=0, name=label)
 
@@ -126,7 +124,6 @@ def exact_answers(
     n_classes: int,
     *,
     vote: Vote,
-    class_weights: Sequence[float] | None = None,
     temperature: float | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return the probabilities that a graph must give, to the bit: float32 [N, C].
@@ -136,13 +133,12 @@ def exact_answers(
         ballots: As `emit_exact_vote` takes them.
         n_classes: Likewise.
         vote: Likewise.
-        class_weights: Likewise.
         temperature: Likewise.
     """
     groups = _groups(ballots)
     left = [b.fixed.value(whole) for b, whole in zip(ballots, sums, strict=True)]
     values = [np.concatenate([left.pop(0) for _ in group], axis=1) for group in groups]
-    result = _vote(in_numpy(), values, groups, n_classes, vote, class_weights, temperature)
+    result = _vote(in_numpy(), values, groups, n_classes, vote, temperature)
     return result.astype(np.float32)
 
 
@@ -157,17 +153,13 @@ def _vote(
     groups: Sequence[Sequence[ExactBallot]],
     n_classes: int,
     vote: Vote,
-    class_weights: Sequence[float] | None,
     temperature: float | None,
 ) -> Value:
-    _check_shares([b.share for g in groups for b in g], class_weights or [1.0])
+    _check_shares([b.share for g in groups for b in g])
     parts: list[Value] = []
     for value, group in zip(values, groups, strict=True):
         parts += _group_votes(ops, value, group, n_classes, vote)
     result = _fold(ops, "Add", parts)
-    if class_weights is not None:
-        result = ops.apply("Mul", result, ops.constant([class_weights]))
-        result = ops.apply("Div", result, _by_member(ops, "Add", result, 1, n_classes))
     return result if temperature is None else tempered(ops, result, n_classes, temperature)
 
 
@@ -177,8 +169,8 @@ def tempered(ops: Arithmetic[Value], p: Value, n_classes: int, temperature: floa
     return ops.apply("Div", powers, _by_member(ops, "Add", powers, 1, n_classes))
 
 
-def _check_shares(shares: Sequence[float], class_weights: Sequence[float]) -> None:
-    least = min(shares) * min(class_weights) / max(class_weights)
+def _check_shares(shares: Sequence[float]) -> None:
+    least = min(shares)
     if least < LEAST_SHARE:
         raise InexactModelError(
             f"the least weight must be at least {LEAST_SHARE:.1e} of all",

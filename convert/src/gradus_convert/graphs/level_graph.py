@@ -49,10 +49,8 @@ def build_level(
     *,
     encoding: Encoding = "compact",
     vote: Vote = "soft",
-    class_weights: Sequence[float] | None = None,
     temperature: float | None = None,
     metadata: Mapping[str, str],
-    threads: int = 1,
     prefer_exact: bool = False,
     leaves: bool = False,
     labels: npt.NDArray[Any] | None = None,
@@ -71,12 +69,10 @@ def build_level(
         members: At least one.
         feature_names: The columns of a row.
         classes: The level's classes.
-        encoding: Of the trees; "auto" chooses by their number, depth and `threads`.
+        encoding: Of the trees; "auto" chooses by their number and depth.
         vote: "soft" adds probabilities, "hard" adds decisions.
-        class_weights: Positive, one a class: multiplies the votes for it.
         temperature: Of the level, from 1/4 to 4; None for none.
         metadata: Goes into `metadata_props`, sorted by key.
-        threads: Intra-op threads the graph is meant for.
         prefer_exact: Let "auto" choose the encoding with exact bits where there is a choice.
         leaves: Output `leaves` as well: int32 [N, T], node indices as `ir.leaves` gives them, the forests'
             trees side by side in the order of the members.
@@ -89,13 +85,11 @@ def build_level(
         UsageError: The arguments do not fit together.
         InexactModelError: A member has no exact form.
     """
-    _check(members, feature_names, classes, vote, class_weights, temperature, leaves)
+    _check(members, feature_names, classes, vote, temperature, leaves)
     trees = [(m, m.model) for m in members if isinstance(m.model, Forest)]
     others = [(m, m.model) for m in members if isinstance(m.model, OnnxFragment)]
     prefer_exact = prefer_exact and not others
-    chosen = choose_encoding(
-        [f for _, f in trees], encoding=encoding, threads=threads, prefer_exact=prefer_exact, alone=alone
-    )
+    chosen = choose_encoding([f for _, f in trees], encoding=encoding, prefer_exact=prefer_exact, alone=alone)
     exact = chosen == "compact" and not others
     graph, order = Graph(), column_order([f for _, f in trees])
     source = INPUT if front is None else front.emit(graph)
@@ -105,8 +99,8 @@ def build_level(
         forests, nan_left = [plain[0]], plain[1]
     rows, bare = widened(graph, Columns(source, len(feature_names)), forests)
     trees = [(m, f) for (m, _), f in zip(trees, bare, strict=True)]
-    ends = _Ends(source, rows, len(classes), vote, class_weights, temperature, leaves, nan_left)
-    named, plain_vote = False, vote == "soft" and class_weights is None and temperature is None
+    ends = _Ends(source, rows, len(classes), vote, temperature, leaves, nan_left)
+    named, plain_vote = False, vote == "soft" and temperature is None
     if exact:
         result = _exact_votes(graph, [trees[i] for i in order], ends)
     elif single and plain_vote and fits(bare[0], members[0].classes, len(classes)):
@@ -139,7 +133,6 @@ class _Ends:
     rows: Columns
     n_classes: int
     vote: Vote
-    class_weights: Sequence[float] | None
     temperature: float | None
     leaves: bool
     nan_left: npt.NDArray[np.bool_] | None
@@ -156,7 +149,6 @@ def _exact_votes(graph: Graph, trees: Sequence[_Trees], ends: _Ends) -> str | No
         ballots,
         ends.n_classes,
         vote=ends.vote,
-        class_weights=ends.class_weights,
         temperature=ends.temperature,
         output=PROBABILITIES,
         label=LABEL,
@@ -190,7 +182,6 @@ def _float_votes(
         ballots,
         ends.n_classes,
         vote=ends.vote,
-        class_weights=ends.class_weights,
         temperature=ends.temperature,
         output=PROBABILITIES,
         label=LABEL,
@@ -254,7 +245,6 @@ def _check(
     feature_names: Sequence[str],
     classes: Sequence[str],
     vote: str,
-    class_weights: Sequence[float] | None,
     temperature: float | None,
     leaves: bool,
 ) -> None:
@@ -274,11 +264,6 @@ def _check(
             wide, many = m.model.n_features, m.model.n_classes
             require(wide == len(feature_names), "a member must read the level's features", place, wide)
             require(many == len(m.classes), "a column must have a class", place, (many, m.classes))
-    if class_weights is not None:
-        good = len(class_weights) == len(classes) and all(math.isfinite(w) and w > 0 for w in class_weights)
-        require(
-            good, "class weights must be positive, one a class", "build_level(class_weights)", class_weights
-        )
     hot = temperature is None or 1.0 / HOTTEST <= temperature <= HOTTEST
     require(hot, "a temperature must lie between 1/4 and 4", "build_level(temperature)", temperature)
     if leaves and not any(isinstance(m.model, Forest) for m in members):

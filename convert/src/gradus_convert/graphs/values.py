@@ -42,7 +42,6 @@ def build_values(
     *,
     encoding: Encoding,
     metadata: Mapping[str, str],
-    threads: int = 1,
     leaves: bool = False,
     front: Front | None = None,
 ) -> LevelGraph:
@@ -56,7 +55,6 @@ def build_values(
         forest: With a link of `VALUE_LINKS`.
         encoding: Of the trees.
         metadata: Goes into `metadata_props`.
-        threads: As in `build_level`.
         leaves: Likewise.
         front: Likewise.
 
@@ -65,7 +63,7 @@ def build_values(
     """
     if forest.link not in VALUE_LINKS:
         raise InexactModelError("a link must be one of values", place="graphs.values", value=forest.link)
-    chosen = choose_encoding([forest], encoding=encoding, threads=threads, alone=True)
+    chosen = choose_encoding([forest], encoding=encoding, alone=True)
     graph, width = Graph(), forest.n_outputs
     source = INPUT if front is None else front.emit(graph)
     seen, nan_left = forest, None

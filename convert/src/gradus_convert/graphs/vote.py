@@ -41,7 +41,6 @@ def emit_vote(
     n_classes: int,
     *,
     vote: Vote,
-    class_weights: Sequence[float] | None,
     temperature: float | None = None,
     output: str,
     label: str,
@@ -52,7 +51,6 @@ def emit_vote(
 
     * soft: probabilities = sum of w_m p_m / sum of w_m.
     * hard: the same with p_m replaced by 1 at its largest probability (the first in a tie), 0 elsewhere.
-    * class weights c: each probability is multiplied by its c, and the row is divided by its sum.
     * temperature t: each probability is raised to 1 / t, in float64, and the row is divided by its sum.
     * label: the index of the largest, the first in a tie, as `numpy.argmax`.
 
@@ -62,13 +60,12 @@ def emit_vote(
         ballots: In the order of the columns.
         n_classes: Classes of the level.
         vote: "soft" or "hard".
-        class_weights: Positive, by class.
         temperature: Of the level; None for none.
         output: Name of the probabilities.
         label: Name of the label.
     """
     alone = len(ballots) == 1 and ballots[0].classes == tuple(range(n_classes))
-    if alone and vote == "soft" and not class_weights and temperature is None:
+    if alone and vote == "soft" and temperature is None:
         _alone(graph, graph.join(values), ballots[0].link, output)
         graph.op("ArgMax", output, axis=1, keepdims=0, name=label)
         return
@@ -77,13 +74,9 @@ def emit_vote(
     parts = graph.regroup(values, widths)
     votes = [_probabilities(graph, part, group, vote) for part, group in zip(parts, groups, strict=True)]
     side_by_side = votes[0] if len(votes) == 1 else graph.op("Concat", *votes, axis=1)
-    last = None if class_weights or temperature is not None else output
+    last = None if temperature is not None else output
     weights = graph.constant(_matrix(ballots, n_classes), np.float32, "vote")
     result = graph.op("MatMul", side_by_side, weights, name=last, type=FLOAT, dims=["N", n_classes])
-    if class_weights:
-        weighted = graph.op("Mul", result, graph.constant([class_weights], np.float32))
-        total = graph.total(weighted, 1, keepdims=1)
-        result = graph.op("Div", weighted, total, name=None if temperature is not None else output)
     if temperature is not None:
         ops = as_nodes(graph)
         sure = tempered(ops, ops.cast(result, np.float64), n_classes, temperature)
