@@ -167,7 +167,7 @@ kernels-all: $(STAMP) ## The wheels of the kernel for every platform, into kerne
 	@$(BIN)/uv pip install -q --python $(KERNELS)/bin/python ziglang==0.17.1
 	$(KERNELS)/bin/python kernels/build.py --all
 
-kernels-fuzz: $(STAMP) ## A million damaged calls of the kernel, under sanitizers; half an hour
+kernels-fuzz: $(STAMP) ## A million damaged calls of the kernel, a thousand loads and reloads under threads; an hour
 	$(BIN)/pytest -m long -rP tests/kernels
 
 .PHONY: matrix

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +77,15 @@ def test_the_shared_vectors_come_out_bit_for_bit(kernel: Kernel) -> None:
             for i in range(0, len(rows), block):
                 (got,) = opened.session.run(["probabilities"], {"features": rows[i : i + block]})
                 assert got.tobytes() == vectors.expected[i : i + block].tobytes()
+
+
+def test_the_script_for_other_machines_asks_the_kernel(kernel: Kernel) -> None:
+    script = Path(make.__file__).with_name("replay.py")
+    command = [sys.executable, str(script), "--kernel", kernel.path, "--only-rows", "40"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+    assert (found["kernel"], found["different"]) == (True, 0)
+    assert found["compared"] > 5_000
 
 
 @pytest.mark.parametrize("vote", ["soft", "hard"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import sys
@@ -12,13 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.forests import random_forest
+from tests.support.compact_artifacts import compact_version
 from tests.support.golden import TRIO
-from tests.support.stores import manifest_for, write_folder
 
-from gradus_convert.graphs import VotingMember, build_level
 from gradus_runtime import Predictor
-from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_runtime.sessions.kernels import Kernel, find_kernel
 
@@ -27,38 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small artifact of trees in the compact encoding, as the converter compiles it."""
-    bare = manifest_for({}, "2026.1.4")
-    rng = np.random.default_rng(4)
-    rows = rng.normal(size=(bare.golden.rows, len(bare.features))).astype(np.float32)
-    files: dict[str, bytes] = {}
-    arrays: dict[str, np.ndarray] = {"features": rows}
-    for i, level in enumerate(bare.levels):
-        width = len(bare.level_features(level))
-        forest = random_forest(i, trees=60, depth=7, n_features=width, n_outputs=len(bare.classes))
-        members = [VotingMember("m", 1.0, forest, tuple(range(len(bare.classes))))]
-        names = [f.name for f in bare.features][:width]
-        metadata = expected_metadata(bare, level)
-        built = build_level(members, names, bare.classes, metadata=metadata)
-        files[level.file] = built.model_bytes
-        from gradus_runtime.sessions.onnx_session import open_session
-
-        columns = [bare.feature_names.index(n) for n in bare.level_features(level)]
-        arrays[level.name] = open_session(built.model_bytes, "compact", 1).replay(rows[:, columns])[0]
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    files["golden.npz"] = buffer.getvalue()
-    levels = tuple(_compact(level) for level in bare.levels)
-    manifest = manifest_for(files, "2026.1.4", levels=levels)
-    folder = tmp_path_factory.mktemp("artifact") / "2026.1.4"
-    write_folder(folder, manifest.to_bytes(), files)
-    return folder
-
-
-def _compact(level: Any) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(level, encoding="compact", bits="exact", opsets={"ai.onnx": 13})
+    return compact_version(tmp_path_factory.mktemp("artifact"), "2026.1.4")
 
 
 def bot(artifact: Path, **settings: Any) -> Predictor:
@@ -72,7 +37,11 @@ def rows(predictor: Predictor, count: int) -> dict[str, Any]:
     return dict(zip(predictor.feature_names_in_, values.T, strict=True))
 
 
-def test_decisions_and_tables_have_the_same_bits_with_and_without(artifact: Path, installed: Kernel) -> None:
+@pytest.mark.parametrize("isa", ["avx512", "avx2", "sse2", "neon"])
+def test_decisions_and_tables_have_the_same_bits_with_and_without(
+    artifact: Path, installed: Kernel, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADUS_KERNELS_ISA", isa)
     with bot(artifact, kernels="off") as plain, bot(artifact, kernels="require", threads=2) as native:
         for count in (1, 30, 700):
             table = rows(plain, count)

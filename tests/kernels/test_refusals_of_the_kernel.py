@@ -8,10 +8,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from tests.convert.test_tree_walk import SPOILT as NOT_PUBLISHED
+from tests.convert.test_tree_walk import deep
 from tests.support.forests import random_forest
 
 from gradus_convert.graphs import VotingMember, build_level
 from gradus_runtime.sessions.kernels import Kernel
+from gradus_runtime.sessions.library import FAULTS
 from gradus_runtime.sessions.onnx_session import open_session
 
 ROWS = np.random.default_rng(3).normal(size=(80, 4)).astype(np.float32)
@@ -98,6 +101,32 @@ def test_the_kernel_refuses_by_name_and_never_walks(how: str, installed: Kernel)
         assert opened.walk == "operators"
         assert "gradus::TreeWalk1" in (opened.kernel_problem or "")
         assert any("walks trees without" in remark for remark in opened.remarks)
+
+
+TABLES_OF_THE_COMPILER = {"a changed operator", "a changed branch"}
+"""The kernel reads the call and its tables, and these have another body alone: publishing refuses them."""
+
+
+@pytest.mark.parametrize("how", NOT_PUBLISHED)
+def test_graphs_that_are_never_published_are_refused_or_walked_as_the_tables_say(
+    how: str, installed: Kernel
+) -> None:
+    graph = build_level(deep(), list("abcd"), list("xyz"), metadata={}).model_bytes
+    (expected,) = open_session(graph, "compact", 1).session.run(["probabilities"], {"features": ROWS})
+    spoilt = onnx.load_from_string(graph)
+    NOT_PUBLISHED[how][0](spoilt)
+    try:
+        opened = open_session(spoilt.SerializeToString(), "compact", 1, kernel=installed)
+    except FAULTS:
+        return  # onnxruntime refuses the graph itself
+    if how in TABLES_OF_THE_COMPILER:
+        (found,) = opened.session.run(["probabilities"], {"features": ROWS})
+        assert (opened.walk, found.tobytes()) == ("kernel", expected.tobytes())
+    elif opened.walk == "kernel":  # sums of another width, which no vote takes
+        with pytest.raises(FAULTS):
+            opened.session.run(["probabilities"], {"features": ROWS})
+    else:
+        assert "gradus::TreeWalk1" in (opened.kernel_problem or "")
 
 
 def test_what_the_compiler_writes_is_not_refused(installed: Kernel) -> None:

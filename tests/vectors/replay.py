@@ -1,8 +1,10 @@
 """Score the shared vectors with whatever onnxruntime is installed, and count the bits that differ.
 
     python tests/vectors/replay.py [--file FILE] [--provider CUDAExecutionProvider] [--only-rows N] [--flush]
+    python tests/vectors/replay.py --kernel LIBRARY [--file FILE] [--only-rows N]
 
-A script that needs onnxruntime and numpy alone. It prints a JSON object, and ends with 1 where a bit differs.
+A script that needs onnxruntime and numpy alone; with `--kernel`, which lets a native library walk the trees,
+gradus-runtime as well. It prints a JSON object, and ends with 1 where a bit differs.
 """
 
 from __future__ import annotations
@@ -42,6 +44,13 @@ def ways(rows: int) -> Iterator[tuple[str, dict[str, Any], int, int]]:
     yield "ORT_PARALLEL", parallel, 250, rows
 
 
+def kernel_ways(rows: int) -> Iterator[tuple[str, dict[str, Any], int, int]]:
+    """Ways to ask a session with a kernel: as `ways`, with the options of `open_session`."""
+    yield "one row", {"one_row": True}, 1, min(rows, SINGLE_ROWS)
+    for block in (2, 7, 88, 300, rows):
+        yield f"blocks of {block}", {}, block, rows
+
+
 def flush_subnormal_numbers(model: bytes) -> None:
     """Take subnormal numbers for 0 from here on: the first session of a process decides for its threads."""
     options = ort.SessionOptions()
@@ -55,7 +64,9 @@ def _flushed() -> bool:
     return float(np.float32(1e-45) * np.float32(1)) == 0
 
 
-def replay(file: Path, provider: str, limit: int | None) -> dict[str, dict[str, Any]]:
+def replay(
+    file: Path, provider: str, limit: int | None, kernel: str | None = None
+) -> dict[str, dict[str, Any]]:
     """Return, for each case, how many bits were compared, and what differs by the way of asking.
 
     Where subnormal numbers are taken for 0, rows that hold one are left out: they are other rows then.
@@ -74,8 +85,11 @@ def replay(file: Path, provider: str, limit: int | None) -> dict[str, dict[str, 
             whole = ((exponents == 0) | (exponents >= np.uint32(0x00800000))).all(axis=1)
             X, expected = X[whole], expected[whole]
         result: dict[str, Any] = {"compared": 0, "different": 0, "ways": {}}
-        for name, options, block, count in ways(len(X)):
-            got = _ask(_open(model, options, provider), X[:count], block)
+        for name, options, block, count in (kernel_ways if kernel else ways)(len(X)):
+            if kernel:
+                got = _ask_kernel(kernel, model, options, X[:count], block)
+            else:
+                got = _ask(_open(model, options, provider), X[:count], block)
             wrong = int((got.view(np.uint32) != expected[:count]).sum())
             result["compared"] += got.size
             result["different"] += wrong
@@ -97,6 +111,16 @@ def _open(model: bytes, options: dict[str, Any], provider: str) -> Any:
     return session
 
 
+def _ask_kernel(library: str, model: bytes, options: dict[str, Any], X: np.ndarray, block: int) -> np.ndarray:
+    from gradus_runtime.sessions.kernels import Kernel
+    from gradus_runtime.sessions.onnx_session import open_session
+
+    opened = open_session(model, "compact", 1, kernel=Kernel(library, ""), **options)
+    if opened.walk != "kernel":
+        raise SystemExit(f"the kernel does not walk: {opened.kernel_problem}")
+    return _ask(opened.session, X, block)
+
+
 def _ask(session: Any, X: np.ndarray, block: int) -> np.ndarray:
     parts = [
         session.run(["probabilities"], {"features": np.ascontiguousarray(X[i : i + block])})[0]
@@ -116,11 +140,12 @@ def main() -> int:
     )
     parser.add_argument("--only-rows", type=int, help="of each case, where the machine is slow")
     parser.add_argument("--flush", action="store_true", help="take subnormal numbers for 0 in all threads")
+    parser.add_argument("--kernel", help="the library of gradus-kernels that walks the trees")
     arguments = parser.parse_args()
     if arguments.flush:
         (first, *_) = json.loads(gzip.decompress(arguments.file.read_bytes()))["cases"]
         flush_subnormal_numbers(base64.b64decode(first["model"]))
-    cases = replay(arguments.file, arguments.provider, arguments.only_rows)
+    cases = replay(arguments.file, arguments.provider, arguments.only_rows, arguments.kernel)
     total = {key: sum(case[key] for case in cases.values()) for key in ("compared", "different")}
     facts = {
         "onnxruntime": ort.__version__,
@@ -128,6 +153,7 @@ def main() -> int:
         "machine": platform.machine(),
         "provider": arguments.provider,
         "flushed": arguments.flush,
+        "kernel": arguments.kernel is not None,
     }
     print(json.dumps({**facts, **total, "cases": cases}))
     return int(total["different"] > 0)

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -102,6 +103,15 @@ class Places:
         _run([*command, "--only-binary", ":all:", "onnxruntime", "numpy"])
         return site
 
+    @cache  # noqa: B019  lives as long as the process
+    def arm_library(self) -> Path:
+        """The native kernel for arm64, out of its wheel."""
+        wheels = [*(HERE.parents[1] / "kernels" / "dist").glob("*manylinux*_aarch64.whl")]
+        if not wheels:
+            raise CannotRunError("the kernel is not built: make kernels-all")
+        with zipfile.ZipFile(wheels[-1]) as wheel:
+            return Path(wheel.extract("gradus_kernels/libgradus_kernels.so", self._root))
+
     def on_arm(self, program: str) -> list[str]:
         """Return the start of a command that runs an arm64 program."""
         return ["qemu-aarch64-static", "-L", str(self.arm()), str(self.arm() / "usr/bin" / program)]
@@ -145,6 +155,13 @@ def _arm_python(p: Places) -> list[str]:
     return ["env", f"PYTHONPATH={p.arm_site()}", *p.on_arm("python3.11"), script]
 
 
+def _arm_kernel(p: Places) -> list[str]:
+    """By the native kernel, as `make kernels-all` linked it."""
+    path = os.pathsep.join([str(p.arm_site()), str(HERE.parents[1] / "runtime" / "src")])
+    script = [str(HERE / "replay.py"), "--kernel", str(p.arm_library())]
+    return ["env", f"PYTHONPATH={path}", *p.on_arm("python3.11"), *script]
+
+
 def _arm_node(p: Places) -> list[str]:
     return [*p.on_arm("node"), str(HERE / "in_node.mjs"), str(p.modules()), "onnxruntime-node"]
 
@@ -156,6 +173,7 @@ ENVIRONMENTS: dict[str, Callable[[Places], list[str]]] = {
     "node-features": _node_features,
     "web-features": _web_features,
     "arm64-python": _arm_python,
+    "arm64-kernel": _arm_kernel,
     "arm64-node": _arm_node,
 }
 
