@@ -89,7 +89,7 @@ STATED: tuple[tuple[str, str, Callable[[], tuple[str, ...]]], ...] = (
         tolerance(proof.PROOF_TOLERANCE),
     ),
     ("docs/exactness.md", r"those of others within (\S+)\.\n", tolerance(golden_rows.GOLDEN_TOLERANCE)),
-    ("docs/exactness.md", r'a member that is no tree \| `"(\S+)"`', lambda: (CLOSE,)),
+    ("docs/exactness.md", r'a member without trees \| `"(\S+)"`', lambda: (CLOSE,)),
     ("docs/exactness.md", r'an artifact of format 1 \| `"(\S+)"`', lambda: (CLOSE,)),
     (
         "docs/runtime.md",
