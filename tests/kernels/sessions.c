@@ -1,6 +1,7 @@
 /* Opens and closes the kernel for calls under four threads, which all bring the first large batch at once.
 
      sessions LOADS KEPT CALL...      KEPT: how many are never closed, to see that this is noticed
+     sessions                         registers with an onnxruntime that is too old; prints the instruction set
 
    Prints how many blocks of memory were taken, how many of them were not given back, and how often another answer
    came out than in one thread. malloc and its kin are wrapped by the linker (--wrap). */
@@ -80,7 +81,15 @@ static void *opened(const OrtKernelInfo *info) {
   return kernel;
 }
 
+static const OrtApi *ORT_CALL no_api(uint32_t version) { (void)version; return NULL; }
+
 int main(int argc, char **argv) {
+  if (argc == 1) {
+    OrtApiBase old = {no_api, NULL};
+    if (RegisterCustomOps(NULL, &old)) exit(5);    /* of an API that is not there nothing may be called */
+    printf("%s\n", isa_choose()->name);
+    return 0;
+  }
   size_t loads = strtoull(argv[1], NULL, 10), kept = strtoull(argv[2], NULL, 10), n = (size_t)argc - 3;
   static OrtKernelInfo info[MOST_CALLS];
   double *expected[MOST_CALLS];

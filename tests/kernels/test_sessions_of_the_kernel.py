@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.support.native_kernel import ADDRESSES, build, environment, write_calls
@@ -66,3 +67,26 @@ def test_a_session_that_is_never_closed_is_noticed(sessions: str, calls: list[st
     taken, left, wrong = (int(word) for word in done.stdout.split()[1::2])
     assert taken > left > 3  # the session, its runs and widths, its layout
     assert wrong == 0
+
+
+def chosen(sessions: str, **settings: str) -> str:
+    command = subprocess.run(
+        [sessions], capture_output=True, text=True, check=True, env=environment(**settings)
+    )
+    return command.stdout.strip()
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="reads /proc")
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="asks an x86-64 processor")
+def test_the_best_instruction_set_of_the_processor_is_chosen_and_lower_ones_on_demand(sessions: str) -> None:
+    """The oracle is Linux's list; it also registers nothing with an onnxruntime without the API."""
+    (line, *_) = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("flags")]
+    flags = set(line.split())
+    best = ["sse2"]
+    if {"avx2", "bmi2"} <= flags:
+        best.insert(0, "avx2")
+        if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags:
+            best.insert(0, "avx512")
+    assert chosen(sessions, GRADUS_KERNELS_ISA="") == best[0]
+    for isa in ("avx512", "avx2", "sse2", "neon"):
+        assert chosen(sessions, GRADUS_KERNELS_ISA=isa) == (isa if isa in best else best[0])

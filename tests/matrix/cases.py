@@ -58,9 +58,8 @@ def _narrow(members: list[VotingMember], rows: np.ndarray) -> Case:
 
 
 def _hard(members: list[VotingMember], rows: np.ndarray) -> Case:
-    weights = [2.0, 0.5, 1.0]
-    level = build_level(members, NAMES, CLASSES, vote="hard", class_weights=weights, metadata={})
-    return Case("hard vote", level.model_bytes, rows, plain_vote(members, rows, hard=True, weights=weights))
+    level = build_level(members, NAMES, CLASSES, vote="hard", metadata={})
+    return Case("hard vote", level.model_bytes, rows, plain_vote(members, rows, hard=True))
 
 
 def _fragment(rows: np.ndarray) -> Case:

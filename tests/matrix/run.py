@@ -3,6 +3,7 @@
     python -m tests.matrix.run                      # `make matrix`
     python -m tests.matrix.run 1.22.1 1.27.0        # these versions
 
+Where `make kernels` has installed the native kernel, the shared vectors are replayed by it, too.
 Ends with 1 where a version that the runtime allows gives a wrong answer or none.
 """
 
@@ -22,6 +23,7 @@ from packaging.requirements import Requirement
 from tests.matrix.cases import write
 
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
+from gradus_runtime.sessions.kernels import find_kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = (
@@ -72,6 +74,10 @@ def replay(version: str, cases: Path, python: str) -> dict[str, Any]:
         vectors = [str(interpreter), str(ROOT / "tests" / "vectors" / "replay.py")]
         said = subprocess.run(vectors, check=False, capture_output=True, text=True, env=environment)
         result["vectors"] = json.loads(said.stdout) if said.stdout else {"error": said.stderr[-200:]}
+        if (kernel := find_kernel()) is not None:
+            vectors += ["--kernel", kernel.path]
+            said = subprocess.run(vectors, check=False, capture_output=True, text=True, env=environment)
+            result["kernel"] = json.loads(said.stdout) if said.stdout else {"error": said.stderr[-200:]}
         return result
 
 
@@ -85,9 +91,10 @@ def failures(version: str, result: dict[str, Any]) -> list[str]:
             found.append(f"{name}: {case['error']}")
         elif case["difference"] > TOLERANCE:
             found.append(f"{name}: off by {case['difference']:.1e}")
-    vectors = result["vectors"]
-    if vectors.get("different") != 0:
-        found.append(f"vectors: {vectors.get('error') or str(vectors['different']) + ' bits differ'}")
+    for name in ("vectors", "kernel"):
+        replayed = result.get(name, {"different": 0})
+        if replayed.get("different") != 0:
+            found.append(f"{name}: {replayed.get('error') or str(replayed['different']) + ' bits differ'}")
     return found
 
 
@@ -121,8 +128,11 @@ def main() -> int:
                 state += " (not allowed by the runtime)"
             absent = [name for name in result["cases"] if _too_old(version, name)]
             state += f" (without {', '.join(absent)})" if absent else ""
-            compared = result["vectors"].get("compared", 0)
-            state += f"; vectors: {compared:,} numbers, {result['vectors'].get('different')} differ"
+            for name in ("vectors", "kernel"):
+                replayed = result.get(name, {})
+                state += (
+                    f"; {name}: {replayed.get('compared', 0):,} numbers, {replayed.get('different')} differ"
+                )
             bad += bool(wrong) and allowed(version)
             print(f"onnxruntime {version:8} {state}", *wrong, sep="\n    " if wrong else " ", flush=True)
     return int(bad > 0)
