@@ -367,10 +367,22 @@ def test_no_rows_give_no_answers() -> None:
     assert compiled.predict_proba(X[:0]).shape == (0, 3)
 
 
+FILES_OF: dict[str, Any] = {
+    "a.onnx": lambda model: skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}).SerializeToString(),
+    "a.pkl": pickle.dumps,
+}
+
+
 def test_what_cannot_be_compiled_is_said(tmp_path: Path) -> None:
     model = RandomForestClassifier(2).fit(X, Y)
     with pytest.raises(UsageError, match="proof must be known, but got 'maybe'"):
         gradus_convert.compile(model, proof="maybe")  # type: ignore[arg-type]
+    for name in ("a.onnx", "a.pkl"):
+        (tmp_path / name).write_bytes(FILES_OF[name](model))
+        with pytest.raises(
+            UsageError, match="rows can be given with models and files that their library reads"
+        ):
+            gradus_convert.compile(tmp_path / name, rows=X)
     with pytest.raises(DataError, match="a model file must exist"):
         gradus_convert.compile(tmp_path / "none.txt")
     (tmp_path / "text.txt").write_text("hello")

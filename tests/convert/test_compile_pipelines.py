@@ -342,6 +342,17 @@ def test_a_forest_behind_a_sparse_matrix_takes_no_gaps_as_in_scikit_learn() -> N
         compiled.predict(rows)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_rows_of_one_s_own_are_proven_beside_those_that_are_made() -> None:
+    pipeline = whole(FINALS["random forest"]()).fit(DF, Y)
+    made, both = gradus_convert.compile(pipeline), gradus_convert.compile(pipeline, rows=DF)
+    assert made.proof is not None
+    assert both.proof is not None
+    assert both.proof.rows == made.proof.rows + len(DF)
+    with pytest.raises(DataError, match="a dataframe must have the model's columns"):
+        gradus_convert.compile(pipeline, rows=DF.drop(columns="side"))
+
+
 # ---------------------------------------------------------------- the proof finds what it must
 
 

@@ -36,6 +36,14 @@ def test_a_vote_is_one_file_with_the_user_s_labels(encoding: Any, tmp_path: Any)
     assert (label == model.predict(X)).all()
 
 
+def test_rows_of_one_s_own_are_proven_beside_those_that_are_made() -> None:
+    model = vote(voting="soft")()
+    made, both = gradus_convert.compile(model), gradus_convert.compile(model, rows=X)
+    assert made.proof is not None
+    assert both.proof is not None
+    assert both.proof.rows == made.proof.rows + len(X)
+
+
 def test_a_vote_with_a_scaled_regression_is_taken_as_levels_take_it() -> None:
     members = [
         ("forest", RandomForestClassifier(4, random_state=0)),

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import catboost
+import lightgbm
 import numpy as np
 import pytest
+import xgboost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn import ensemble
 from tests.support.models import CASES, FRAGMENTS, TREES, fit
 from tests.support.rows import finite
 
+import gradus_convert
 from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import LevelGraph, VotingMember, build_level
 from gradus_convert.graphs.types import Encoding, Vote
 from gradus_convert.parity import LevelMember, Proof, prove_level
+from gradus_convert.parity.model_proof import ModelProof
 from gradus_convert.readers import NativeModel, read_model
 
 
@@ -81,7 +90,6 @@ def test_every_case_is_covered():
     scale=st.sampled_from([1e-38, 1e-3, 1.0, 1e30]),
 )
 def test_any_small_model_is_proved(seed, classes, depth, library, scale):
-    import xgboost
     from sklearn import tree
 
     rng = np.random.default_rng(seed)
@@ -93,3 +101,45 @@ def test_any_small_model_is_proved(seed, classes, depth, library, scale):
     else:
         model = getattr(tree, library)(max_depth=depth, random_state=seed)
     assert prove([read_model(model.fit(X, y))], X).parity.wrong_leaves == 0
+
+
+LARGE: dict[str, Callable[[np.random.Generator], Any]] = {
+    "LightGBM": lambda r: lightgbm.LGBMClassifier(
+        n_estimators=int(r.integers(30, 60)),
+        num_leaves=int(r.integers(31, 200)),
+        min_child_samples=int(r.integers(1, 9)),
+        zero_as_missing=bool(r.integers(2)),
+        verbose=-1,
+        n_jobs=1,
+    ),
+    "XGBoost": lambda r: xgboost.XGBClassifier(
+        n_estimators=int(r.integers(30, 60)), max_depth=int(r.integers(6, 11)), min_child_weight=0, n_jobs=1
+    ),
+    "CatBoost": lambda r: catboost.CatBoostClassifier(
+        iterations=int(r.integers(30, 60)),
+        depth=int(r.integers(5, 8)),
+        grow_policy=str(r.choice(["SymmetricTree", "Depthwise", "Lossguide"])),
+        verbose=0,
+        thread_count=1,
+        allow_writing_files=False,
+    ),
+    "random forest": lambda r: ensemble.RandomForestClassifier(int(r.integers(20, 40)), random_state=0),
+    "HistGradientBoosting": lambda r: ensemble.HistGradientBoostingClassifier(
+        max_iter=int(r.integers(20, 40)), max_leaf_nodes=int(r.integers(31, 200)), min_samples_leaf=2
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("library", LARGE)
+def test_a_large_random_model_with_gaps_is_proved(library, seed):
+    """Thousands of nodes, columns of odd scales, gaps, zeros and repeated values."""
+    rng = np.random.default_rng((seed, len(library)))
+    X = (rng.normal(size=(1500, 12)) * 10.0 ** rng.integers(-9, 9, 12)).astype(np.float32)
+    X[:, 0], X[:, 1] = np.round(rng.normal(size=1500)), rng.integers(0, 5, 1500)
+    X[rng.random(X.shape) < 0.05] = np.nan
+    y = (np.nan_to_num(X[:, 0]) + rng.integers(0, 3, 1500)).astype(int) % 3
+    proof = gradus_convert.compile(LARGE[library](rng).fit(X, y), encoding="compact").proof
+    assert isinstance(proof, ModelProof)
+    assert (proof.wrong_leaves, proof.label_changes) == (0, 0)
+    assert proof.boundary_rows > 2_000

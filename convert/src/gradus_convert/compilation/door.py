@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from gradus_convert.compilation.facts import facts_of
-from gradus_convert.compilation.given_rows import read_given_rows
+from gradus_convert.compilation.given_rows import read_given_rows, read_mixed
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.compilation.pipeline_proof import prove_front
 from gradus_convert.compilation.pipelines import is_pipeline, prepare
@@ -53,7 +53,8 @@ def compile_model(
         proof: "full": every threshold and its two float32 neighbours; "quick": some rows on thresholds;
             "off": none.
         encoding: Of the trees; "auto" chooses by their number and depth. docs/encodings.md compares them.
-        rows: Some rows of data [N, F], for the proof; by default rows are made from the thresholds.
+        rows: Some rows of data [N, F], for the proof, as the model takes them; they stand beside rows that
+            are made from its thresholds. Not with an ONNX file or a pickle.
         inputs: "float32", or "float64" for rows whose values no float32 is: then LightGBM and
             HistGradientBoosting, which compare float64, answer as they do on those very rows, at the cost of
             a comparison with every threshold of a column. A pipeline always takes float64.
@@ -83,6 +84,10 @@ def compile_model(
         return compile_object(model, proof, encoding, rows, inputs, "model")
     path = Path(model)
     kind = format_of(path)
+    if rows is not None and kind in ("onnx", "pickle"):
+        rule = "rows can be given with models and files that their library reads"
+        hint = "Leave rows out: an ONNX file is proven on rows made for it, and a pickle in another process."
+        raise UsageError(rule, place="compile(rows)", value=kind, hint=hint)
     if kind == "onnx":
         from gradus_convert.compilation.onnx_model import compile_onnx
 
@@ -108,7 +113,7 @@ def compile_object(
         if isinstance(final.lowered, Forest):
             return compile_with_front(model, final, proof, encoding, rows, place)
     if is_vote(model):
-        return compile_votes(model, proof=proof, encoding=encoding, place=place)
+        return compile_votes(model, proof=proof, encoding=encoding, rows=rows, place=place)
     native = read_model(model, place=place, values=True)
     if inputs == "float64":
         return compile_with_front(None, native, proof, encoding, rows, place)
@@ -128,10 +133,11 @@ def compile_with_front(
     trees = compile_native(inner, proof=proof, encoding=encoding, place=place)
     build = builder(inner, encoding, place, source.front, _metadata(final) | source.metadata())
     report = trees.proof
-    if proof != "off" and isinstance(report, ModelProof):
-        report = prove_front(source, build, report, rows, place)
-    graph = build(False, named=True)
     facts = dataclasses.replace(facts_of(final), **source.facts())
+    if proof != "off" and isinstance(report, ModelProof):
+        given = None if rows is None else read_mixed(rows, facts)
+        report = prove_front(source, build, report, given, place)
+    graph = build(False, named=True)
     margin = _margin(inner, source.front)
     return CompiledModel(
         graph.model_bytes, facts, encoding=graph.encoding, bits=graph.bits, proof=report, margin=margin

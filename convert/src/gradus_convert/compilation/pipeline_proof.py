@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from gradus_convert.preparation.pipeline_steps import (
     width,
 )
 from gradus_runtime.contracts.graph import PROBABILITIES
+from gradus_runtime.errors import DataError
 from gradus_runtime.sessions.onnx_session import open_session
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ FEWEST_ROWS = 2_000
 SEED = 20_260_101
 
 Columns = dict[int, npt.NDArray[Any]]
+Feed = Mapping[str, npt.NDArray[Any]]
 Float64 = npt.NDArray[np.float64]
 
 
@@ -73,7 +76,9 @@ def is_answered(source: PipelineSource, columns: Columns) -> bool:
     return not (gaps if able is None else gaps & ~able).any()
 
 
-def prove_front(source: PipelineSource, build: Any, report: ModelProof, rows: Any, place: str) -> ModelProof:
+def prove_front(
+    source: PipelineSource, build: Any, report: ModelProof, given: Feed | None, place: str
+) -> ModelProof:
     """Hold the steps before the trees, and then the whole graph, against the user's model.
 
     The steps must give the bits that scikit-learn gives; with them every tree must end at the leaf of the
@@ -83,7 +88,7 @@ def prove_front(source: PipelineSource, build: Any, report: ModelProof, rows: An
         source: The user's model.
         build: Makes the whole graph.
         report: Of the trees by themselves.
-        rows: Not used yet beside what is made: float64 rows of the user's would add ordinary ones.
+        given: Rows of the user's as the graph takes them, beside those that are made; None for none.
         place: How errors name the model.
 
     Returns:
@@ -91,8 +96,14 @@ def prove_front(source: PipelineSource, build: Any, report: ModelProof, rows: An
 
     Raises:
         ParityError: They differ.
+        DataError: The model refuses a given row.
     """
     columns = _rows(source)
+    if given is not None:
+        more = _columns_of(source, given)
+        if not is_answered(source, more):
+            raise DataError("rows must be some that the model itself answers", place="compile(rows)")
+        columns = {i: np.concatenate([made, more[i]]) for i, made in columns.items()}
     table = source.table(columns)
     expected = source.before_trees(table)
     feed = _feed(source, columns)
@@ -105,6 +116,19 @@ def prove_front(source: PipelineSource, build: Any, report: ModelProof, rows: An
         leaf_checks=report.leaf_checks + leaves,
         max_difference=max(report.max_difference, worst),
     )
+
+
+def _columns_of(source: PipelineSource, given: Feed) -> Columns:
+    """Some of the user's rows, by column, missing texts as the user's steps ask for them."""
+    count = len(next(iter(given.values())))
+    some = {name: values[:: 1 + count // MOST_ROWS] for name, values in given.items()}
+    columns: Columns = {}
+    for k, i in enumerate(source.front.numbers):
+        columns[i] = some[NUMBERS][:, k]
+    for k, i in enumerate(source.front.texts):
+        columns[i] = some[TEXTS][:, k].copy()
+        columns[i][columns[i] == MISSING_TEXT] = source.gap
+    return columns
 
 
 def _for_library(source: PipelineSource, rows: Float64) -> npt.NDArray[Any]:

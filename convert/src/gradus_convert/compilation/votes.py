@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.compilation.facts import Facts
+from gradus_convert.compilation.given_rows import read_given_rows
 from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.compilation.proof_rows import made_rows
 from gradus_convert.errors import InexactModelError, ParityError
@@ -40,7 +41,9 @@ class _Voters:
     vote: Vote
 
 
-def compile_votes(model: Any, *, proof: ProofKind, encoding: Encoding, place: str) -> CompiledModel:
+def compile_votes(
+    model: Any, *, proof: ProofKind, encoding: Encoding, rows: Any = None, place: str
+) -> CompiledModel:
     """Compile a model made of models: the members as those of a level, then all of them against the model.
 
     With proof="quick" it is proven in full, too.
@@ -68,7 +71,8 @@ def compile_votes(model: Any, *, proof: ProofKind, encoding: Encoding, place: st
             alone=True,
         )
 
-    report = None if proof == "off" else _prove(model, voters, build, count, place)
+    given = None if rows is None else read_given_rows(rows, feature_names_of(model), width)
+    report = None if proof == "off" else _prove(model, voters, build, count, given, place)
     graph = build(False, named=True)
     return CompiledModel(
         graph.model_bytes,
@@ -81,13 +85,20 @@ def compile_votes(model: Any, *, proof: ProofKind, encoding: Encoding, place: st
 
 
 def _prove(
-    model: Any, voters: _Voters, build: Callable[..., LevelGraph], count: int, place: str
+    model: Any,
+    voters: _Voters,
+    build: Callable[..., LevelGraph],
+    count: int,
+    given: npt.NDArray[np.float32] | None,
+    place: str,
 ) -> ModelProof:
     natives = [m.native for m in voters.members]
     width = natives[0].lowered.n_features
     rows = np.concatenate(
         [made_rows(n.lowered if isinstance(n.lowered, Forest) else None, width) for n in natives]
     )
+    if given is not None:
+        rows = np.concatenate([given[np.isfinite(given).all(axis=1)], rows])
     done = prove_level(voters.members, build, rows, n_classes=count, vote=voters.vote, place=place)
     found = done.parity
     compiled = CompiledModel(
