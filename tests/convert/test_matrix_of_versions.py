@@ -18,7 +18,7 @@ def test_every_graph_of_the_matrix_gives_what_it_must_here(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout) | {"vectors": {"different": 0}}
-    assert set(result["cases"]) == set(names)
+    assert set(names) <= set(result["cases"])
     assert run.failures(onnxruntime.__version__, result) == []
     result["cases"][names[0]]["difference"] = 1e-3
     result["kernel"] = {"different": 2}
