@@ -1,11 +1,11 @@
-"""What the function of a file costs where onnxruntime alone loads it, against the same graph without it.
+"""What the function of a file costs where onnxruntime alone runs it, against the same graph without it.
 
     python -m benchmarks.plain_load
 
 Both graphs have the same operators and tables: in one the walk is the function's body, in the other the
 body stands in the place of the call. Processor time of opening a session by onnxruntime's default options
-(with one thread), in fresh processes, in turns; each figure is the median, the ratio the median of the
-ratios of a turn. Nothing of gradus is imported there.
+(with one thread), of one row and of a row of 88, and the memory at the peak, in fresh processes, in turns;
+each figure is the median, the ratio the median of the ratios of a turn. Nothing of gradus is imported there.
 """
 
 from __future__ import annotations
@@ -28,14 +28,28 @@ __all__ = ["MOST", "main", "measure", "without_function"]
 MOST = 1.3
 """What a file may take to load, over the same graph without the function."""
 
-_LOAD = """
-import sys, time
+_FIGURES = ("load, ms", "one row, us", "a row of 88, us", "peak memory, MiB")
+_PROGRAM = """
+import re, sys, time
+import numpy as np
 import onnxruntime as ort
+
+def us(rows, runs):
+    session.run(["probabilities"], {"features": rows})
+    before = time.process_time()
+    for _ in range(runs):
+        session.run(["probabilities"], {"features": rows})
+    return (time.process_time() - before) * 1e6 / runs / len(rows)
+
 options = ort.SessionOptions()
 options.intra_op_num_threads = 1
 before = time.process_time()
-ort.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-print(time.process_time() - before)
+session = ort.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+load = (time.process_time() - before) * 1e3
+rows = np.random.default_rng(1).normal(size=(88, session.get_inputs()[0].shape[1])).astype(np.float32)
+one, many = us(rows[:1], 500), us(rows, 20)
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) / 1024
+print(load, one, many, peak)
 """
 
 
@@ -51,21 +65,21 @@ def without_function(model: bytes) -> bytes:
     return inlined.model
 
 
-def measure(python: Path, files: Sequence[Path], pairs: int) -> list[list[float]]:
-    """Return the seconds that each file takes to load, a figure a turn.
+def measure(python: Path, files: Sequence[Path], pairs: int) -> list[list[list[float]]]:
+    """Return what each file takes: the figures of each turn, in the order of the table.
 
     Args:
         python: Interpreter to run in.
         files: ONNX files.
         pairs: Turns that count; the one before them fills the system's caches.
     """
-    found: list[list[float]] = [[] for _ in files]
+    found: list[list[list[float]]] = [[] for _ in files]
     for _ in range(pairs + 1):
-        for seconds, file in zip(found, files, strict=True):
-            command = [str(python), "-c", _LOAD, str(file)]
+        for turns, file in zip(found, files, strict=True):
+            command = [str(python), "-c", _PROGRAM, str(file)]
             done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-            seconds.append(float(done.stdout))
-    return [seconds[1:] for seconds in found]
+            turns.append([float(word) for word in done.stdout.split()])
+    return [turns[1:] for turns in found]
 
 
 def _graphs(folder: Path) -> dict[str, bytes]:
@@ -89,18 +103,22 @@ def main(words: list[str] | None = None, graphs: Mapping[str, bytes] | None = No
     parser.add_argument("--python", type=Path, help="interpreter to run in instead of the environment")
     args = parser.parse_args(words)
     python = args.python or python_of("runtime", CACHE)
-    print("| load on onnxruntime alone | with the function, ms | without, ms | ratio | at most |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print("| onnxruntime alone | | with the function | without | ratio | at most |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for title, model in (graphs or _graphs(folder)).items():
             files = [folder / "function.onnx", folder / "inlined.onnx"]
             for file, content in zip(files, (model, without_function(model)), strict=True):
                 file.write_bytes(content)
-            whole, inlined = measure(python, files, args.pairs)
-            ratio = statistics.median(a / b for a, b in zip(whole, inlined, strict=True))
-            figures = " | ".join(f"{statistics.median(seconds) * 1e3:.1f}" for seconds in (whole, inlined))
-            print(f"| {title} | {figures} | {ratio:.2f} | {MOST:g} |", flush=True)
+            measured = measure(python, files, args.pairs)
+            for i, figure in enumerate(_FIGURES):
+                whole, inlined = ([turn[i] for turn in turns] for turns in measured)
+                ratio = statistics.median(a / b for a, b in zip(whole, inlined, strict=True))
+                least = " | ".join(f"{statistics.median(values):.1f}" for values in (whole, inlined))
+                print(
+                    f"| {title} | {figure} | {least} | {ratio:.2f} | {'' if i else f'{MOST:g}'} |", flush=True
+                )
     return 0
 
 
