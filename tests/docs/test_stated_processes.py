@@ -96,6 +96,14 @@ STATED: Mapping[str, tuple[tuple[str, str], ...]] = {
             "other threads meanwhile walk row by row",
             "test_one_session_serves_threads_while_the_first_of_them_lays_the_trees_out",
         ),
+        (
+            "that four threads ask at once",
+            "test_a_thousand_sessions_under_threads_give_all_memory_back_and_race_for_nothing",
+        ),
+        (
+            "under four threads, whose answers have the bits of the body",
+            "test_a_thousand_reloads_under_four_threads_mix_nothing_and_leave_no_memory",
+        ),
     ),
     "docs/live.md": (
         (
@@ -238,7 +246,6 @@ OTHERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "docs/index.md": (("over processes and machines", "names the page"),),
     "docs/journal.md": (("The health of a running process", "a heading"),),
-    "docs/kernels.md": (("Two threads are", "a measurement of `make bench`"),),
     "docs/runtime.md": (
         ("Exceptions that other threads inject", "what is not promised"),
         ("from four threads", "says what `make soak-runtime` does"),
