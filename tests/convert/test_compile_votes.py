@@ -91,7 +91,7 @@ def _with_a_rare_class() -> Any:
     [
         (
             lambda: calibrated("RandomForestClassifier", method="isotonic"),
-            r"must be by sigmoids, but got 'isotonic'.*the last bit of a sum of leaves decides",
+            r"must be by sigmoids, but got 'isotonic'.*isotonic curve is steep",
         ),
         (
             lambda: calibrated("RandomForestClassifier", method="temperature"),
@@ -110,6 +110,22 @@ def _with_a_rare_class() -> Any:
 def test_a_calibration_without_an_exact_form_is_refused(make: Any, message: str) -> None:
     with pytest.raises(InexactModelError, match=message):
         gradus_convert.compile(make())
+
+
+def test_sums_in_float32_are_not_enough_for_an_isotonic_curve() -> None:
+    """The reason that docs/models.md gives."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 8)).astype(np.float32)
+    forest = RandomForestClassifier(100, max_depth=8, random_state=0)
+    model = CalibratedClassifierCV(forest, cv=3, method="isotonic").fit(
+        rows, rows[:, 0] + rng.normal(size=3000) > 0
+    )
+    part = model.calibrated_classifiers_[0]
+    curve, said = part.calibrators[0], part.estimator.predict_proba(rows)[:, 1]
+    steep = np.diff(curve.y_thresholds_) / np.diff(curve.X_thresholds_)
+    assert 500 < steep.max() < 2000
+    assert np.abs(curve.predict(said) - curve.predict(said + 2.0**-24)).max() > 1e-5
+    assert np.abs(curve.predict(said) - curve.predict(np.nextafter(said, 1))).max() < 1e-10
 
 
 def test_weights_in_another_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -458,7 +458,7 @@ def _sklearn_refused() -> list[Case]:
             "isotonic",
             lambda: calibrated("RandomForestClassifier", method="isotonic"),
             "calibration must be by sigmoids",
-            "refused",
+            "not yet",
         ),
         refused(
             "CalibratedClassifierCV",

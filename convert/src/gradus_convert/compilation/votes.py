@@ -200,8 +200,8 @@ def _calibrated(model: Any, place: str) -> _Voters:
 
 
 _HINTS = {
-    "isotonic": "An isotonic curve jumps between neighbouring values, where the last bit of a sum of leaves "
-    "decides over whole probabilities: calibrate with method='sigmoid'.",
+    "isotonic": "Between its knots an isotonic curve is steep (slopes of 1,000 occur): leaves as float32 "
+    "would move probabilities by up to 1e-4. Calibrate with method='sigmoid'.",
     "temperature": "Calibrate with method='sigmoid'; a temperature is not supported yet.",
 }
 
