@@ -29,6 +29,7 @@ __all__ = [
     "leaves",
     "outputs",
     "probabilities",
+    "softmax",
     "tree_of_node",
 ]
 
@@ -366,6 +367,12 @@ def outputs(forest: Forest, nodes: Int32) -> Float64:
     return forest.base + forest.scale * total
 
 
+def softmax(margins: Float64) -> Float64:
+    """Return what each row's outputs come to as shares of 1: float64 [N, K]."""
+    shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
 def probabilities(forest: Forest, margins: Float64) -> Float64:
     """Apply the link to `outputs(...)`: float64 [N, n_classes], or values [N, n_outputs]."""
     if forest.link == "identity":
@@ -380,8 +387,7 @@ def probabilities(forest: Forest, margins: Float64) -> Float64:
         each = np.exp(-np.logaddexp(0.0, -margins))
         return np.asarray(each / each.sum(axis=1, keepdims=True))
     if forest.link == "softmax":
-        shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        return softmax(margins)
     positive = np.exp(-np.logaddexp(0.0, -margins[:, 0]))
     negative = np.exp(-np.logaddexp(0.0, margins[:, 0]))
     return np.stack([negative, positive], axis=1)

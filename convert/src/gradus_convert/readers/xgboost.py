@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
-from gradus_convert.forest.ir import Forest, Link
+from gradus_convert.forest.ir import Forest, Link, softmax
 from gradus_convert.forest.rounding import LARGEST, below
 from gradus_convert.forest.views import LEFT_OF, CategoryView, ViewTable
 from gradus_convert.readers.native import NativeModel, Predicts, Task
@@ -95,9 +95,7 @@ def read(model: Any, *, place: str = "model") -> NativeModel:
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         if objective == "multi:softmax":  # its predict gives labels alone
-            raw = margins(X)
-            shares = np.exp(raw - raw.max(axis=1, keepdims=True))
-            return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
+            return softmax(margins(X))
         p = predict(X).astype(np.float64)
         return np.concatenate([1.0 - p, p], axis=1) if forest.link == "sigmoid" else p
 
