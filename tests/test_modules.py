@@ -76,3 +76,52 @@ def test_a_name_that_went_is_seen(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").write_text('"""`reading` reads, `writing` writes, `lay_out` lays out."""\n')
     (tmp_path / "reading.py").write_text("def lay_out(): ...\n")
     assert named_in_vain(tmp_path) == ["writing"]
+
+
+def imported(path: Path, known: set[str]) -> set[str]:
+    """The modules of ours that a module imports, inside of functions too, but not for its types alone."""
+    found: set[str] = set()
+
+    def look(nodes: Iterable[ast.AST]) -> None:
+        for node in nodes:
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                look(node.orelse)
+                continue
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                whole = {f"{node.module}.{alias.name}" for alias in node.names}
+                found.update(whole & known or {node.module})
+            look(ast.iter_child_nodes(node))
+
+    look(ast.parse(path.read_text("utf-8")).body)
+    return found & known
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    """Return the modules that import themselves by way of others."""
+    reached = {name: set(direct) - {name} for name, direct in imports.items()}
+    waiting = set(reached)
+    while waiting:
+        name = waiting.pop()
+        more = set().union(*(reached[other] for other in reached[name])) - reached[name]
+        if more:
+            reached[name] |= more
+            waiting |= {other for other in reached if name in reached[other]} | {name}
+    return sorted(name for name, others in reached.items() if name in others)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    known = {dotted(path): path for path in MODULES}
+    assert circles({name: imported(path, set(known)) for name, path in known.items()}) == []
+
+
+def test_a_circle_of_imports_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def f():\n    from p.b import g\n")
+    (tmp_path / "b.py").write_text("import p.c\nif TYPE_CHECKING:\n    import p.a\n")
+    (tmp_path / "c.py").write_text("from p import a\n")
+    known = {"p.a", "p.b", "p.c"}
+    found = {name: imported(tmp_path / f"{name[-1]}.py", known) for name in known}
+    assert found == {"p.a": {"p.b"}, "p.b": {"p.c"}, "p.c": {"p.a"}}
+    assert circles(found) == ["p.a", "p.b", "p.c"]
+    assert circles(found | {"p.c": set()}) == []

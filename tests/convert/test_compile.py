@@ -414,24 +414,24 @@ def test_a_threshold_rounded_to_the_nearest_is_found(monkeypatch: pytest.MonkeyP
 def test_a_link_that_is_forgotten_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import dataclasses
 
-    from gradus_convert.compilation import door
+    from gradus_convert.compilation import one_model
 
     model = REGRESSORS[name]()
     native = read_model(model, values=True)
     wrong = dataclasses.replace(native, lowered=dataclasses.replace(native.lowered, link="identity"))
     with pytest.raises(ParityError, match="values must be the library's"):
-        door.compile_native(wrong, proof="quick", encoding="compact", place="m")
+        one_model.compile_native(wrong, proof="quick", encoding="compact", place="m")
 
 
 def test_labels_in_another_order_are_found() -> None:
     import dataclasses
 
-    from gradus_convert.compilation import door
+    from gradus_convert.compilation import one_model
 
     native = read_model(lightgbm.LGBMClassifier(**LIGHT).fit(X, np.array(["a", "b", "c"])[Y]))
     wrong = dataclasses.replace(native, labels=("c", "b", "a"))
     with pytest.raises(ParityError, match="labels must be the library's"):
-        door.compile_native(wrong, proof="quick", encoding="compact", place="m")
+        one_model.compile_native(wrong, proof="quick", encoding="compact", place="m")
 
 
 @pytest.mark.filterwarnings("ignore")

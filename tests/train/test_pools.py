@@ -15,10 +15,11 @@ from gradus_runtime.cli import main
 from gradus_runtime.errors import EnvironmentFailedError, UsageError
 from gradus_train.commands import inputs
 from gradus_train.run.run import train
-from gradus_train.training import jobs, pools
+from gradus_train.training import jobs, pool_choice
 from gradus_train.training.jobs import encode_job, encode_table, fit_job, fit_task
 from gradus_train.training.parts import encode_part
-from gradus_train.training.pools import Processes, followed, open_pool
+from gradus_train.training.pool_choice import open_pool
+from gradus_train.training.pools import Processes, followed
 from gradus_train.training.prepare import prepare
 from gradus_train.training.progress import Silent
 
@@ -178,7 +179,7 @@ def test_every_command_that_trains_opens_the_same_pool(words, tmp_path, monkeypa
     def asked(jobs, *, scheduler, folder=None):
         raise Opened(scheduler)
 
-    monkeypatch.setattr(pools, "open_pool", asked)
+    monkeypatch.setattr(pool_choice, "open_pool", asked)
     monkeypatch.setattr(inputs, "read_plan", lambda args, progress: plan_of_nothing)
     monkeypatch.setattr("gradus_train.run.forecast.check_disk", lambda plan, out: None)
     plan_of_nothing = object()

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
-
-import numpy as np
+from typing import Any, Literal, get_args
 
 from gradus_convert.compilation.facts import facts_of
-from gradus_convert.compilation.given_rows import read_given_rows, read_mixed
+from gradus_convert.compilation.given_rows import read_mixed
 from gradus_convert.compilation.model import CompiledModel
+from gradus_convert.compilation.one_model import builder, compile_native, metadata_of, raw_scores
 from gradus_convert.compilation.pipeline_proof import prove_front
 from gradus_convert.compilation.pipelines import is_pipeline, prepare
-from gradus_convert.compilation.proof_rows import made_rows
 from gradus_convert.compilation.votes import compile_votes, is_vote
-from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.ir import Forest
-from gradus_convert.graphs import LevelGraph, VotingMember, build_level
-from gradus_convert.graphs.labels import label_values
-from gradus_convert.graphs.types import Encoding, Front
-from gradus_convert.graphs.values import build_values
-from gradus_convert.parity.model_proof import ModelProof, ProofKind, prove_model
+from gradus_convert.graphs.types import Encoding
+from gradus_convert.parity.model_proof import ModelProof, ProofKind
 from gradus_convert.readers import NativeModel, read_file, read_model, skops
 from gradus_convert.readers.formats import PICKLE, format_of
 from gradus_runtime.errors import UsageError
 
-__all__ = ["Build", "builder", "compile_model", "compile_native", "compile_object", "compile_with_front"]
+__all__ = ["compile_model", "compile_object", "compile_with_front"]
 
 Inputs = Literal["float32", "float64"]
 
@@ -131,111 +124,14 @@ def compile_with_front(
     """
     inner, source = prepare(pipeline, final, place)
     trees = compile_native(inner, proof=proof, encoding=encoding, place=place)
-    build = builder(inner, encoding, place, source.front, _metadata(final) | source.metadata())
+    build = builder(inner, encoding, place, source.front, metadata_of(final) | source.metadata())
     report = trees.proof
     facts = dataclasses.replace(facts_of(final), **source.facts())
     if proof != "off" and isinstance(report, ModelProof):
         given = None if rows is None else read_mixed(rows, facts)
         report = prove_front(source, build, report, given, place)
     graph = build(False, named=True)
-    margin = _margin(inner, source.front)
+    margin = raw_scores(inner, source.front)
     return CompiledModel(
         graph.model_bytes, facts, encoding=graph.encoding, bits=graph.bits, proof=report, margin=margin
     )
-
-
-def compile_native(
-    native: NativeModel, *, proof: ProofKind, encoding: Encoding, rows: Any = None, place: str
-) -> CompiledModel:
-    """Compile what a reader has read.
-
-    Raises:
-        InexactModelError: It has no exact form.
-        ParityError: The proof failed.
-    """
-    build = builder(native, encoding, place, None, _metadata(native))
-    report = None if proof == "off" else _prove(native, build, proof, rows, place)
-    graph = build(False, named=True)
-    return CompiledModel(
-        graph.model_bytes,
-        facts_of(native),
-        encoding=graph.encoding,
-        bits=graph.bits,
-        proof=report,
-        margin=_margin(native, None),
-    )
-
-
-class Build(Protocol):
-    """Makes a graph: with the output `leaves` if asked, with the user's labels if `named`."""
-
-    def __call__(self, leaves: bool, named: bool = False) -> LevelGraph:
-        """Make it."""
-
-
-def builder(
-    native: NativeModel, encoding: Encoding, place: str, front: Front | None, metadata: dict[str, str]
-) -> Build:
-    """Return what makes the graphs of a model.
-
-    Raises:
-        InexactModelError: A graph cannot hold its labels, or it has values and no trees.
-    """
-    labels = None if native.labels is None else label_values(native.labels)
-    if native.predicts == "labels" and native.labels is not None and labels is None:
-        raise InexactModelError(
-            "labels must be numbers, texts or booleans", place=place, value=list(native.labels)[:5]
-        )
-    form = native.lowered
-    if native.task == "values" and not isinstance(form, Forest):
-        raise InexactModelError("a model of values must be of trees", place=place)
-
-    def build(leaves: bool, named: bool = False) -> LevelGraph:
-        if native.task == "values" and isinstance(form, Forest):
-            return build_values(form, encoding=encoding, metadata=metadata, leaves=leaves, front=front)
-        classes = tuple(range(native.n_classes))
-        wanted = labels if named and native.predicts == "labels" else None
-        if wanted is not None and wanted.dtype == np.int64 and (wanted == np.arange(len(wanted))).all():
-            wanted = None
-        return build_level(
-            [VotingMember("model", 1.0, form, classes)],
-            [f"c{i}" for i in range(form.n_features)],
-            [str(c) for c in classes],
-            encoding=encoding,
-            metadata=metadata,
-            leaves=leaves,
-            labels=wanted,
-            front=front,
-            alone=True,
-        )
-
-    return build
-
-
-def _prove(native: NativeModel, build: Any, kind: ProofKind, rows: Any, place: str) -> ModelProof:
-    form = native.lowered
-    made = made_rows(form if isinstance(form, Forest) else None, form.n_features)
-    if rows is not None:
-        given = read_given_rows(rows, native.feature_names, form.n_features, native.categories)
-        absent = False if native.missing is None else np.isnan(given) & native.missing
-        made = np.concatenate([given[(np.isfinite(given) | absent).all(axis=1)], made])
-    return prove_model(native, build, made, kind=kind, place=place)
-
-
-def _metadata(native: NativeModel) -> dict[str, str]:
-    facts = {"gradus.source": native.library, "gradus.task": native.task}
-    if native.feature_names is not None:
-        facts["gradus.features"] = json.dumps(list(native.feature_names))
-    if native.categories:
-        facts["gradus.categories"] = json.dumps(native.categories)
-    return facts
-
-
-def _margin(native: NativeModel, front: Front | None) -> Any:
-    """Return what makes the graph of the raw scores, when it is first asked for; None if there are none."""
-    form = native.lowered
-    if native.margins is None or not isinstance(form, Forest):
-        return None
-    scale = native.margin_scale
-    raw = dataclasses.replace(form, link="identity", scale=form.scale / scale, base=form.base / scale)
-    return lambda: build_values(raw, encoding="compact", metadata={}, front=front).model_bytes

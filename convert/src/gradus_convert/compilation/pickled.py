@@ -49,7 +49,7 @@ def compile_pickle(path: Path, *, proof: ProofKind, encoding: Encoding) -> Compi
 
 def build(task: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Do the work of `compile_pickle`: run in the other process; writes graphs to a folder."""
-    from gradus_convert.compilation.door import compile_native
+    from gradus_convert.compilation.one_model import compile_native
 
     path, folder = Path(task["path"]), Path(task["folder"])
     ensemble = read_ensemble((path,))

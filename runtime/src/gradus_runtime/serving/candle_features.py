@@ -155,7 +155,6 @@ class CandleFeatures:
 def _load() -> None:
     """Import what the methods of `CandleFeatures` import."""
     import gradus_runtime.candles.reading
-    import gradus_runtime.serving.feed
     import gradus_runtime.sessions.features_session  # noqa: F401
 
 

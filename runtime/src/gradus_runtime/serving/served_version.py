@@ -128,6 +128,8 @@ class ServedVersion:
         self.default = self.request()
         self.counts = DriftCounts(manifest, schema) if settings.drift else None
         self.last: int | None = None
+        if manifest.features_graph is not None:
+            import gradus_runtime.serving.feed  # noqa: F401  here and not at the first call, which may be a child's
         self.candles = CandleFeatures(self._files, manifest.features_graph)
 
     def prove(self, keep: Mapping[str, bool]) -> None:

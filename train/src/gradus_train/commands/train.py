@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_train.run.folder import check_target
     from gradus_train.run.forecast import check_disk, forecast
     from gradus_train.run.run import git_commit_of, train
-    from gradus_train.training.pools import open_pool
+    from gradus_train.training.pool_choice import open_pool
     from gradus_train.training.progress import progress_for
 
     choose_config(args)

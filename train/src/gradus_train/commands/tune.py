@@ -42,7 +42,7 @@ def run_search(args: argparse.Namespace, plan: Plan, progress: Progress) -> tupl
         UsageError: An option is out of range.
     """
     from gradus_train.commands.inputs import jobs_of
-    from gradus_train.training.pools import open_pool
+    from gradus_train.training.pool_choice import open_pool
     from gradus_train.tuning.parameters import save
     from gradus_train.tuning.search import search
     from gradus_train.tuning.storage import open_storage

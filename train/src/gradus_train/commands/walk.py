@@ -108,7 +108,7 @@ def _day(text: str) -> date:
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts.default_files import chosen
     from gradus_train.commands.inputs import jobs_of
-    from gradus_train.training.pools import open_pool
+    from gradus_train.training.pool_choice import open_pool
     from gradus_train.training.progress import progress_for
 
     files = [(file, getattr(args, name)) for name, (file, _) in _CONFIG.items()]

@@ -15,14 +15,14 @@ from typing import Protocol, Self
 
 from threadpoolctl import threadpool_limits
 
-from gradus_runtime.errors import EnvironmentFailedError, UsageError
+from gradus_runtime.errors import EnvironmentFailedError
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train.training.fitting import FittedPart
 from gradus_train.training.jobs import encode_job, encode_table, fit_job, fit_task
 from gradus_train.training.parts import decode_part
 from gradus_train.training.prepare import Plan, Task
 
-__all__ = ["TABLES", "Keep", "Pool", "Processes", "Threads", "Trained", "followed", "open_pool"]
+__all__ = ["TABLES", "Keep", "Pool", "Processes", "Threads", "Trained", "followed"]
 
 Trained = Future[tuple[FittedPart, float]]
 Keep = Callable[[bytes], None]
@@ -194,28 +194,3 @@ def arrived(data: bytes) -> FittedPart:
             "a part must arrive as its worker sent it", place="worker", value=f"{len(data)} bytes"
         )
     return part
-
-
-def open_pool(jobs: int, *, scheduler: str | None = None, folder: Path | None = None) -> Pool:
-    """Return a pool, not begun.
-
-    Args:
-        jobs: Threads or processes here.
-        scheduler: Address of a Dask scheduler, such as tcp://host:8786, in place of this machine.
-        folder: Where processes read tables; None for threads.
-
-    Raises:
-        UsageError: The address is none; the extra `dask` is not installed.
-    """
-    if scheduler is None:
-        return Threads(jobs) if folder is None or jobs == 1 else Processes(jobs, folder)
-    if "://" not in scheduler:
-        raise UsageError(
-            "a scheduler must have an address",
-            place="--scheduler",
-            value=scheduler,
-            hint="Such as tcp://host:8786, or tls://host:8786.",
-        )
-    from gradus_train.training.cluster import Cluster
-
-    return Cluster(scheduler)
