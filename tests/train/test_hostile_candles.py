@@ -174,18 +174,6 @@ def test_another_compression_than_gzip_is_named(tmp_path: Path, packed: bytes) -
         read_raw_table(path)
 
 
-@RULES
-@given(changes=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=5))
-def test_a_damaged_parquet_file_is_refused_or_read(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
-    path = tmp_path / "c.parquet"
-    BARS.write_parquet(path)
-    data = bytearray(path.read_bytes())
-    for place, value in changes:
-        data[4 + place % (len(data) - 4)] = value
-    path.write_bytes(data)
-    outcome(path)
-
-
 def test_where_polars_panics_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def panic(_: object) -> pl.DataFrame:
         raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")

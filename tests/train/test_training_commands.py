@@ -307,7 +307,7 @@ def test_a_full_disk_is_a_failure_of_the_environment(monkeypatch, tmp_path):
     plan = prepare(make_dataset(), ORDER, quick_config(), ["level3"])
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(forecasting.shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
-    with pytest.raises(EnvironmentFailedError, match=r"64 MiB must be free.*Make room"):
+    with pytest.raises(EnvironmentFailedError, match=r"64 MiB must be free.*Free some space"):
         forecasting.check_disk(plan, tmp_path / "deep" / "run")
 
 

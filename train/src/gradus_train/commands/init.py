@@ -83,8 +83,8 @@ def _upgrade(args: argparse.Namespace) -> int:
 
     _check_alone(args)
     if args.table is not None or args.force or args.out != Path("config"):
-        rule = "--upgrade edits a folder in place: it must not be combined with --from, --out or --force"
-        raise UsageError(rule, place="--upgrade", value=str(args.upgrade))
+        rule = "a folder is edited in place, so --from, --out and --force must not be given"
+        raise UsageError(rule, place="--upgrade")
     files = upgrade_folder(args.upgrade)
     if args.json:
         print(json.dumps({"files": [{"file": str(f.path), "changes": list(f.changes)} for f in files]}))
