@@ -114,7 +114,7 @@ def test_alarms_in_tables_come_out_and_cost_no_level(kind: type[Exception]) -> N
     with Predictor.open(TRIO, memory_budget=16 * 1024) as bot:
         expected = bot.predict(table, names=list(TRIO_NAMES)).probabilities
         call = functools.partial(bot.predict, table, names=list(TRIO_NAMES))
-        assert interrupt(call, kind, 100, 5e-3) > 10
+        assert interrupt(call, kind, 100, 1e-3) > 10
         assert state(bot) == [None] * 3
         assert (bot.predict(table, names=list(TRIO_NAMES)).probabilities == expected).all()
 
