@@ -116,7 +116,8 @@ def test_wheels_install_with_hashes_and_an_older_one_is_a_rollback(
     dist, site, requirements = tmp_path / "dist", tmp_path / "site", tmp_path / "r.txt"
     options = ["--no-deps", "--no-index", "--require-hashes", "--upgrade", "--target", str(site)]
     options += ["--find-links", str(dist), "-r", str(requirements)]
-    uv, pip = [sys.executable, "-m", "uv", "pip", "install"], [sys.executable, "-m", "pip", "install"]
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--no-cache"]  # the home folder may be read-only
+    pip = [sys.executable, "-m", "pip", "install"]
     monkeypatch.syspath_prepend(str(site))
     for version, installer in ((B, uv), (A, pip)):
         assert main(["wheel", version, "--out", str(dist), "--store", str(store.path)]) == 0
