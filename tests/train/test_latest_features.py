@@ -16,7 +16,7 @@ from tests.support.features import NAMES, UNBRIDGED, features
 from gradus_runtime.errors import ConfigError, DataError
 from gradus_train.features import latest_features
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*latest_features goes:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*latest_features will be removed:DeprecationWarning")
 HISTORY = 4400
 
 
