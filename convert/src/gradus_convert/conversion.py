@@ -20,7 +20,8 @@ from gradus_runtime.contracts import names
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.errors import UsageError
 from gradus_runtime.serving.pin_check import check_servable
-from gradus_runtime.store import Store
+from gradus_runtime.store import Store, disk
+from gradus_runtime.store.layout import VERSIONS
 from gradus_runtime.store.pin_file import Pin
 from gradus_runtime.store.write_lock import acting
 
@@ -244,7 +245,9 @@ def next_version(store: Path, today: date | None = None) -> str:
     today = today or datetime.now(UTC).date()
     version = f"{today.year}.{today.month}.{today.day}"
     taken: set[str] = set()
-    if (store / "versions").is_dir():
+    with disk.failing("a store must be readable", str(store), reading=True):
+        is_store = disk.is_folder(store / VERSIONS)
+    if is_store:
         taken = {*Store(store).versions(), *(e.version for e in Store(store).history())}
     number = 0
     candidate = version

@@ -78,12 +78,15 @@ def _source(text: str, args: argparse.Namespace) -> Source:
     from gradus_runtime.cli import options
     from gradus_runtime.contracts import names
     from gradus_runtime.errors import UsageError
+    from gradus_runtime.store import disk
 
     try:
         names.parse_version(text)
     except UsageError:
         return text, None
-    return (text, None) if Path(text).exists() else (str(options.chosen_store(args).path), text)
+    with disk.failing("an artifact must be readable", text, reading=True):
+        is_path = disk.exists(text)
+    return (text, None) if is_path else (str(options.chosen_store(args).path), text)
 
 
 def _answers(sources: tuple[Source, Source], rows: Path, features: set[str]) -> Answers:

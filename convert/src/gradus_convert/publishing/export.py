@@ -75,8 +75,8 @@ def write_out(path: Path, data: bytes) -> Written:
     written = Written(path, hashlib.sha256(data).hexdigest(), len(data))
     with disk.failing("a file must be writable", str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            if path.is_file() and path.read_bytes() == data:
+        if disk.exists(path):
+            if disk.is_file(path) and path.read_bytes() == data:
                 return written
             raise UsageError("the file must not exist already", place=str(path), hint="Remove it first.")
     write_whole(path, data)

@@ -10,6 +10,7 @@ from gradus_convert.forest.ir import Forest
 from gradus_convert.readers.native import NativeModel
 from gradus_convert.readers.table import READERS, function
 from gradus_runtime.errors import DataError
+from gradus_runtime.store import disk
 
 __all__ = ["READERS", "NativeModel", "read_file", "read_model"]
 
@@ -64,7 +65,9 @@ def read_file(path: Path, library: str, *, values: bool = False) -> NativeModel:
         DataError: The file cannot be read, or the library is unknown.
         InexactModelError: The model has no exact form.
     """
-    if not path.is_file():
+    with disk.failing("the model must be readable", str(path), reading=True):
+        is_there = disk.is_file(path)
+    if not is_there:
         raise DataError("a model file must exist", place=str(path))
     reader = READERS.get(library)
     if reader is None:

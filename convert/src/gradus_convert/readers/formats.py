@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gradus_convert.readers.table import READERS
 from gradus_runtime.errors import DataError, EnvironmentFailedError
+from gradus_runtime.store import disk
 
 __all__ = ["PICKLE", "format_of", "known_files"]
 
@@ -26,9 +27,11 @@ def format_of(path: Path) -> str:
         EnvironmentFailedError: It cannot be read.
     """
     place = str(path)
-    if not path.exists():
+    with disk.failing("the model must be readable", place, reading=True):
+        is_there, is_regular = disk.exists(path), disk.is_file(path)
+    if not is_there:
         raise DataError("a model file must exist", place=place)
-    if not path.is_file():
+    if not is_regular:
         raise DataError("a model must be a regular file", place=place)
     try:
         with path.open("rb") as file:

@@ -26,15 +26,15 @@ def check_path(path: Path, *, pinned_only: bool = False) -> list[Check]:
         UsageError: Nothing is there, or it is nothing of that kind.
     """
     with disk.failing("a path must be readable", str(path), reading=True):
-        is_store, is_version = (path / VERSIONS).is_dir(), (path / names.MANIFEST).exists()
-        is_file = path.exists() and not path.is_dir()
+        is_store, is_version = disk.is_folder(path / VERSIONS), disk.exists(path / names.MANIFEST)
+        is_there, is_folder = disk.exists(path), disk.is_folder(path)
     if is_store:
         return artifacts.check_store(path, pinned_only=pinned_only)
     if is_version:
         return artifacts.check_artifact(path)
-    if not is_file:
-        if path.is_dir():
-            raise _unknown(path, "a folder without manifest.json")
+    if is_folder:
+        raise _unknown(path, "a folder without manifest.json")
+    if not is_there:
         raise UsageError("a path must exist", place=str(path))
     if zipfile.is_zipfile(path):
         return artifacts.check_artifact(path)

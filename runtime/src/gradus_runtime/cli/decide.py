@@ -7,7 +7,6 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Set
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.cli.command import Command
@@ -118,8 +117,11 @@ def _push(feed: Feed, row: FileRow) -> str | None:
 def _rows(path: str) -> list[dict[str, Any]]:
     """The rows of a file; those that cannot be read are said."""
     from gradus_runtime.rows import files
+    from gradus_runtime.store import disk
 
-    if not Path(path).is_file():
+    with disk.failing("a file must be readable", path, reading=True):
+        is_there = disk.is_file(path)
+    if not is_there:
         raise UsageError("a file must exist", place=path)
     rows, broken = [], 0
     for row in files.read_rows(path, _Anything()):

@@ -6,12 +6,13 @@ editable install finds them where they are.
 
 from __future__ import annotations
 
+import stat
 import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from gradus_runtime.errors import ConfigError, EnvironmentFailedError
+from gradus_runtime.errors import ConfigError, EnvironmentFailedError, let_signals_through
 
 __all__ = ["FOLDER", "chosen", "default_file"]
 
@@ -59,9 +60,7 @@ def chosen(package: str, files: Sequence[tuple[str, Path | None]]) -> tuple[Path
     paths, absent = [], []
     for name, given in files:
         here = FOLDER / name
-        if given is None and here.exists() and not here.is_file():
-            raise ConfigError("a configuration must be a file", place=str(here))
-        if given is None and not here.exists():
+        if given is None and not _is_there(here):
             absent.append(str(here))
             given = default_file(package, name)
         paths.append(given or here)
@@ -69,3 +68,16 @@ def chosen(package: str, files: Sequence[tuple[str, Path | None]]) -> tuple[Path
         whose = package.replace("_", "-")
         print(f"No {', '.join(absent)} here: the defaults of {whose} are used", file=sys.stderr)
     return tuple(paths)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode  # `exists` would say no to a folder that may not be read
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as e:
+        let_signals_through(e)
+        raise ConfigError("a configuration must be readable", place=str(path), cause=e.strerror) from None
+    if not stat.S_ISREG(mode):
+        raise ConfigError("a configuration must be a file", place=str(path))
+    return True

@@ -93,9 +93,12 @@ def _run(args: argparse.Namespace) -> int:
 def _costs(args: argparse.Namespace) -> Costs | None:
     """Read the costs that were named, or those beside the configuration if there are any."""
     from gradus_live.costs import load_costs
+    from gradus_runtime.store import disk
 
     beside = args.config.parent / "costs.toml"
-    if args.costs is None and not beside.exists():
+    with disk.failing("the costs must be readable", str(beside), reading=True):
+        is_there = disk.exists(beside)
+    if args.costs is None and not is_there:
         return None
     return load_costs(args.costs or beside)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from gradus_runtime.contracts import feature_order
 from gradus_runtime.errors import ConfigError, EnvironmentFailedError, UsageError
+from gradus_runtime.store import disk
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train import config as training
 from gradus_train.evaluation import gates
@@ -57,7 +58,8 @@ def upgrade_folder(folder: Path) -> list[UpgradedFile]:
         ConfigError: A file breaks a rule of its format, or cannot be edited without losing something.
         EnvironmentFailedError: A file cannot be written; those written before it were put back.
     """
-    there = [folder / name for name in _UPGRADES if (folder / name).is_file()]
+    with disk.failing("a configuration must be readable", str(folder), reading=True):
+        there = [folder / name for name in _UPGRADES if disk.is_file(folder / name)]
     if not there:
         hint = "Name the folder of the configuration: gradus init --upgrade config."
         wanted = f"a folder with one of {', '.join(_UPGRADES)} is needed"
