@@ -162,7 +162,8 @@ def _libraries(folder: Path) -> str:
     if not shared or shutil.which("ldconfig") is None:
         return ""
     listed, cache = folder / "libraries.conf", folder / "libraries.cache"
-    listed.write_text(f"include /etc/ld.so.conf\n{folder / 'python' / 'lib'}\n", "utf-8")
+    # First, as the system may have a library of that name, of another release.
+    listed.write_text(f"{folder / 'python' / 'lib'}\ninclude /etc/ld.so.conf\n", "utf-8")
     return f" && ldconfig -C {cache} -f {listed} && mount --bind {cache} /etc/ld.so.cache"
 
 

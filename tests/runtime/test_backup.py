@@ -268,6 +268,7 @@ def test_a_crashed_backup_leaves_nothing_that_counts(store: Store, dest: Path) -
 
 def test_a_backup_is_readable_as_the_folder_of_backups(store: Store, dest: Path) -> None:
     dest.mkdir()
+    dest.chmod(0o755)
     umask = os.umask(0o077)
     try:
         assert back_up(store, dest) == 0
