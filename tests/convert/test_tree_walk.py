@@ -17,6 +17,7 @@ from tests.support.graphs import session
 from tests.support.levels import LEVELS
 
 from gradus_convert.graphs import VotingMember, build_level
+from gradus_convert.graphs.alignment import ALIGNMENT
 from gradus_convert.graphs.exact_vote import exact_ballots
 from gradus_convert.graphs.plan import plan_sums
 from gradus_convert.graphs.tree_walk import walk_call
@@ -51,6 +52,18 @@ def test_a_level_of_trees_calls_its_walk_once_and_gives_it_every_table() -> None
     assert set(call.input[1:]) <= {t.name for t in model.graph.initializer}
     assert {a.name for a in call.attribute} == set(walk.attribute)
     assert not any(n.op_type == "If" for n in model.graph.node)
+
+
+def test_the_large_tables_of_a_walk_lie_aligned_and_are_used_where_they_lie() -> None:
+    data = build_level(deep(), list("abcd"), list("xyz"), metadata={}).model_bytes
+    start = np.frombuffer(data, np.uint8).ctypes.data
+    called = take_apart(data, "level")
+    assert len(called.tables) > 1
+    for skeleton in (called, with_body(called)):
+        assert skeleton is not None
+        for table in skeleton.tables.values():
+            assert (table.ctypes.data - start) % ALIGNMENT == 0
+            assert start <= table.ctypes.data < start + len(data)
 
 
 def test_links_vote_and_label_stay_outside_so_that_only_whole_sums_leave_the_walk() -> None:
