@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +21,7 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, trio_s
 
 from gradus_runtime import Predictor
 from gradus_runtime.errors import let_signals_through
+from gradus_runtime.log import WARNING, say
 from gradus_runtime.serving.level_slot import LevelSlot
 
 
@@ -351,6 +355,65 @@ def broken_log() -> Iterator[None]:
     yield
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+def is_free(lock: Any) -> bool:
+    """Whether another thread can take a lock."""
+    got: list[bool] = []
+
+    def take() -> None:
+        got.append(lock.acquire(timeout=5))
+        if got[0]:
+            lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return got[0]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="logging takes its locks by `with`")
+@pytest.mark.parametrize("place", ["handler", "module"])
+def test_an_alarm_while_a_line_is_logged_leaves_no_lock_of_logging_taken(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = logging.StreamHandler(io.StringIO())
+    owner, name = {"handler": (handler, "acquire"), "module": (logging, "_acquireLock")}[place]
+    take = getattr(owner, name)
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise BarTimeoutError("the bar is over")
+
+    def take_and_be_interrupted() -> None:
+        take()
+        signal.raise_signal(signal.SIGALRM)
+
+    logger = logging.getLogger("gradus_runtime")
+    before = signal.signal(signal.SIGALRM, ring)
+    logger.addHandler(handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, take_and_be_interrupted)
+            with pytest.raises(BarTimeoutError):
+                say(WARNING, "a line", event="test")
+        assert is_free(handler.lock)
+        assert is_free(logging._lock)  # type: ignore[attr-defined]
+    finally:
+        logger.removeHandler(handler)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_lock_that_the_program_holds_itself_stays_taken(broken_log: None) -> None:
+    handler = logging.StreamHandler(io.StringIO())
+    logger = logging.getLogger("gradus_runtime")
+    logger.addHandler(handler)
+    assert handler.lock is not None
+    try:
+        with handler.lock:
+            say(WARNING, "a line", event="test")
+            assert handler.lock._is_owned()  # type: ignore[attr-defined]
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_log_handlers_that_raise_never_reach_the_caller(broken_log: None, tmp_path: Path) -> None:

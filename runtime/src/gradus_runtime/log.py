@@ -7,6 +7,7 @@ it is 3 ms of the way from the start of a process to its first decision.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from gradus_runtime.errors import let_signals_through
 
@@ -39,10 +40,32 @@ def say(level: int, text: str, *, event: str, **fields: object) -> None:
 def _log(level: int, text: str, extra: dict[str, object]) -> None:
     import logging
 
-    logger = logging.getLogger("gradus_runtime")
-    if not logger.handlers:  # a library prints nothing where the program set no logging up
-        logger.addHandler(logging.NullHandler())
-    logger.log(level, "%s", text, extra=extra)
+    free = [lock for lock in _locks() if not lock._is_owned()]
+    try:
+        logger = logging.getLogger("gradus_runtime")
+        if not logger.handlers:  # a library prints nothing where the program set no logging up
+            logger.addHandler(logging.NullHandler())
+        logger.log(level, "%s", text, extra=extra)
+    except BaseException:
+        # Before Python 3.13, an alarm between `acquire` and `try` leaves a lock of `logging` taken for good,
+        # and every other thread waits at its next line.
+        for lock in free:
+            while lock._is_owned():
+                lock.release()
+        raise
+
+
+def _locks() -> list[Any]:
+    """Return the locks that a line takes: of `logging`, and of the handlers that it goes to."""
+    import logging
+
+    known = logging.Logger.manager.loggerDict.get("gradus_runtime")  # without a lock
+    logger: logging.Logger | None = known if isinstance(known, logging.Logger) else logging.root
+    locks = [getattr(logging, "_lock", None)]
+    while logger is not None:
+        locks += [handler.lock for handler in logger.handlers]
+        logger = logger.parent if logger.propagate else None
+    return [lock for lock in locks if hasattr(lock, "_is_owned")]
 
 
 def log_problem() -> str | None:
