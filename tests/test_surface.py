@@ -138,19 +138,6 @@ def test_what_a_package_offers_is_imported_when_it_is_asked_for(package: str) ->
     assert done.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_the_predictor_is_imported_without_collections_and_leaves_the_collector_as_it_was(on: bool) -> None:
-    script = (
-        f"import gc; gc.{'enable' if on else 'disable'}(); times = []; "
-        "gc.callbacks.append(lambda phase, info: times.append(phase)); "
-        "from gradus_runtime import Predictor; print(len(times), gc.isenabled())"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    phases, is_on = done.stdout.split()
-    assert is_on == str(on)
-    assert int(phases) < 40  # two a collection; those before and after the import
-
-
 def test_our_packages_import_only_what_the_list_says_of_the_runtime() -> None:
     files = [path for name in ("convert", "train", "live") for path in SOURCES[name].rglob("*.py")]
     assert len(files) > 100

@@ -439,25 +439,21 @@ SUMS = {
     ),
 }
 
+
+def in_order(kind: str, operators: Callable[[Any], tuple[tuple[str, Any], ...]]) -> Callable[[Patch], None]:
+    """A scaler that computes these operators, in this order."""
+    return step(kind, lambda _, s, b, p: sklearn_steps._computed(sklearn_steps.as_numbers(b), *operators(s)))
+
+
 BEFORE = {
     "StandardScaler: divided before the mean is taken off": Fault(
         scaled("StandardScaler"),
-        step(
-            "StandardScaler",
-            lambda _, s, b, p: sklearn_steps._computed(
-                sklearn_steps.as_numbers(b), ("Div", s.scale_), ("Sub", s.mean_)
-            ),
-        ),
+        in_order("StandardScaler", lambda s: (("Div", s.scale_), ("Sub", s.mean_))),
         STEPS,
     ),
     "StandardScaler: multiplied by the inverse": Fault(
         scaled("StandardScaler"),
-        step(
-            "StandardScaler",
-            lambda _, s, b, p: sklearn_steps._computed(
-                sklearn_steps.as_numbers(b), ("Sub", s.mean_), ("Mul", 1 / s.scale_)
-            ),
-        ),
+        in_order("StandardScaler", lambda s: (("Sub", s.mean_), ("Mul", 1 / s.scale_))),
         STEPS,
     ),
     "StandardScaler: the means of other columns": Fault(
@@ -468,12 +464,7 @@ BEFORE = {
     ),
     "MinMaxScaler: added before it is multiplied": Fault(
         scaled("MinMaxScaler"),
-        step(
-            "MinMaxScaler",
-            lambda _, s, b, p: sklearn_steps._computed(
-                sklearn_steps.as_numbers(b), ("Add", s.min_), ("Mul", s.scale_)
-            ),
-        ),
+        in_order("MinMaxScaler", lambda s: (("Add", s.min_), ("Mul", s.scale_))),
         STEPS,
     ),
     "MaxAbsScaler: scales a bit off": Fault(

@@ -88,28 +88,12 @@ def __getattr__(name: str) -> Any:
                 f"gradus_runtime.{name} needs a POSIX system (Linux, macOS, or Windows with WSL), "
                 f"but this is {os.name!r}"
             )
-        value = getattr(_imported(_HOMES[name]), name)
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _imported(name: str) -> Any:
-    """Import a module and what it needs, with garbage collection off.
-
-    What an import makes stays, so there is nothing to collect, and to look for it takes 4 % of the time from
-    the start of a process to its first decision.
-    """
-    import gc
-    from importlib import import_module
-
-    was_on = gc.isenabled()
-    try:
-        gc.disable()
-        return import_module(name)
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def __dir__() -> list[str]:
