@@ -164,6 +164,7 @@ ELSEWHERE = {
     "logging": "imported by the program, before anything is said",
     "zlib": "of zipfile",
     "importlib.metadata": "at opening",
+    "gradus_runtime.policy.window": "at opening",
     "gradus_runtime.serving.recorder": "at opening",
     "gradus_runtime.store.bundle": "at opening",
     "gradus_runtime.candles": "at opening, of a version with a graph",

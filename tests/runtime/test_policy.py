@@ -18,7 +18,8 @@ from gradus_runtime import Predictor
 from gradus_runtime.cli.main import main
 from gradus_runtime.contracts.manifest import Policy, PolicyRule, parse
 from gradus_runtime.errors import ManifestError, UsageError
-from gradus_runtime.policy import PolicyRules, ScoreWindow, count_of
+from gradus_runtime.policy import PolicyRules
+from gradus_runtime.policy.window import ScoreWindow, count_of
 from gradus_runtime.store import Store
 
 ROWS = golden_rows()["features"][:24]

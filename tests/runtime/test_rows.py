@@ -18,7 +18,7 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows
 
 from gradus_runtime import Predictor
 from gradus_runtime.errors import UsageError
-from gradus_runtime.rows import adapt
+from gradus_runtime.rows.adapt import adapt
 from gradus_runtime.rows.values import FLOAT32_BOUND, read_value
 
 NAMES = list(TRIO_NAMES)

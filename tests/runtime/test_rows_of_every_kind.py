@@ -244,7 +244,7 @@ def test_large_integers_round_the_same_alone_and_in_a_batch(bot: Predictor, valu
     assert np.float32(read_number(value)) == expected
     if abs(int(value)) < 2**63:
         table = np.array([[int(value)] * len(NAMES)], np.int64)
-        from gradus_runtime.rows import adapt
+        from gradus_runtime.rows.adapt import adapt
 
         assert (adapt(table, NAMES, names=NAMES).block(0, 1) == expected).all()
 

@@ -22,7 +22,8 @@ from gradus_runtime import Predictor
 from gradus_runtime.contracts import run_folder
 from gradus_runtime.contracts.manifest import Policy
 from gradus_runtime.errors import ConfigError
-from gradus_runtime.policy import PolicyRules, ScoreWindow, shipped_scores
+from gradus_runtime.policy import PolicyRules
+from gradus_runtime.policy.window import ScoreWindow, shipped_scores
 from gradus_train.commands.show import verdict_lines
 from gradus_train.config import parse
 from gradus_train.data.dataset import Dataset

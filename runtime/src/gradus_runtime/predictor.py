@@ -13,7 +13,6 @@ from gradus_runtime.decision import Decision, Predictions, completed
 from gradus_runtime.errors import UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.routing.request import Request
-from gradus_runtime.rows import adapt, one_row
 from gradus_runtime.rows.moments import read_moment, read_moments
 from gradus_runtime.serving.candle_calls import CandleCalls
 from gradus_runtime.serving.candle_features import BarFeatures
@@ -228,13 +227,14 @@ class Predictor(ReloadCalls, CandleCalls):
         request = serving.default
         special = min_level is not None or confidence_threshold is not None or not use_confidence
         if special or fill or unavailable or level is not None:
-            request = serving.request(
-                fill, unavailable, min_level, confidence_threshold, use_confidence, level
-            )
+            asked = (fill, unavailable, min_level, confidence_threshold, use_confidence, level)
+            request = serving.request(*asked)
         more: tuple[str, ...] = ()
         if type(row) is dict:
             plain = row
         else:
+            from gradus_runtime.rows.one_row import one_row  # a bot has dicts
+
             plain = one_row(row, serving.schema.names)
             if isinstance(row, BarFeatures):
                 more = row.reasons
@@ -295,7 +295,8 @@ class Predictor(ReloadCalls, CandleCalls):
             UsageError: The table is of no such kind or has no names; an unknown group, feature or level; a
                 journal was asked for, but there is none.
         """
-        from gradus_runtime.serving import batch  # what answers single rows alone does not load it
+        from gradus_runtime.rows.adapt import adapt  # what answers single rows alone does not load them
+        from gradus_runtime.serving import batch
 
         serving, _ = self._active
         request = serving.request(fill, unavailable, min_level, confidence_threshold, use_confidence, level)

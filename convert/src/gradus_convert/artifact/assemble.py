@@ -17,7 +17,6 @@ from gradus_convert.forest.ir import Forest
 from gradus_convert.graphs import NEEDS_ONNXRUNTIME
 from gradus_convert.parity import Proof, ThirdOpinion, ordinary_rows
 from gradus_runtime.contracts import names, npz_file
-from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.graph import expected_metadata
 from gradus_runtime.contracts.manifest import (
     CLOSE,
@@ -172,7 +171,7 @@ def _manifest(spec: ArtifactSpec, levels: tuple[Level, ...]) -> Manifest:
         drift=spec.found.drift,
         calibration=_calibration(spec),
         guard=GUARD if spec.judges_rows else None,
-        missing=dict.fromkeys(spec.order.learned, LEARNED) or None,
+        missing=dict.fromkeys(spec.order.learned, names.LEARNED) or None,
         policy=spec.found.policy,
         features_graph=None
         if spec.graph is None

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any
 
 __all__ = ["sha256_hex"]
 
 
-class _Hash(Protocol):
-    def hexdigest(self) -> str: ...
-
-
-def _find() -> Callable[[bytes], _Hash]:
+def _find() -> Callable[[bytes], Any]:
     for name in ("_sha2", "_sha256", "hashlib"):
         try:
-            return cast(Callable[[bytes], _Hash], import_module(name).sha256)
+            found: Callable[[bytes], Any] = import_module(name).sha256
         except ImportError:
             continue
+        return found
     raise ImportError("this Python has no SHA-256")
 
 
@@ -31,4 +28,5 @@ _sha256 = _find()
 
 def sha256_hex(data: bytes) -> str:
     """Return the SHA-256 of some bytes, in hexadecimal."""
-    return _sha256(data).hexdigest()
+    digits: str = _sha256(data).hexdigest()
+    return digits

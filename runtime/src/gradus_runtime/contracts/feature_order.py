@@ -24,12 +24,10 @@ from gradus_runtime.records import dataclass
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FORMAT", "FORMAT_1", "LEARNED", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
+__all__ = ["FORMAT", "FORMAT_1", "Feature", "FeatureOrder", "Group", "LevelSpec", "load", "parse"]
 
 FORMAT = "gradus-feature-order/2"
 FORMAT_1 = "gradus-feature-order/1"
-LEARNED = "learned"
-"""`Group.missing`: rows may lack the group; models have learnt from rows without it."""
 _RESERVED = (
     *("open", "high", "low", "close", "volume", "timestamp", "bar_number", "rows", "from_start"),
     *("daily_date", "daily_close", "features", "available"),
@@ -60,7 +58,7 @@ class Group:
     Attributes:
         name: Of the group.
         features: In order.
-        missing: `LEARNED`: rows may lack them, and models learn from such rows. None: a level needs them.
+        missing: `names.LEARNED`: rows may lack them, models learn from such rows. None: a level needs them.
     """
 
     name: str
@@ -137,7 +135,7 @@ class FeatureOrder:
     @property
     def learned(self) -> tuple[str, ...]:
         """Names of the groups that rows may lack."""
-        return tuple(g.name for g in self.groups if g.missing == LEARNED)
+        return tuple(g.name for g in self.groups if g.missing == names.LEARNED)
 
     def needed_features(self, name: str) -> tuple[str, ...]:
         """Feature names of a level that a row must have, in order."""
@@ -240,9 +238,9 @@ def parse(value: Any, *, place: str) -> FeatureOrder:
 def _group(value: Any, place: str, first: bool) -> Group:
     item = _object(value, place, {"name", "features"}, set() if first else {"missing"})
     name = _name(item["name"], place)
-    if "missing" in item and item["missing"] != LEARNED:
+    if "missing" in item and item["missing"] != names.LEARNED:
         raise ConfigError(
-            f"missing must be {LEARNED!r}, or left out", place=f"{place}.missing", value=item["missing"]
+            f"missing must be {names.LEARNED!r}, or left out", place=f"{place}.missing", value=item["missing"]
         )
     entries = enumerate(_array(item["features"], f"{place}.features"))
     features = tuple(_feature(f, name, f"{place}.features[{i}]", first) for i, f in entries)

@@ -6,7 +6,6 @@ name can leave its folder, hide, clash by case, or mean a device.
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from functools import total_ordering
 
@@ -20,12 +19,14 @@ __all__ = [
     "FALLBACK",
     "FEATURES",
     "GOLDEN",
+    "LEARNED",
     "MANIFEST",
     "REPORT",
     "SEAL",
     "Version",
     "is_artifact_name",
     "is_file_name",
+    "is_hexadecimal",
     "is_identifier",
     "is_sha256",
     "level_file",
@@ -44,16 +45,16 @@ REPORT = "report.html"
 FALLBACK = "fallback"
 """What stands for the level of a row that no level served."""
 
+LEARNED = "learned"
+"""How a group of features may be missing: rows may lack it; models have learnt from rows without it."""
+
+# Sets, and no regular expressions: to compile these would take half a millisecond of every process.
 _HEX = frozenset("0123456789abcdef")
-_ARTIFACT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
-_GRAPH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\.onnx")
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_NAME = _FIRST | frozenset("0123456789.-")
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{kind}{i}" for kind in ("com", "lpt") for i in range(10))]
-)
-_VERSION = re.compile(
-    r"(2[0-9]{3})\.([1-9]|1[0-2])\.([1-9]|[12][0-9]|3[01])"
-    r"(?:rc(0|[1-9][0-9]{0,5}))?(?:\.post(0|[1-9][0-9]{0,5}))?"
 )
 
 
@@ -88,16 +89,10 @@ def parse_version(text: str, *, place: str = "version", error: type[GradusError]
     Raises:
         GradusError: Of type `error`: not a calendar version in normal form, or no such day.
     """
-    match = _VERSION.fullmatch(text)
-    if match:
-        year, month, day, candidate, post = match.groups()
-        try:
-            when = date(int(year), int(month), int(day))
-        except ValueError as e:
-            let_signals_through(e)
-            match = None
-        else:
-            return Version(text, when, int(candidate) if candidate else None, int(post) if post else None)
+    try:
+        return _version(text)
+    except ValueError as e:
+        let_signals_through(e)
     raise error(
         "a version must be a calendar version YEAR.MONTH.DAY, with rcN or .postN after it if need be",
         place=place,
@@ -106,19 +101,42 @@ def parse_version(text: str, *, place: str = "version", error: type[GradusError]
     )
 
 
+def _version(text: str) -> Version:
+    before, *post = text.split(".post")
+    days, *candidate = before.split("rc")
+    if len(post) > 1 or len(candidate) > 1:
+        raise ValueError
+    year, month, day = (_whole(part) for part in days.split("."))
+    if not 2000 <= year <= 2999:
+        raise ValueError
+    first, again = (_whole(part[0]) if part else None for part in (candidate, post))
+    return Version(text, date(year, month, day), first, again)
+
+
+def _whole(text: str) -> int:
+    if not 0 < len(text) <= 6 or not text.isdecimal() or str(int(text)) != text:
+        raise ValueError
+    return int(text)
+
+
 def is_artifact_name(text: str) -> bool:
     """Whether a text may name an artifact: lower-case words joined by single hyphens, at most 64."""
-    return len(text) <= 64 and bool(_ARTIFACT.fullmatch(text))
+    return len(text) <= 64 and all(word and _WORD.issuperset(word) for word in text.split("-"))
 
 
 def is_sha256(text: str) -> bool:
     """Whether a text is a SHA-256 in lower-case hexadecimal."""
-    return len(text) == 64 and _HEX.issuperset(text)
+    return len(text) == 64 and is_hexadecimal(text)
+
+
+def is_hexadecimal(text: str) -> bool:
+    """Whether a text is lower-case hexadecimal digits and nothing else."""
+    return _HEX.issuperset(text)
 
 
 def is_identifier(text: str) -> bool:
     """Whether a text may name a feature, group, level, member or alias."""
-    return bool(_IDENTIFIER.fullmatch(text))
+    return 0 < len(text) <= 128 and text[0] in _FIRST and _NAME.issuperset(text)
 
 
 def level_file(level: str) -> str:
@@ -130,4 +148,6 @@ def is_file_name(text: str) -> bool:
     """Whether a manifest may list a file of this name: a graph, golden rows or candles, card or report."""
     if text in (GOLDEN, CANDLES, CARD, REPORT):
         return True
-    return bool(_GRAPH.fullmatch(text)) and text.removesuffix(".onnx").lower() not in _DEVICES
+    stem = text.removesuffix(".onnx")
+    plain = len(stem) <= 64 and is_identifier(stem) and "." not in stem
+    return stem != text and plain and stem.lower() not in _DEVICES

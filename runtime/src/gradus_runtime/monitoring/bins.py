@@ -29,12 +29,15 @@ class Bins:
         self._sizes = [0 if f.histogram is None else len(f.histogram.edges) + 1 for f in manifest.features]
         self._starts = np.cumsum([0, *self._sizes])
         self.nothing: NDArray[np.int64] = np.zeros(self._starts[-1], np.int64)
+        self._features = manifest.features
+        self._columns: NDArray[np.intp] | None = None
+
+    def _lay_out(self) -> NDArray[np.intp]:
+        """Lay the edges side by side, at the first count: many processes end before it."""
         given = [i for i, size in enumerate(self._sizes) if size]
         given.sort(key=lambda i: -self._sizes[i])  # those that have a j-th edge stand before the others
-        self._columns = np.array(given, np.intp)
-        self._edges = [
-            float32_edges(f.histogram.edges) for i in given if (f := manifest.features[i]).histogram
-        ]
+        columns = np.array(given, np.intp)
+        self._edges = [float32_edges(f.histogram.edges) for i in given if (f := self._features[i]).histogram]
         self._many = sum(len(edges) > _FEW for edges in self._edges)
         few = self._edges[self._many :]
         most = len(few[0]) if few else 0
@@ -42,16 +45,20 @@ class Bins:
         self._cuts = np.full((most, len(few), 1), np.inf, np.float32)
         for k, edges in enumerate(few):
             self._cuts[: len(edges), k, 0] = edges
-        first, size = self._starts[self._columns], np.array(self._sizes, np.intp)[self._columns]
+        first, size = self._starts[columns], np.array(self._sizes, np.intp)[columns]
         number = np.arange(most + 1)[:, None]
         self._is_bin = number < size[self._many :]
         self._place = (first[self._many :] + number)[self._is_bin]
+        self._many_starts = first[: self._many].tolist()
+        self._columns = columns  # last: an alarm before it leaves nothing half made
+        return columns
 
     def arrange(self, values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return those of the values [n, F] that are counted, float32 [K, n]; NaN where one is not usable."""
-        arranged = values.T[self._columns]
+        columns = self._lay_out() if self._columns is None else self._columns
+        arranged = values.T[columns]
         if not usable.all():
-            arranged[~usable.T[self._columns]] = np.nan
+            arranged[~usable.T[columns]] = np.nan
         return arranged
 
     def count(self, arranged: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -59,7 +66,7 @@ class Bins:
         counts = self.nothing.copy()
         rows = arranged.shape[1]
         for k in range(self._many):
-            edges, values, first = self._edges[k], arranged[k], self._starts[self._columns[k]]
+            edges, values, first = self._edges[k], arranged[k], self._many_starts[k]
             own = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
             own[-1] -= rows - np.count_nonzero(values == values)  # NaN is sorted behind the last edge
             counts[first : first + len(own)] = own

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradus_runtime.contracts.manifest import Manifest
+from gradus_runtime.contracts.manifest import TrailingWindow
 from gradus_runtime.lock import SafeLock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ScoreWindow", "count_of", "shipped_scores", "window_of"]
+__all__ = ["ScoreWindow", "count_of", "shipped_scores", "shipped_window"]
 
 AGAIN = 96
 """So many of the last bars get the same threshold when they are decided again."""
@@ -140,7 +140,6 @@ def shipped_scores(text: str) -> NDArray[np.float32]:
     return np.frombuffer(binascii.a2b_base64(text), "<f4").astype(np.float32)
 
 
-def window_of(manifest: Manifest) -> ScoreWindow | None:
-    """Return the window of a manifest as training shipped it; None where thresholds stand still."""
-    trailing = None if manifest.policy is None else manifest.policy.trailing
-    return None if trailing is None else ScoreWindow(shipped_scores(trailing.scores), trailing.share)
+def shipped_window(trailing: TrailingWindow) -> ScoreWindow:
+    """Return the window of a policy as training shipped it."""
+    return ScoreWindow(shipped_scores(trailing.scores), trailing.share)

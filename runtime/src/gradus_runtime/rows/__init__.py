@@ -4,19 +4,14 @@ No dataframe library is imported: they are recognised by what they can do. docs/
 comes of each kind of value.
 """
 
-from gradus_runtime.rows.adapt import adapt
 from gradus_runtime.rows.base import CHUNK_ROWS, Rows
 from gradus_runtime.rows.mappings import is_mapping
-from gradus_runtime.rows.one_row import one_row, row_of_columns
 from gradus_runtime.rows.values import read_mapping, read_row
 
 __all__ = [
     "CHUNK_ROWS",
     "Rows",
-    "adapt",
     "is_mapping",
-    "one_row",
     "read_mapping",
     "read_row",
-    "row_of_columns",
 ]

@@ -11,10 +11,10 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.arrays import ArrayRows, StructuredRows
 from gradus_runtime.rows.base import Rows
 from gradus_runtime.rows.frames import FrameRows, is_frame
-from gradus_runtime.rows.mappings import MappingRows, defines, is_mapping
+from gradus_runtime.rows.mappings import MappingRows, is_column, is_mapping
 from gradus_runtime.rows.values import by_name
 
-__all__ = ["adapt", "columns_of", "is_column"]
+__all__ = ["adapt", "columns_of"]
 
 
 def adapt(
@@ -126,18 +126,6 @@ def columns_of(table: Any, features: Sequence[str]) -> Rows | None:
     if len(lengths) != 1:
         raise UsageError("columns must be of one length", place="table", value=sorted(lengths))
     return FrameRows(_Columns(list(present), found, lengths.pop()), features)
-
-
-def is_column(value: Any) -> bool:
-    """Whether a value is a column: a list, a tuple, a one-dimensional array, or a Series."""
-    kind = type(value)
-    if kind is float or kind is int or kind is str or value is None:
-        return False
-    if issubclass(kind, np.ndarray):
-        return bool(value.ndim == 1)
-    if issubclass(kind, np.generic):
-        return False
-    return issubclass(kind, list | tuple) or (defines(kind, "to_numpy") and defines(kind, "__len__"))
 
 
 class _Columns:

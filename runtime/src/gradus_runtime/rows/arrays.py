@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.rows.base import Float32, Texts
+from gradus_runtime.rows.base import Float32, Rows, Texts
 from gradus_runtime.rows.values import mask_of, read_column
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def find_columns(present: Sequence[Any], names: Sequence[str]) -> tuple[NDArray[
     return np.array([places.get(name, -1) for name in names], np.intp), tuple(ignored)
 
 
-class ArrayRows:
+class ArrayRows(Rows):
     """An array [n, columns] of any dtype and layout."""
 
     def __init__(self, array: NDArray[Any], present: Sequence[Any], names: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ class ArrayRows:
         return out
 
 
-class StructuredRows:
+class StructuredRows(Rows):
     """A structured array [n]: its fields are the columns."""
 
     def __init__(self, array: NDArray[Any], names: Sequence[str]) -> None:

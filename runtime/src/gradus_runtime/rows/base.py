@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Texts:
         part[texts & (part == 0)] = column + 1
 
 
-class Rows(Protocol):
+class Rows:
     """A table whose columns have been found.
 
     Attributes:
@@ -61,4 +61,4 @@ class Rows(Protocol):
         NaN or infinity stands where there is no usable value. The result may be a view of the caller's own
         array, or a buffer that the next call overwrites: read it, do not write to it, do not keep it.
         """
-        ...
+        raise NotImplementedError

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradus_runtime.errors import UsageError, let_signals_through
 from gradus_runtime.rows.arrays import find_columns
-from gradus_runtime.rows.base import Float32, Texts
+from gradus_runtime.rows.base import Float32, Rows, Texts
 from gradus_runtime.rows.values import read_column
 
 __all__ = ["FrameRows", "is_frame"]
@@ -34,7 +34,7 @@ def is_frame(table: Any) -> bool:
     return hasattr(table, "column_names") or hasattr(table, "columns")
 
 
-class FrameRows:
+class FrameRows(Rows):
     """A dataframe; columns may be in any order."""
 
     def __init__(self, table: Any, names: Sequence[str]) -> None:

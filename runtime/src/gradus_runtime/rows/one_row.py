@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.rows.adapt import columns_of, is_column
+from gradus_runtime.rows.adapt import columns_of
 from gradus_runtime.rows.arrays import StructuredRows
 from gradus_runtime.rows.base import Rows
 from gradus_runtime.rows.frames import FrameRows, is_frame
-from gradus_runtime.rows.mappings import is_mapping
+from gradus_runtime.rows.mappings import is_column, is_mapping
 from gradus_runtime.rows.values import by_name
 
 __all__ = ["one_row", "row_of_columns"]
@@ -57,8 +57,6 @@ def row_of_columns(row: dict[Any, Any], names: Sequence[str], masks: Sequence[in
     Raises:
         UsageError: The columns hold another number of rows.
     """
-    if not any(is_column(value) for value in row.values()):
-        return None
     given = by_name(row)
     found = [(1 << i, given[name]) for i, name in enumerate(names) if name in given]
     if not all(is_column(value) for _, value in found) or len({len(value) for _, value in found}) != 1:

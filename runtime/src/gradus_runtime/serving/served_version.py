@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gradus_runtime.contracts.manifest import VERDICTS, Manifest
 from gradus_runtime.contracts.names import FALLBACK
@@ -15,7 +16,7 @@ from gradus_runtime.errors import CheckError, EnvironmentFailedError, UsageError
 from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
-from gradus_runtime.policy import rules_of, sides_of, window_of
+from gradus_runtime.policy import rules_of, sides_of
 from gradus_runtime.routing.guard import guard_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
@@ -31,6 +32,9 @@ from gradus_runtime.sessions.kernels import Kernel, find_kernel
 from gradus_runtime.sessions.level_session import MAX_DEVICE_BLOCK
 from gradus_runtime.sessions.providers import CPU
 from gradus_runtime.store import Artifact
+
+if TYPE_CHECKING:
+    from gradus_runtime.policy.window import ScoreWindow
 
 __all__ = ["SERVED_SUM_TOLERANCE", "ServedVersion", "ms_of"]
 
@@ -99,7 +103,7 @@ class ServedVersion:
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
         self.rules = rules_of(manifest)
-        self.window = window_of(manifest)
+        self.window = _window(manifest)
         self.sides = sides_of(manifest)
         self.guard = guard_of(manifest, settings.guard)
         self.events = Events()
@@ -301,6 +305,14 @@ def _expiry(manifest: Manifest, days: float | None) -> float:
             hint="Import it again with --data-end, or leave max_age_days out.",
         )
     return datetime.fromisoformat(manifest.provenance.data_end).timestamp() + days * SECONDS_PER_DAY
+
+
+def _window(manifest: Manifest) -> ScoreWindow | None:
+    if manifest.policy is None or manifest.policy.trailing is None:
+        return None
+    from gradus_runtime.policy.window import shipped_window
+
+    return shipped_window(manifest.policy.trailing)
 
 
 def _kernel(settings: Settings) -> tuple[Kernel | None, str]:

@@ -11,7 +11,8 @@ from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Decision, completed
 from gradus_runtime.routing.reasons import explain, first_of
 from gradus_runtime.routing.request import Request
-from gradus_runtime.rows import read_row, row_of_columns
+from gradus_runtime.rows import read_row
+from gradus_runtime.rows.mappings import is_column
 from gradus_runtime.serving.finish import Reasons, finish_for
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.quick_way import QuickWay
@@ -68,7 +69,9 @@ class Decider:
             others = [name for name in row if type(name) is not str or name not in known]
             self._serving.changes.ignored(others, len(others))
         values, texts = read_row(row, names)
-        if math.isnan(sum(values)):
+        if math.isnan(sum(values)) and any(map(is_column, row.values())):
+            from gradus_runtime.rows.one_row import row_of_columns
+
             columns = row_of_columns(row, names, self._masks)
             if columns is not None:
                 return read_row(columns, names)

@@ -15,8 +15,19 @@ import time
 from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import ref
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class AfterFork(Protocol):
+        """What wants to know, in a child, that it was forked."""
+
+        def after_fork(self) -> None:
+            """Make new locks; called before anything else runs in the child."""
+            ...
+
 
 __all__ = ["LATE", "opening", "put_aside", "tell_after_fork"]
 
@@ -30,18 +41,11 @@ LATE = (
     "zipfile",
     "gradus_runtime.monitoring.drift_report",
     "gradus_runtime.monitoring.model_info",
+    "gradus_runtime.rows.adapt",
+    "gradus_runtime.rows.one_row",
     "gradus_runtime.serving.batch",
 )
 """Modules that calls of a predictor import at their first use."""
-
-
-class AfterFork(Protocol):
-    """What wants to know, in a child, that it was forked."""
-
-    def after_fork(self) -> None:
-        """Make new locks; called before anything else runs in the child."""
-        ...
-
 
 _told: dict[int, ref[AfterFork]] = {}
 _opening: dict[object, int] = {}

@@ -50,12 +50,12 @@ def find_kernel() -> Kernel | None:
 
 def _infos(folder: str) -> list[str]:
     try:
-        names = sorted(os.listdir(folder))
+        names = os.listdir(folder)
     except OSError as e:
         let_signals_through(e)
         return []  # an entry that cannot be read holds nothing that could be imported either
     found = [name for name in names if name.startswith(_BEGIN) and name.endswith(_END)]
-    return [os.path.join(folder, name) for name in found]
+    return [os.path.join(folder, name) for name in sorted(found)]
 
 
 def _library(info: str) -> Kernel:

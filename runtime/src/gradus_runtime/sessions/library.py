@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
@@ -27,6 +25,12 @@ FAULTS: tuple[type[Exception], ...] = (*FAILURES, GradusError)
 
 def release_of(version: str = ort.__version__) -> tuple[int, ...]:
     """Return the numbers of a version, four of them."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    numbers = [int(part) for part in found[0].split(".")] if found else [0]
-    return tuple((*numbers, 0, 0, 0)[:4])
+    numbers = []
+    for part in version.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+        if digits != part:  # 0rc1 and the like end it
+            break
+    return tuple((*numbers, 0, 0, 0, 0)[:4])

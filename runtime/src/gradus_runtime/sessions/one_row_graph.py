@@ -10,11 +10,9 @@ Source: the messages of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gradus_runtime.contracts.graph import ONE_ROW, PROBABILITIES
 from gradus_runtime.errors import let_signals_through
-from gradus_runtime.records import dataclass
 from gradus_runtime.sessions.protobuf import BYTES, Field, field_bytes, fields
 from gradus_runtime.sessions.shared_constants import SplitModel
 
@@ -31,20 +29,25 @@ _WITH_GRAPHS = {_CHOICE, b"Loop", b"Scan", b"SequenceMap"}
 """Operators that may read values which they do not list as inputs."""
 
 
-class _Node(NamedTuple):
+class _Node:
     """A node: its message, and what that says."""
 
-    message: bytes
-    operator: bytes
-    inputs: list[bytes]
-    outputs: list[bytes]
+    __slots__ = ("inputs", "message", "operator", "outputs")
+
+    def __init__(self, message: bytes, operator: bytes, inputs: list[bytes], outputs: list[bytes]) -> None:
+        self.message = message
+        self.operator = operator
+        self.inputs = inputs
+        self.outputs = outputs
 
 
-@dataclass(frozen=True, slots=True)
 class _Graph:
     """A graph: its fields by number, in their order."""
 
-    fields: dict[int, list[Field]]
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: dict[int, list[Field]]) -> None:
+        self.fields = fields
 
     def of(self, number: int) -> list[Field]:
         return self.fields.get(number, [])

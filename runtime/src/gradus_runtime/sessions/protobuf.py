@@ -6,21 +6,23 @@ Source: https://protobuf.dev/programming-guides/encoding/.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 __all__ = ["BYTES", "VARINT", "Field", "field_bytes", "fields", "number", "numbers", "varint"]
 
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 
 
-class Field(NamedTuple):
+class Field:
     """A field of a message: where it starts, and its value: a number, or where its bytes start and stop."""
 
-    number: int
-    kind: int
-    start: int
-    value: int
-    stop: int
+    __slots__ = ("kind", "number", "start", "stop", "value")
+
+    def __init__(self, number: int, kind: int, start: int, value: int, stop: int) -> None:
+        self.number = number
+        self.kind = kind
+        self.start = start
+        self.value = value
+        self.stop = stop
 
 
 def fields(data: bytes, start: int, stop: int) -> Iterator[Field]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gradus_runtime.contracts import manifest as manifests
 from gradus_runtime.contracts import names, strict_json
@@ -12,7 +12,9 @@ from gradus_runtime.contracts.digest import sha256_hex
 from gradus_runtime.contracts.manifest import FileEntry, Manifest
 from gradus_runtime.errors import IntegrityError, UsageError
 from gradus_runtime.store import disk
-from gradus_runtime.store.carrier import Carrier
+
+if TYPE_CHECKING:
+    from gradus_runtime.store.carrier import Carrier
 
 __all__ = ["Artifact", "resolve_level", "seal"]
 

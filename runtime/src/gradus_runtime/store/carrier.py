@@ -10,36 +10,39 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import TYPE_CHECKING
 
 from gradus_runtime.contracts import names
 from gradus_runtime.errors import IntegrityError, let_signals_through
 from gradus_runtime.records import dataclass
 from gradus_runtime.store import disk
 
-__all__ = ["Carrier", "FolderCarrier", "is_still", "lost"]
+if TYPE_CHECKING:
+    from typing import Protocol, Self
+
+    class Carrier(Protocol):
+        """Files by name, each with a size known before it is read."""
+
+        def sizes(self) -> dict[str, int]:
+            """Size in bytes of each file."""
+            ...
+
+        def read(self, name: str, size: int) -> bytes:
+            """Return up to `size` bytes of a file."""
+            ...
+
+        def opened_again(self) -> Self:
+            """Open the same files anew, by their path."""
+            ...
+
+        def close(self) -> None:
+            """Let the files go."""
+            ...
+
+
+__all__ = ["FolderCarrier", "is_still", "lost"]
 
 MAX_ENTRIES = 64
-
-
-class Carrier(Protocol):
-    """Files by name, each with a size known before it is read."""
-
-    def sizes(self) -> dict[str, int]:
-        """Size in bytes of each file."""
-        ...
-
-    def read(self, name: str, size: int) -> bytes:
-        """Return up to `size` bytes of a file."""
-        ...
-
-    def opened_again(self) -> Self:
-        """Open the same files anew, by their path."""
-        ...
-
-    def close(self) -> None:
-        """Let the files go."""
-        ...
 
 
 def is_still(descriptor: int, expected: tuple[int, int]) -> bool:

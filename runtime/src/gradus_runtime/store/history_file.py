@@ -29,7 +29,7 @@ __all__ = [
 FILE = "history.jsonl"
 MAX_BYTES = 64 << 20
 MAX_LINE = 4096
-_GENERATION = re.compile(rb'"generation": ([0-9]{1,18})[,}]')  # in a text the quotes would be escaped
+_GENERATION = rb'"generation": ([0-9]{1,18})[,}]'  # in a text the quotes would be escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def last_pin(store: int, place: str) -> Event | None:
         OSError: The file cannot be read.
     """
     data = read_bytes(store, place)
-    found = max(_GENERATION.finditer(data), key=lambda m: int(m[1]), default=None)
+    found = max(re.finditer(_GENERATION, data), key=lambda m: int(m[1]), default=None)
     if found is None:
         return None
     start = data.rfind(b"\n", 0, found.start()) + 1

@@ -16,7 +16,8 @@ from gradus_live.labels import Meta
 from gradus_live.money import judge_trades, take_trades
 from gradus_live.statistics import student_quantile
 from gradus_runtime.contracts import manifest as contract
-from gradus_runtime.policy import HELD, PolicyRules, ScoreWindow
+from gradus_runtime.policy import HELD, PolicyRules
+from gradus_runtime.policy.window import ScoreWindow
 from gradus_train.evaluation.evidence import Evidence, Flags, Floats, Integers
 from gradus_train.evaluation.policy_report import PolicyLine, PolicyReport, report_of
 from gradus_train.evaluation.value import SHARES

@@ -1,42 +1,33 @@
-"""What must hold in what training found. Each message names its key path."""
+"""What must hold in what training found: order of service, judgement, drift, policy.
+
+Each message names its key path.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import binascii
+import math
+import struct
 from datetime import date
-from typing import Protocol
 
 from gradus_runtime.contracts.manifest.calibration import HOTTEST
+from gradus_runtime.contracts.manifest.drift import DAYS, REASONS, FeatureDrift
 from gradus_runtime.contracts.manifest.judgement import VERDICTS, OrderOfService
+from gradus_runtime.contracts.manifest.need import Need
+from gradus_runtime.contracts.manifest.policy import ARGMAX, POLICIES, TrailingWindow
 from gradus_runtime.contracts.manifest.types import Manifest
 from gradus_runtime.errors import let_signals_through
 
-__all__ = ["check_judgement", "check_order"]
+__all__ = ["MAX_WINDOW", "check_drift", "check_judgement", "check_order", "check_policy"]
 
 _LABELS = ("fixed_horizon", "triple_barrier", "meta", "column")
 _MAX_TEXT = 1000
 _MAX_BARS = 100_000
 _MAX_POINTS = 1000.0
-
-
-class Need(Protocol):
-    """Raises for a rule that does not hold."""
-
-    def __call__(self, holds: bool, rule: str, path: str, value: object, hint: str | None = None) -> None:
-        """Raise unless `holds`."""
-        ...
-
-    def unique(self, items: Iterable[str], what: str, path: str) -> None:
-        """Raise where an item occurs twice."""
-        ...
-
-    def identifier(self, text: str, path: str) -> None:
-        """Raise unless `text` is a name."""
-        ...
-
-    def text(self, text: str, path: str, limit: int = 128) -> None:
-        """Raise unless `text` is printable and short enough."""
-        ...
+_MOST_ROWS = 86_400
+MAX_WINDOW = 20_000
+"""Bars of a trailing window: its scores stand in the manifest."""
+_MAX_WEIGHT = 1e6
 
 
 def check_order(m: Manifest, need: Need) -> None:
@@ -130,3 +121,82 @@ def _costs(m: Manifest, need: Need) -> None:
         value = getattr(costs, name)
         rule = f"costs must lie between -{_MAX_POINTS:g} and {_MAX_POINTS:g} basis points"
         need(-_MAX_POINTS < value < _MAX_POINTS, rule, f"costs.{name}", value)
+
+
+def check_drift(m: Manifest, need: Need) -> None:
+    """Check that every feature has alarm levels and a reference, or a reason to have none."""
+    if m.drift is None:
+        return
+    rows = m.drift.rows_per_day
+    need(1 <= rows <= _MOST_ROWS, f"rows of a day must be 1 to {_MOST_ROWS}", "drift.rows_per_day", rows)
+    need(m.drift.weeks >= 0, "weeks must be at least 0", "drift.weeks", m.drift.weeks)
+    named = tuple(f.name for f in m.drift.features)
+    rule = "drift must name every feature once, in the order of the features"
+    need(named == m.feature_names, rule, "drift.features", named)
+    for i, (spec, feature) in enumerate(zip(m.features, m.drift.features, strict=True)):
+        path = f"drift.features[{i}]"
+        _feature(feature, path, need)
+        rule = "a feature with alarm levels must have a histogram, its reference"
+        need(not feature.alarms or spec.histogram is not None, rule, path, feature.name)
+
+
+def _feature(feature: FeatureDrift, path: str, need: Need) -> None:
+    alarms = feature.alarms
+    if feature.reason is not None:
+        rule = f"a reason must be one of {', '.join(REASONS)}"
+        need(feature.reason in REASONS, rule, f"{path}.reason", feature.reason)
+        rule = "a feature without alarm levels must have no smallest shift"
+        nothing = not alarms and feature.shift is None and feature.deviations is None
+        need(nothing, rule, path, feature.name)
+        return
+    rule = f"a feature must have {DAYS} alarm levels above 0 and at most 1, or a reason"
+    need(len(alarms) == DAYS and all(0.0 < a <= 1.0 for a in alarms), rule, f"{path}.alarms", alarms)
+    for key, value in (("shift", feature.shift), ("deviations", feature.deviations)):
+        rule = "the smallest shift must be above 0"
+        need(value is not None and value > 0.0, rule, f"{path}.{key}", value)
+
+
+def check_policy(m: Manifest, need: Need) -> None:
+    """Check the policy: known classes, weights for each class, a whole window."""
+    policy = m.policy
+    if policy is None:
+        return
+    kinds = [kind for kind in POLICIES if kind != ARGMAX]
+    rule = f"a policy must be {' or '.join(kinds)} (argmax is a manifest without one)"
+    need(policy.kind in kinds, rule, "policy.kind", policy.kind)
+    need(bool(policy.rules), "a policy must have a rule", "policy.rules", policy.rules)
+    need.unique((r.action for r in policy.rules), "a policy's action", "policy.rules")
+    fallback = m.decision.fallback_action
+    for i, each in enumerate(policy.rules):
+        path = f"policy.rules[{i}]"
+        need(each.action in m.classes, "an action must be a class", f"{path}.action", each.action)
+        rule = "a rule must not be for the fallback action, which needs none"
+        need(each.action != fallback, rule, f"{path}.action", each.action)
+        rule = f"there must be {len(m.classes)} weights, one a class"
+        need(len(each.weights) == len(m.classes), rule, f"{path}.weights", each.weights)
+        rule = f"a weight must lie between -{_MAX_WEIGHT:g} and {_MAX_WEIGHT:g}"
+        for value in (*each.weights, each.threshold):
+            need(-_MAX_WEIGHT <= value <= _MAX_WEIGHT, rule, path, value)
+        need(any(each.weights), "a rule must have a weight other than 0", f"{path}.weights", each.weights)
+    if policy.trailing is not None:
+        _trailing(policy.trailing, need)
+    share = policy.expected
+    rule = "an expected share must lie in [0, 1], or be null"
+    need(share is None or 0.0 <= share <= 1.0, rule, "policy.expected", share)
+    need.text(policy.sentence, "policy.sentence", _MAX_TEXT)
+
+
+def _trailing(window: TrailingWindow, need: Need) -> None:
+    rule = f"a trailing window must have 2 to {MAX_WINDOW} bars"
+    need(2 <= window.bars <= MAX_WINDOW, rule, "policy.trailing.bars", window.bars)
+    rule = "a trailing share must lie in (0, 0.5]"
+    need(0.0 < window.share <= 0.5, rule, "policy.trailing.share", window.share)
+    try:
+        data = binascii.a2b_base64(window.scores.encode(), strict_mode=True)
+    except (ValueError, binascii.Error) as e:
+        let_signals_through(e)
+        data = b""
+    rule = f"a trailing window must hold {window.bars} scores: float32, little-endian, in base64"
+    need(len(data) == 4 * window.bars, rule, "policy.trailing.scores", f"{len(data)} bytes")
+    finite = all(map(math.isfinite, struct.unpack(f"<{window.bars}f", data)))
+    need(finite, "a score must be finite", "policy.trailing.scores", "not finite")

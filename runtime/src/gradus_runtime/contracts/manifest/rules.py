@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gradus_runtime.contracts import features_graph, names
-from gradus_runtime.contracts.feature_order import LEARNED
-from gradus_runtime.contracts.manifest.drift_rules import check_drift
 from gradus_runtime.contracts.manifest.judgement import META, NO_TRADE
-from gradus_runtime.contracts.manifest.judgement_rules import check_judgement, check_order
-from gradus_runtime.contracts.manifest.policy_rules import check_policy
+from gradus_runtime.contracts.manifest.judgement_rules import (
+    check_drift,
+    check_judgement,
+    check_order,
+    check_policy,
+)
+from gradus_runtime.contracts.manifest.need import Need
 from gradus_runtime.contracts.manifest.types import CLOSE, EXACT, FeatureSpec, Level, Manifest
 from gradus_runtime.errors import ManifestError, let_signals_through
 
@@ -34,8 +36,6 @@ MAX_GOLDEN_ROWS = 1 << 16
 MAX_FILE_BYTES = 256 << 20
 MAX_TOTAL_BYTES = 512 << 20
 SUM_TOLERANCE = 1e-6
-_COMMIT = r"[0-9a-f]{7,64}"
-_RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}")
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
@@ -50,7 +50,7 @@ def check(manifest: Manifest, place: str) -> None:
         ManifestError: A rule is broken; the message names rule, key path and value.
     """
     for part in _parts():
-        part(manifest, _Need(place))
+        part(manifest, Need(place))
 
 
 def problems(manifest: Manifest, place: str) -> tuple[ManifestError, ...]:
@@ -63,14 +63,14 @@ def problems(manifest: Manifest, place: str) -> tuple[ManifestError, ...]:
     found = []
     for part in _parts():
         try:
-            part(manifest, _Need(place))
+            part(manifest, Need(place))
         except ManifestError as e:
             let_signals_through(e)
             found.append(e)
     return tuple(found)
 
 
-def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
+def _parts() -> tuple[Callable[[Manifest, Need], None], ...]:
     return (
         _identity,
         _decision,
@@ -92,32 +92,7 @@ def _parts() -> tuple[Callable[[Manifest, _Need], None], ...]:
     )
 
 
-class _Need:
-    """Raises for a rule that does not hold, at a key path below `place`."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-
-    def __call__(self, holds: bool, rule: str, path: str, value: object, hint: str | None = None) -> None:
-        if not holds:
-            raise ManifestError(rule, place=f"{self.place}.{path}", value=value, hint=hint)
-
-    def unique(self, items: Iterable[str], what: str, path: str) -> None:
-        seen: set[str] = set()
-        for item in items:
-            self(item not in seen, f"{what} must occur once", path, item)
-            seen.add(item)
-
-    def identifier(self, text: str, path: str) -> None:
-        rule = "a name must start with a letter or _ and hold letters, digits, _ . - only, at most 128"
-        self(names.is_identifier(text), rule, path, text)
-
-    def text(self, text: str, path: str, limit: int = 128) -> None:
-        rule = f"a text must be printable and have 1 to {limit} characters"
-        self(0 < len(text) <= limit and text.isprintable(), rule, path, text)
-
-
-def _identity(m: Manifest, need: _Need) -> None:
+def _identity(m: Manifest, need: Need) -> None:
     rule = "an artifact's name must be lower-case words and digits joined by single hyphens, at most 64"
     need(names.is_artifact_name(m.name), rule, "name", m.name)
     names.parse_version(m.version, place=f"{need.place}.version", error=ManifestError)
@@ -129,7 +104,7 @@ def _identity(m: Manifest, need: _Need) -> None:
     need.unique(m.classes, "a class", "classes")
 
 
-def _decision(m: Manifest, need: _Need) -> None:
+def _decision(m: Manifest, need: Need) -> None:
     d = m.decision
     for key, value in (
         ("confidence_threshold", d.confidence_threshold),
@@ -157,7 +132,7 @@ def _decision(m: Manifest, need: _Need) -> None:
     need(age is None or 0.0 < age <= MAX_AGE_DAYS, rule, "decision.max_age_days", age)
 
 
-def _features(m: Manifest, need: _Need) -> None:
+def _features(m: Manifest, need: Need) -> None:
     count = len(m.features)
     need(1 <= count <= MAX_FEATURES, f"there must be 1 to {MAX_FEATURES} features", "features", count)
     groups: list[str] = []
@@ -173,7 +148,7 @@ def _features(m: Manifest, need: _Need) -> None:
     need.unique(groups, "the features of a group must stand together: a group", "features")
 
 
-def _statistics(feature: FeatureSpec, path: str, need: _Need) -> None:
+def _statistics(feature: FeatureSpec, path: str, need: Need) -> None:
     low, high, histogram = feature.minimum, feature.maximum, feature.histogram
     rule = "minimum and maximum must both be known, or both be null"
     need((low is None) == (high is None), rule, path, (low, high))
@@ -190,7 +165,7 @@ def _statistics(feature: FeatureSpec, path: str, need: _Need) -> None:
     need(all(c >= 0 for c in counts), "a count must be at least 0", f"{path}.counts", counts)
 
 
-def _levels(m: Manifest, need: _Need) -> None:
+def _levels(m: Manifest, need: Need) -> None:
     need(1 <= len(m.levels) <= MAX_LEVELS, f"there must be 1 to {MAX_LEVELS} levels", "levels", len(m.levels))
     need.unique((s.name for s in m.levels), "a level", "levels")
     order = list(dict.fromkeys(f.group for f in m.features))
@@ -217,7 +192,7 @@ def _levels(m: Manifest, need: _Need) -> None:
         _level(level, len(m.classes), path, need)
 
 
-def _level(level: Level, classes: int, path: str, need: _Need) -> None:
+def _level(level: Level, classes: int, path: str, need: Need) -> None:
     need.identifier(level.encoding, f"{path}.encoding")
     need(level.bits in (EXACT, CLOSE), f"bits must be {EXACT!r} or {CLOSE!r}", f"{path}.bits", level.bits)
     rule = "opsets must name domains of ONNX and versions from 1 to 999"
@@ -254,7 +229,7 @@ def _level(level: Level, classes: int, path: str, need: _Need) -> None:
     need(min(figures) >= 0, "figures of parity must be at least 0", f"{path}.parity", figures)
 
 
-def _golden(m: Manifest, need: _Need) -> None:
+def _golden(m: Manifest, need: Need) -> None:
     g = m.golden
     need(g.file == names.GOLDEN, f"the golden rows must be in {names.GOLDEN}", "golden.file", g.file)
     rule = f"there must be 1 to {MAX_GOLDEN_ROWS} golden rows"
@@ -263,7 +238,7 @@ def _golden(m: Manifest, need: _Need) -> None:
     need(0.0 < g.tolerance <= 0.01, rule, "golden.tolerance", g.tolerance)
 
 
-def _files(m: Manifest, need: _Need) -> None:
+def _files(m: Manifest, need: Need) -> None:
     for i, entry in enumerate(m.files):
         path = f"files[{i}]"
         rule = "a file must be a graph NAME.onnx, golden.npz, candles.npz, card.md or report.html"
@@ -285,7 +260,7 @@ def _files(m: Manifest, need: _Need) -> None:
         need(False, "a listed graph must belong to a level, or compute the features", "files", name)
 
 
-def _guard(m: Manifest, need: _Need) -> None:
+def _guard(m: Manifest, need: Need) -> None:
     if m.guard is None:
         return
     rule = "a factor must be above 1, and at most 1e6"
@@ -294,20 +269,25 @@ def _guard(m: Manifest, need: _Need) -> None:
     need(0.0 < m.guard.ranges <= 1e6, rule, "guard.ranges", m.guard.ranges)
 
 
-def _missing(m: Manifest, need: _Need) -> None:
+def _missing(m: Manifest, need: Need) -> None:
     if m.missing is None:
         return
     need(bool(m.missing), "there must be a group that rows may lack, or no such key", "missing", m.missing)
     groups = {f.group for f in m.features}
     for group, how in m.missing.items():
         need(group in groups, "a group must be one of the features", f"missing.{group}", group)
-        need(how == LEARNED, f"how a group may be missing must be {LEARNED!r}", f"missing.{group}", how)
+        need(
+            how == names.LEARNED,
+            f"how a group may be missing must be {names.LEARNED!r}",
+            f"missing.{group}",
+            how,
+        )
     for i, level in enumerate(m.levels):
         rule = "a level must have a group that rows may not lack"
         need(bool(set(level.groups) - set(m.missing)), rule, f"levels[{i}].groups", level.groups)
 
 
-def _features_graph(m: Manifest, need: _Need) -> None:
+def _features_graph(m: Manifest, need: Need) -> None:
     g = m.features_graph
     if g is None:
         return
@@ -327,12 +307,12 @@ def _features_graph(m: Manifest, need: _Need) -> None:
         need(level.name in levels, "a level must exist", "features_graph.spec.levels", level.name)
 
 
-def _digest(text: str, path: str, need: _Need) -> None:
+def _digest(text: str, path: str, need: Need) -> None:
     rule = "a digest must be 64 lower-case hexadecimal digits"
     need(names.is_sha256(text), rule, path, text)
 
 
-def _provenance(m: Manifest, need: _Need) -> None:
+def _provenance(m: Manifest, need: Need) -> None:
     p = m.provenance
     _digest(p.data_sha256, "provenance.data_sha256", need)
     _digest(p.config_sha256, "provenance.config_sha256", need)
@@ -345,14 +325,14 @@ def _provenance(m: Manifest, need: _Need) -> None:
     need(p.rows >= 0, "rows must be at least 0", "provenance.rows", p.rows)
     need(p.seed >= 0, "a seed must be at least 0", "provenance.seed", p.seed)
     commit = p.git_commit
-    good = commit is None or bool(re.fullmatch(_COMMIT, commit))
+    good = commit is None or (7 <= len(commit) <= 64 and names.is_hexadecimal(commit))
     need(good, "a commit must be 7 to 64 hexadecimal digits, or null", "provenance.git_commit", commit)
     for library, version in p.libraries.items():
         need.identifier(library, "provenance.libraries")
         need.text(version, f"provenance.libraries.{library}", 64)
 
 
-def _instant(text: str, path: str, need: _Need) -> datetime:
+def _instant(text: str, path: str, need: Need) -> datetime:
     parse: Callable[[str], datetime] = datetime.fromisoformat
     try:
         when = parse(text)
@@ -365,17 +345,19 @@ def _instant(text: str, path: str, need: _Need) -> datetime:
     return when
 
 
-def _runtime(m: Manifest, need: _Need) -> None:
+def _runtime(m: Manifest, need: Need) -> None:
     rule = "a version of onnxruntime must be numbers joined by dots"
     for path, text in (
         ("minimum", m.runtime.minimum),
         *((f"known_bad[{i}]", x) for i, x in enumerate(m.runtime.known_bad)),
     ):
-        need(bool(_RELEASE.fullmatch(text)), rule, f"runtime.{path}", text)
+        numbers = text.split(".")
+        plain = text.isascii() and all(part.isdecimal() and len(part) <= 6 for part in numbers)
+        need(plain and 2 <= len(numbers) <= 4, rule, f"runtime.{path}", text)
     need.unique(m.runtime.known_bad, "a version", "runtime.known_bad")
 
 
-def _aliases(m: Manifest, need: _Need) -> None:
+def _aliases(m: Manifest, need: Need) -> None:
     levels = {s.name for s in m.levels}
     for alias, level in m.aliases.items():
         need.identifier(alias, "aliases")
@@ -384,7 +366,7 @@ def _aliases(m: Manifest, need: _Need) -> None:
         need(level in levels, rule, f"aliases.{alias}", level, f"Levels: {', '.join(sorted(levels))}.")
 
 
-def _dropped(m: Manifest, need: _Need) -> None:
+def _dropped(m: Manifest, need: Need) -> None:
     if m.members_dropped is None:
         return
     rule = "members_dropped must name a member, or be null"

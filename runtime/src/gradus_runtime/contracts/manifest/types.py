@@ -8,9 +8,8 @@ covers every file through `files`. No wall-clock time and no fact of the host is
 import json
 from collections.abc import Mapping
 
-from gradus_runtime.contracts import codec, strict_json
+from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.contracts.digest import sha256_hex
-from gradus_runtime.contracts.feature_order import LEARNED
 from gradus_runtime.contracts.features_graph import FeaturesGraph
 from gradus_runtime.contracts.manifest.calibration import LevelCalibration
 from gradus_runtime.contracts.manifest.drift import Drift
@@ -278,7 +277,7 @@ class Manifest:
     @property
     def learned_features(self) -> frozenset[str]:
         """Names of the features that rows may lack: their levels serve without them."""
-        groups = {g for g, how in (self.missing or {}).items() if how == LEARNED}
+        groups = {g for g, how in (self.missing or {}).items() if how == names.LEARNED}
         return frozenset(f.name for f in self.features if f.group in groups)
 
     def schema_hash(self) -> str:
