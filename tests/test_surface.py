@@ -80,6 +80,7 @@ FOR_OUR_PACKAGES = {
     "gradus_runtime.monitoring.metrics": "a journal is shown to Prometheus under the same names",
     "gradus_runtime.serving.drift_history": "drift is counted from a journal as the runtime counts it",
     "gradus_runtime.policy": "training chooses a policy by the rules that will serve",
+    "gradus_runtime.policy.window": "training moves a threshold as serving does",
     "gradus_runtime.rows": "row files and values are read by one reader, with all modules in it",
     "gradus_runtime.serving.golden_replay": "`validate` proves a version as the runtime does",
     "gradus_runtime.serving.pin_check": "whoever pins replays the golden rows first",
