@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from tests.support import missing
@@ -22,6 +24,21 @@ def test_a_compiled_model_answers_as_the_estimator_whatever_is_missing(name):
     assert compiled.predict_proba(rows) == pytest.approx(model.predict_proba(rows), abs=1e-6)
     sure = np.abs(model.predict_proba(rows)[:, 0] - 0.5) > 1e-5
     assert (compiled.predict(rows)[sure] == model.predict(rows)[sure]).all()
+
+
+def test_a_split_of_categories_of_xgboost_3_0_has_no_condition_and_takes_infinities(tmp_path):
+    """It writes NaN where later versions write a number that nothing is compared with."""
+    model = missing.fit("xgboost, categories")
+    whole = json.loads(bytes(model.get_booster().save_raw("json")))
+    for tree in whole["learner"]["gradient_booster"]["model"]["trees"]:
+        for node in tree["categories_nodes"]:
+            tree["split_conditions"][node] = np.nan
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps(whole))
+    compiled = gradus_convert.compile(path)
+    rows = odd()
+    assert np.isinf(rows[:, 3]).any()
+    assert compiled.predict(rows) == pytest.approx(model.predict_proba(rows)[:, 1], abs=1e-6)
 
 
 @pytest.mark.parametrize("encoding", ["compact", "treeops"])

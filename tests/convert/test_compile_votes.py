@@ -13,7 +13,16 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier,
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.support.compiled_models import NAMES, X, Y, calibrated, gradient, learn, vote
+from tests.support.compiled_models import (
+    NAMES,
+    X,
+    Y,
+    calibrated,
+    calibrated_by_temperature,
+    gradient,
+    learn,
+    vote,
+)
 
 import gradus_convert
 from gradus_convert.compilation import votes
@@ -94,7 +103,7 @@ def _with_a_rare_class() -> Any:
             r"must be by sigmoids, but got 'isotonic'.*isotonic curve is steep",
         ),
         (
-            lambda: calibrated("RandomForestClassifier", method="temperature"),
+            calibrated_by_temperature,
             "must be by sigmoids, but got 'temperature'",
         ),
         (_with_a_rare_class, "every fold of a calibration must have every class"),

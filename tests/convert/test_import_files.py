@@ -17,7 +17,7 @@ from gradus_convert.artifact import build_artifact
 from gradus_convert.pickles import check_boosting
 from gradus_convert.pickles.ensemble import read_ensemble
 from gradus_convert.pickles.imported import ImportRequest, import_spec
-from gradus_convert.pickles.inert import BrokenPickleError
+from gradus_convert.pickles.inert import BrokenPickleError, UnsafePickleError
 from gradus_convert.readers import read_model
 from gradus_runtime.errors import DataError, GradusError, UsageError
 
@@ -178,6 +178,29 @@ def test_boosted_trees_of_scikit_learn_answer_as_the_original(tmp_path, kind, cl
     )
     assert member.rebuilt.feature_names == NAMES
     assert member.rebuilt.labels == tuple(range(classes))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", BOOSTED)
+def test_a_loss_is_known_by_the_module_that_scikit_learn_1_5_to_1_8_wrote(tmp_path, kind, classes):
+    X, y = rows(classes)
+    original = BOOSTED[kind]().fit(X, y)
+    data = pickle.dumps(original, 2).replace(b"csklearn._loss._loss\n", b"c_loss\n")
+    assert b"c_loss\nCyHalf" in data
+    path = tmp_path / "m.pkl"
+    path.write_bytes(data)
+    (member,) = read_ensemble((path,)).members
+    np.testing.assert_array_equal(
+        read_model(member.rebuilt.model).probabilities(X), original.predict_proba(X)
+    )
+
+
+@pytest.mark.parametrize("name", [b"system", b"__pyx_unpickle_loss", b"cyloss"])
+def test_nothing_else_of_a_module_of_that_name_is_called(tmp_path, name):
+    path = tmp_path / "m.pkl"
+    path.write_bytes(b"\x80\x02c_loss\n" + name + b"\n" + text("x") + b"\x85R.")
+    with pytest.raises(UnsafePickleError, match="a pickle may call only what models need"):
+        read_ensemble((path,))
 
 
 def spoilt(kind, change):

@@ -251,10 +251,16 @@ def trees(value):
     [
         (lambda v: trees(v)["tree_info"].__setitem__(0, 40), "a tree's class must be one of the 3 classes"),
         (lambda v: trees(v)["tree_info"].__setitem__(0, -1), "a tree's class must be one of the 3 classes"),
-        (lambda v: param(v).update(num_class="2"), "base_score must have one number, or one of each"),
+        (
+            lambda v: param(v).update(num_class="2", base_score="[0.5,0.5,0.5]"),
+            "base_score must have one number, or one of each",
+        ),
         (lambda v: param(v).update(num_class="999999999"), "at most 64 classes"),
         (lambda v: param(v).update(num_class="-3"), "at most 64 classes"),
-        (lambda v: param(v).update(num_class="0"), "base_score must have one number, or one of each"),
+        (
+            lambda v: param(v).update(num_class="0", base_score="[0.5,0.5,0.5]"),
+            "base_score must have one number, or one of each",
+        ),
         (lambda v: v["learner"]["objective"].update(name="binary:logistic"), "must fit num_class, 3"),
         (lambda v: param(v).update(num_class="0", base_score="0.5"), "must be one of the 1 classes"),
         (lambda v: param(v).update(num_class="2", base_score="0.5"), "must be one of the 2 classes"),

@@ -113,6 +113,9 @@ _OLD_NAMES = {
     ("sklearn.tree.tree", "ExtraTreeClassifier"): "sklearn.tree._classes",
 }
 
+_LOSS = re.compile(r"(__pyx_unpickle_)?Cy[A-Z]\w*")
+"""Classes of `sklearn._loss._loss`, which scikit-learn 1.5 to 1.8 write as if `_loss` were a module of its own."""
+
 _MODEL_LIBRARIES = frozenset(
     {
         "catboost", "imblearn", "jax", "keras", "lightgbm", "ngboost", "numpy", "optuna", "pandas", "polars",
@@ -140,6 +143,8 @@ def canonical(module: str, name: str) -> Global:
     if (module, name) in _compat_pickle.NAME_MAPPING:
         module, name = _compat_pickle.NAME_MAPPING[(module, name)]
     module = _compat_pickle.IMPORT_MAPPING.get(module, module)
+    if module == "_loss" and _LOSS.fullmatch(name):
+        module = "sklearn._loss._loss"
     return Global(_OLD_NAMES.get((module, name), module), name)
 
 

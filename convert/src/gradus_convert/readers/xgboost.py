@@ -193,7 +193,10 @@ def _landmarks(learner: dict[str, Any], missing: float, width: int) -> dict[int,
 
 
 def _splits(tree: dict[str, Any]) -> npt.NDArray[np.bool_]:
-    return np.array(tree["left_children"], np.int64) >= 0
+    """The splits by a condition. That of categories has none: XGBoost 3.0 writes NaN in its place."""
+    found = np.array(tree["left_children"], np.int64) >= 0
+    found[tree.get("categories_nodes", [])] = False
+    return found
 
 
 def _without_infinities(X: npt.NDArray[np.float32], missing: float) -> npt.NDArray[np.float32]:
@@ -271,7 +274,7 @@ def _head(learner: dict[str, Any], objective: str, place: str) -> _Head:
 
 
 def _base(learner: dict[str, Any], head: _Head) -> npt.NDArray[np.float64]:
-    """Where the margins start, from `base_score`: text of a number, or of a list since 3.0.
+    """Where the margins start, from `base_score`: text of a number, or of a list since 3.1.
 
     Margins for multi-class. Elsewhere what the link gives for it: of a probability p XGBoost takes
     -log(1 / p - 1), of an expected value its log, in float32 (src/common/math.h and
