@@ -149,7 +149,9 @@ def test_a_model_of_xgboost_before_3_1_takes_the_numbers_of_categories() -> None
     codes = DF.assign(side=DF.side.cat.codes, lot=DF.lot.cat.codes).astype(np.float32)
     if RECORDED:
         settings = {"feature_types": ["q", "c", "c"], "enable_categorical": True, "n_jobs": 1}
-        model = xgboost.XGBClassifier(n_estimators=6, max_cat_to_onehot=1, **settings).fit(codes.to_numpy(), Y)
+        model = xgboost.XGBClassifier(n_estimators=6, max_cat_to_onehot=1, **settings).fit(
+            codes.to_numpy(), Y
+        )
     else:
         model = gradient()
     compiled = gradus_convert.compile(model)

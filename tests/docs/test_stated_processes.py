@@ -257,6 +257,7 @@ OTHERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "docs/security.md": (
         ("when it is imported it starts a thread", "what onnxruntime does"),
         ("#27379", "issues of onnxruntime"),
+        ("the process in polars", "a measurement, beside its command"),
     ),
     "docs/store.md": (("workers killed at work", "a measurement of `make torture`"),),
     "docs/training.md": (

@@ -235,6 +235,47 @@ def test_rows_of_parquet_are_named_by_number(tmp_path: Path, bars: pl.DataFrame)
         load(path)
 
 
+FAR = {
+    "date": pl.Series([2_932_897 + i for i in range(40)], dtype=pl.Int32).cast(
+        pl.Date
+    ),  # from the year 10000 on
+    "early date": pl.Series([-96_465_658 + i for i in range(40)], dtype=pl.Int32).cast(pl.Date),
+    "datetime": pl.Series([2**62 + i for i in range(40)]).cast(pl.Datetime("us")),
+    "datetime of UTC": pl.Series([2**62 + i for i in range(40)]).cast(pl.Datetime("us", "UTC")),
+    "milliseconds": pl.Series([-(2**62) + i for i in range(40)]).cast(pl.Datetime("ms", "UTC")),
+    "a year before 1": pl.Series([-719_163 + i for i in range(40)], dtype=pl.Int32).cast(pl.Date),
+}
+
+
+@pytest.mark.parametrize("kind", FAR)
+def test_a_stamp_of_a_year_that_no_calendar_has_is_refused(
+    tmp_path: Path, bars: pl.DataFrame, kind: str
+) -> None:
+    """A damaged file has them. Python has no such date, and polars panics where it is to write one."""
+    path = tmp_path / "c.parquet"
+    bars.with_columns(timestamp=FAR[kind][: len(bars)]).write_parquet(path)
+    first = int(FAR[kind].to_physical()[0])
+    with pytest.raises(
+        DataError, match=rf"row 1: a stamp must be in the years 1000 to 8999, but got {first}"
+    ):
+        load(path, timezone="UTC")
+
+
+@pytest.mark.parametrize("year", ["0000", "0999", "9000", "9999"])
+def test_so_is_one_of_text(tmp_path: Path, bars: pl.DataFrame, year: str) -> None:
+    text = csv_text(bars).replace("2023-11-15T00:00", f"{year}-11-15T00:00", 1)
+    message = refusal(tmp_path, text)
+    assert message.startswith(f"FILE:2: a stamp must be in the years 1000 to 8999, but got '{year}-11-15T")
+
+
+@pytest.mark.parametrize("year", [1000, 8999])
+def test_the_first_and_the_last_year_are_stamps(tmp_path: Path, year: int) -> None:
+    days = pl.select(pl.date_range(pl.date(year, 1, 1), pl.date(year, 12, 31))).to_series()
+    path = tmp_path / "d.parquet"
+    pl.DataFrame({"date": days, "usd_jpy": 150.0}).write_parquet(path)
+    assert load_daily(path, ["usd_jpy"]).frame["date"].to_list() == days.to_list()
+
+
 def test_stamps_without_a_zone_are_refused_unless_one_is_named(tmp_path: Path, bars: pl.DataFrame) -> None:
     text = csv_text(bars).replace("Z,", ",")
     message = refusal(tmp_path, text)

@@ -114,7 +114,7 @@ _OLD_NAMES = {
 }
 
 _LOSS = re.compile(r"(__pyx_unpickle_)?Cy[A-Z]\w*")
-"""Classes of `sklearn._loss._loss`, which scikit-learn 1.5 to 1.8 write as if `_loss` were a module of its own."""
+"""Classes of `sklearn._loss._loss`: scikit-learn 1.5 to 1.8 call the module `_loss`."""
 
 _MODEL_LIBRARIES = frozenset(
     {

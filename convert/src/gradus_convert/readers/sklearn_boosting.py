@@ -83,11 +83,12 @@ def _native(
     classes, outputs = hasattr(model, "classes_"), forest.n_outputs
 
     def predict(X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        return np.asarray(nameless(model.predict, X))
+        return np.asarray(nameless(model.predict, _wide(X) if reads_float64 else X))
 
     def probabilities(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         if classes:
-            return np.asarray(nameless(model.predict_proba, X), np.float64)
+            rows = _wide(X) if reads_float64 else X
+            return np.asarray(nameless(model.predict_proba, rows), np.float64)
         return predict(X).astype(np.float64)[:, None]
 
     return NativeModel(
@@ -139,12 +140,12 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
 
     def leaves(X: npt.NDArray[np.float32], trees: range) -> npt.NDArray[np.int64]:
         known, positions = model._bin_mapper.make_known_categories_bitsets()
-        rows = np.ascontiguousarray(nameless(_as_trained(model), X), np.float64)
+        rows = np.ascontiguousarray(nameless(_as_trained(model), _wide(X)), np.float64)
         ids = [numbered[i].predict(rows, known, positions, 1) for i in trees]
         return np.stack(ids, axis=1).astype(np.int64)
 
     def margins(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        said = nameless(model.decision_function, X) if classes else nameless(model._raw_predict, X)
+        said = nameless(model.decision_function if classes else model._raw_predict, _wide(X))
         return np.asarray(said, np.float64).reshape(len(X), outputs)
 
     everywhere = np.ones(forest.n_features, np.bool_)
@@ -158,6 +159,14 @@ def read_hist_gradient_boosting(model: Any, *, place: str = "model") -> NativeMo
         infinite=columns.numeric,
         landmarks={c: known.tolist() for c, known in columns.categories.items()},
     )
+
+
+def _wide(X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The rows as the library reads them.
+
+    It looks categories up in the rows as they come, and with numpy 1 the float32 next to 0.1 is then 0.1.
+    """
+    return np.asarray(X, np.float64)
 
 
 def _as_trained(model: Any) -> Any:

@@ -13,6 +13,8 @@ from gradus_runtime.rows.file_row import FileRow
 __all__ = ["read_parquet"]
 
 ROWS = 512
+_OF_DAMAGE = (OSError, ValueError, OverflowError)
+"""What a damaged file raises beside a library's own errors: text that is no UTF-8, a date no calendar has."""
 
 
 def read_parquet(path: str, content: Content) -> tuple[list[str], Iterator[FileRow]]:
@@ -26,17 +28,20 @@ def read_parquet(path: str, content: Content) -> tuple[list[str], Iterator[FileR
         raise DataError("Parquet must be a file of its own: it is read from its end", place=path)
     if not content.head.startswith(PARQUET):
         raise DataError("rows must be Parquet", place=path, value=content.head[:16])
-    arrow, polars = _installed("pyarrow.parquet"), _installed("polars")
+    problems: list[str] = []
+    arrow, polars = _installed("pyarrow.parquet", problems), _installed("polars", problems)
     if arrow is not None:
-        errors = (import_module("pyarrow").ArrowException, OSError)
+        errors = (import_module("pyarrow").ArrowException, *_OF_DAMAGE)
         names, rows = _guarded(lambda: _by_arrow(arrow, path), errors, path)
     elif polars is not None:
-        errors = (polars.exceptions.PolarsError, OSError)
+        known = polars.exceptions
+        errors = (known.PolarsError, known.PanicException, *_OF_DAMAGE)
         names, rows = _guarded(lambda: _by_polars(polars, path), errors, path)
     else:
         raise EnvironmentFailedError(
             "reading Parquet needs pyarrow or polars",
             place=path,
+            cause="; ".join(problems) or None,
             hint="pip install pyarrow, or convert the file to CSV or JSON Lines.",
         )
     if len(set(names)) != len(names):
@@ -45,10 +50,14 @@ def read_parquet(path: str, content: Content) -> tuple[list[str], Iterator[FileR
     return names, _numbered(rows, errors, path)
 
 
-def _installed(name: str) -> Any:
+def _installed(name: str, problems: list[str]) -> Any:
+    """The module, or None; one that is there and does not start, as pyarrow 26 with numpy 1, says why."""
     try:
         return import_module(name)
-    except ImportError:
+    except ModuleNotFoundError:
+        return None
+    except ImportError as e:
+        problems.append(str(e))
         return None
 
 

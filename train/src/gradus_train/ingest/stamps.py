@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from gradus_runtime.errors import DataError
@@ -17,6 +19,8 @@ _NUMBER = r"^\d{9,17}(?:\.0+)?$"
 _KINDS = "ISO 8601 (2018-01-03T00:00:00Z) or whole seconds, milliseconds or microseconds since 1970"
 # 1e11 s is the year 5138, and 1e11 ms is 1973: the three units do not overlap between 1973 and 5138.
 _UNITS_PER_MS = ((10**11, 10**3, 1), (10**14, 1, 1), (10**17, 1, 10**3))
+_OF_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_YEARS = (1000, 9000)
 
 
 def to_milliseconds(table: RawTable, column: str, timezone: str | None) -> pl.Series:
@@ -28,8 +32,8 @@ def to_milliseconds(table: RawTable, column: str, timezone: str | None) -> pl.Se
         timezone: IANA name of the zone of stamps that carry none.
 
     Raises:
-        DataError: A stamp is missing or unreadable; some carry a zone and some do not, or another; a stamp
-            without zone and no `timezone`; a local time that the zone skips or has twice.
+        DataError: A stamp is missing, unreadable or of a far year; some carry a zone and some do not, or
+            another; a stamp without zone and no `timezone`; a local time that the zone skips or has twice.
     """
     raw = table.frame[column]
     if raw.dtype.is_integer():
@@ -46,6 +50,13 @@ def to_milliseconds(table: RawTable, column: str, timezone: str | None) -> pl.Se
     return _from_text(table, raw, timezone)
 
 
+def _refuse_far(table: RawTable, days: pl.Series, shown: pl.Series) -> None:
+    """Refuse the first stamp of a year that a calendar may not have, in any time zone."""
+    first, last = ((date(year, 1, 1) - date(1970, 1, 1)).days for year in _YEARS)
+    rule = f"a stamp must be in the years {_YEARS[0]} to {_YEARS[1] - 1}"
+    table.refuse_first((days < first) | (days >= last), rule, shown)
+
+
 def _from_numbers(table: RawTable, raw: pl.Series, value: pl.Series) -> pl.Series:
     table.refuse_first(
         value.is_null() | (value < 10**8) | (value >= 10**17), f"a stamp must be {_KINDS}", raw
@@ -60,6 +71,9 @@ def _from_numbers(table: RawTable, raw: pl.Series, value: pl.Series) -> pl.Serie
 
 def _from_datetimes(table: RawTable, raw: pl.Series, timezone: str | None) -> pl.Series:
     table.refuse_first(raw.is_null(), "a stamp must be present", raw)
+    count = raw.to_physical().cast(pl.Int64)
+    a_day = _OF_A_DAY[raw.dtype.time_unit] if isinstance(raw.dtype, pl.Datetime) else 1
+    _refuse_far(table, count // a_day, count)  # before anything makes text or a Python date of one
     zone = raw.dtype.time_zone if isinstance(raw.dtype, pl.Datetime) else None
     if zone is None:
         return _localise(table, raw, raw.cast(pl.Datetime("ms")), timezone)
@@ -72,6 +86,7 @@ def _from_text(table: RawTable, raw: pl.Series, timezone: str | None) -> pl.Seri
     text = day + "T" + clock.fill_null("00:00") + ":" + second.fill_null("00") + fraction.fill_null(".0")
     value = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
     table.refuse_first(day.is_null() | value.is_null(), f"a stamp must be {_KINDS}", raw)
+    _refuse_far(table, value.dt.timestamp("ms") // _OF_A_DAY["ms"], raw)
     offset = (
         zone.str.to_uppercase().replace({"Z": "+00:00", "UTC": "+00:00"}).str.replace(":", "").fill_null("")
     )
