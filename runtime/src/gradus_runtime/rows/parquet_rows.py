@@ -29,6 +29,7 @@ def read_parquet(path: str, content: Content) -> tuple[list[str], Iterator[FileR
     if not content.head.startswith(PARQUET):
         raise DataError("rows must be Parquet", place=path, value=content.head[:16])
     problems: list[str] = []
+    errors: tuple[type[BaseException], ...]
     arrow, polars = _installed("pyarrow.parquet", problems), _installed("polars", problems)
     if arrow is not None:
         errors = (import_module("pyarrow").ArrowException, *_OF_DAMAGE)
