@@ -210,6 +210,14 @@ def spoilt(kind, change):
     return original
 
 
+def test_boosting_of_a_scikit_learn_before_1_4_is_said_to_be_too_old(tmp_path, monkeypatch):
+    X, y = rows()
+    path = dump(tmp_path, BOOSTED["gradient boosting"]().fit(X, y))
+    monkeypatch.delattr(GradientBoostingClassifier, "_get_loss")
+    with pytest.raises(BrokenPickleError, match=r"GradientBoostingClassifier must be of scikit-learn 1\.4"):
+        read_ensemble((path,)).members[0].rebuilt
+
+
 CHANGES = [
     ("gradient boosting", lambda m: setattr(m, "estimators_", m.estimators_[:, :2]), "rounds of 3 trees"),
     ("gradient boosting", lambda m: setattr(m, "n_features_in_", 2), "must read its columns"),

@@ -19,15 +19,21 @@ VERSIONS = ["1.5.2", *(["1.2.2"] if sys.version_info < (3, 12) else [])]  # 1.2.
 WRITE = """
 import pickle, sys
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 random = np.random.default_rng(0)
 X = random.normal(size=(300, 4)).astype(np.float32)
 y = np.digitize(X[:, 0] + X[:, 3], [-0.5, 0.5])
-forest = RandomForestClassifier(5, max_depth=4, random_state=0).fit(X, y)
-ensemble = {"models": {"forest": forest}, "weights": {"forest": 1.0}, "feature_names": list("abcd")}
+models = {
+    "forest": RandomForestClassifier(5, max_depth=4, random_state=0).fit(X, y),
+    "histograms": HistGradientBoostingClassifier(max_iter=4).fit(X, y),
+}
+if hasattr(GradientBoostingClassifier, "_get_loss"):  # from 1.4 on: docs/migrating.md
+    models["boosted"] = GradientBoostingClassifier(n_estimators=4, max_depth=2).fit(X, y)
+ensemble = {"models": models, "weights": dict.fromkeys(models, 1.0), "feature_names": list("abcd")}
 with open(sys.argv[1], "wb") as file:
     pickle.dump(ensemble, file)
-np.savez(sys.argv[2], X=X, probabilities=forest.predict_proba(X))
+votes = [m.predict_proba(X) for m in models.values()]
+np.savez(sys.argv[2], X=X, probabilities=np.mean(votes, axis=0))
 """
 
 pytestmark = [

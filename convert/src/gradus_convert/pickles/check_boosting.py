@@ -41,6 +41,9 @@ def check_boosting(model: Any, place: str) -> None:
         _check_gradient_boosting(model, outputs, place)
     else:
         _check_histogram_boosting(model, outputs, place)
+    _need(
+        hasattr(model, "_get_loss"), f"a {type(model).__name__} must be of scikit-learn 1.4 or newer", place
+    )
     model._loss = model._get_loss(sample_weight=None)
     _need(model._loss is not None, "the loss must be one of classification", place)
 
