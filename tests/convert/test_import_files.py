@@ -213,9 +213,10 @@ def spoilt(kind, change):
 def test_boosting_of_a_scikit_learn_before_1_4_is_said_to_be_too_old(tmp_path, monkeypatch):
     X, y = rows()
     path = dump(tmp_path, BOOSTED["gradient boosting"]().fit(X, y))
-    monkeypatch.delattr(GradientBoostingClassifier, "_get_loss")
+    for kind in GradientBoostingClassifier.__mro__:
+        monkeypatch.delattr(kind, "_get_loss", raising=False)
     with pytest.raises(BrokenPickleError, match=r"GradientBoostingClassifier must be of scikit-learn 1\.4"):
-        read_ensemble((path,)).members[0].rebuilt
+        read_ensemble((path,))
 
 
 CHANGES = [

@@ -19,7 +19,8 @@ VERSIONS = ["1.5.2", *(["1.2.2"] if sys.version_info < (3, 12) else [])]  # 1.2.
 WRITE = """
 import pickle, sys
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.ensemble import RandomForestClassifier
 random = np.random.default_rng(0)
 X = random.normal(size=(300, 4)).astype(np.float32)
 y = np.digitize(X[:, 0] + X[:, 3], [-0.5, 0.5])
