@@ -6,9 +6,10 @@ import builtins
 import copy
 import dataclasses
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ class Plain:
     a: int
     b: str
     c: tuple[str, ...] = ()
-    d: dict[str, int] = field(default_factory=dict, repr=False)
+    d: dict[str, int] = records.field(default_factory=dict, repr=False)
 
     def twice(self) -> int:
         return 2 * self.a
@@ -39,11 +40,12 @@ class Checked:
 
 
 def both(cls: type, **options: bool) -> tuple[Any, Any]:
-    def copied() -> type:
-        return type(cls.__name__, (), dict(vars(cls)) | {"__qualname__": cls.__qualname__})
+    def copied(**others: Any) -> type:
+        return type(cls.__name__, (), dict(vars(cls)) | {"__qualname__": cls.__qualname__} | others)
 
     options = {"frozen": True, "slots": True} | options
-    return records.dataclass(**options)(copied()), dataclasses.dataclass(**options)(copied())
+    theirs = copied(d=dataclasses.field(default_factory=dict, repr=False)) if cls is Plain else copied()
+    return records.dataclass(**options)(copied()), dataclasses.dataclass(**options)(theirs)
 
 
 Record = records.dataclass(frozen=True, slots=True)(type("Record", (), {"__annotations__": {"a": int}}))
@@ -75,6 +77,7 @@ def outcome(call: Callable[[], Any]) -> str:
         lambda c: setattr(c(1, "x"), "a", 2),
         lambda c: delattr(c(1, "x"), "a"),
         lambda c: dataclasses.replace(c(1, "x"), a=5),
+        lambda c: dataclasses.replace(c(1, "x"), e=5),
         lambda c: dataclasses.asdict(c(1, "x")),
         lambda c: [f.name for f in dataclasses.fields(c)],
         lambda c: copy.deepcopy(c(1, "x")),
@@ -115,6 +118,39 @@ def test_a_record_takes_no_attribute_that_is_no_field() -> None:
 def test_what_is_not_frozen_is_refused() -> None:
     with pytest.raises(TypeError, match=r"use dataclasses\.dataclass"):
         records.dataclass(frozen=False, slots=True)
+
+
+@pytest.mark.parametrize("changes", [{}, {"a": 5}, {"b": "y", "d": {"k": 1}}, {"e": 5}])
+def test_replacing_fields_is_what_dataclasses_does(changes: dict[str, Any]) -> None:
+    record, _ = both(Plain)
+    one = record(1, "x", ("y",))
+    assert outcome(lambda: records.replace(one, **changes)) == outcome(
+        lambda: dataclasses.replace(one, **changes)
+    )
+
+
+def test_a_field_of_dataclasses_is_refused() -> None:
+    odd = type("Odd", (), {"__annotations__": {"a": list[int]}, "a": dataclasses.field(default_factory=list)})
+    with pytest.raises(TypeError, match=r"made by records\.field, a is not"):
+        records.dataclass(frozen=True, slots=True)(odd)
+
+
+def test_the_types_of_fields_are_those_that_dataclasses_has() -> None:
+    for cls in both(Plain):
+        assert records.types_of(cls) == {field.name: field.type for field in dataclasses.fields(cls)}
+    assert records.types_of(Plain) is None
+
+
+def test_a_process_that_decides_does_not_import_dataclasses() -> None:
+    program = (
+        "import sys, numpy, onnxruntime; before = 'dataclasses' in sys.modules\n"
+        "from gradus_runtime import Predictor; bot = Predictor.open(sys.argv[1])\n"
+        "bot.decide(dict.fromkeys(bot.feature_names_in_, 0.5))\n"
+        "print('dataclasses' in sys.modules and not before)"
+    )
+    trio = Path(__file__).parents[1] / "golden" / "trio" / "2026.11.21"
+    done = subprocess.run([sys.executable, "-c", program, trio], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_defining_a_record_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,32 @@
 millisecond of every process that imports it; the runtime has some fifty such classes. The methods here are
 written once and look the fields up when they are called. That suits what is made a few times and kept:
 manifests, health, reports. What is made for every row stays with `dataclasses`.
+
+The module `dataclasses` itself is imported when it is first needed: to raise what it raises, or by whoever
+calls its functions, which take a record as one of theirs.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import MISSING, Field, FrozenInstanceError, field
+import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "field", "replace", "types_of"]
+
+_MISSING: Any = object()
+
+
+class _Field:
+    """What a class says of a field: its type, and its default or what makes one."""
+
+    __slots__ = ("default", "factory", "kind", "shown")
+
+    def __init__(self, default: Any, factory: Callable[[], Any] | None, *, shown: bool) -> None:
+        self.kind: Any = None
+        self.default = default
+        self.factory = factory
+        self.shown = shown
 
 
 def _init(self: Any, /, *values: Any, **named: Any) -> None:
@@ -23,13 +40,14 @@ def _init(self: Any, /, *values: Any, **named: Any) -> None:
     for name, value in zip(names, values, strict=False):
         put(self, name, value)
     for name in names[len(values) :]:
-        field = type(self).__dataclass_fields__[name]
         if name in named:
             put(self, name, named.pop(name))
-        elif field.default is not MISSING:
+            continue
+        field = type(self).__record__[name]
+        if field.factory is not None:
+            put(self, name, field.factory())
+        elif field.default is not _MISSING:
             put(self, name, field.default)
-        elif field.default_factory is not MISSING:
-            put(self, name, field.default_factory())
         else:
             raise TypeError(f"{called} needs the argument {name!r}")
     for name in named:
@@ -54,16 +72,20 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    fields = type(self).__dataclass_fields__
-    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in fields if fields[name].repr)
+    fields = type(self).__record__
+    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in fields if fields[name].shown)
     return f"{type(self).__qualname__}({shown})"
 
 
 def _set(self: Any, name: str, value: object) -> None:
+    from dataclasses import FrozenInstanceError
+
     raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def _delete(self: Any, name: str) -> None:
+    from dataclasses import FrozenInstanceError
+
     raise FrozenInstanceError(f"cannot delete field {name!r}")
 
 
@@ -82,27 +104,54 @@ _METHODS = {
 }
 
 
-@dataclasses.dataclass(init=False, repr=False, eq=False)
-class _Sample:
-    """Described, because a class without a description gets its signature, and that takes a millisecond."""
+class _OnDemand:
+    """`__dataclass_fields__` and `__dataclass_params__` of a record, made when somebody asks for one."""
 
-    value: int
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, record: object, cls: type) -> Any:
+        import dataclasses
+
+        fields: list[tuple[str, Any, Any]] = []
+        for name, field in vars(cls)["__record__"].items():
+            options = {"repr": field.shown}
+            if field.factory is not None:
+                options["default_factory"] = field.factory
+            elif field.default is not _MISSING:
+                options["default"] = field.default
+            fields.append((name, field.kind, dataclasses.field(**options)))
+        described = {"__doc__": cls.__doc__}  # else its signature is looked for, which takes a millisecond
+        plain = dataclasses.make_dataclass(
+            cls.__name__, fields, namespace=described, init=False, repr=False, eq=False, frozen=True
+        )
+        for name in _ON_DEMAND:
+            setattr(cls, name, vars(plain)[name])
+        return vars(plain)[self._name]
 
 
-_SAMPLE: Any = _Sample
-_FIELD = _SAMPLE.__dataclass_fields__["value"]._field_type  # by it `dataclasses.fields` knows a field
-_PARAMETERS = _SAMPLE.__dataclass_params__
-_PARAMETERS.frozen = True  # dataclasses asks it of a class that inherits
+_ON_DEMAND = {name: _OnDemand(name) for name in ("__dataclass_fields__", "__dataclass_params__")}
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, field, replace
 else:
+
+    def field(*, default_factory: Callable[[], Any], repr: bool = True) -> _Field:  # noqa: A002  its name there
+        """Say what makes the default of a field, as `dataclasses.field` with the same arguments does."""
+        return _Field(_MISSING, default_factory, shown=repr)
+
+    def replace(record, /, **changes):
+        """Return a record with other values in some fields, as `dataclasses.replace` does."""
+        kept = {name: getattr(record, name) for name in type(record).__match_args__}
+        return type(record)(**(kept | changes))
 
     def dataclass(*, frozen: bool, slots: bool, eq: bool = True):
         """Make a frozen dataclass with slots, as `dataclasses.dataclass` with the same arguments does."""
         if not (frozen and slots):
             raise TypeError("a record must be frozen and have slots: use dataclasses.dataclass")
-        methods = _METHODS | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
+        methods = _METHODS | _ON_DEMAND | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
 
         def decorate(cls: type) -> type:
             if cls.__bases__ != (object,):
@@ -111,17 +160,25 @@ else:
             del namespace["__dict__"], namespace["__weakref__"]
             fields = {}
             for name, kind in cls.__annotations__.items():
-                default = namespace.pop(name, MISSING)
-                fields[name] = made = default if isinstance(default, Field) else field(default=default)
-                made.name, made.type, made.kw_only, made._field_type = name, kind, False, _FIELD
+                default = namespace.pop(name, _MISSING)
+                if type(default).__module__ == "dataclasses":
+                    raise TypeError(f"a record's field must be made by records.field, {name} is not")
+                fields[name] = default if type(default) is _Field else _Field(default, None, shown=True)
+                fields[name].kind = kind
             names = tuple(fields)
-            namespace |= {
-                "__slots__": names,
-                "__match_args__": names,
-                "__dataclass_fields__": fields,
-                "__dataclass_params__": _PARAMETERS,
-            }
+            namespace |= {"__slots__": names, "__match_args__": names, "__record__": fields}
             # The class is made at once: to set its methods one by one would take as long as to compile them.
             return type(cls.__name__, (), namespace)
 
         return decorate
+
+
+def types_of(cls: type) -> Mapping[str, Any] | None:
+    """Return the types of the fields of a record or a dataclass by name, as written; None of others."""
+    fields = vars(cls).get("__record__")
+    if fields is not None:
+        return {name: field.kind for name, field in fields.items()}
+    dataclasses = sys.modules.get("dataclasses")  # who made a dataclass has imported it
+    if dataclasses is None or not dataclasses.is_dataclass(cls):
+        return None
+    return {field.name: field.type for field in dataclasses.fields(cls)}

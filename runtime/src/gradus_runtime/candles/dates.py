@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
-from gradus_runtime.records import dataclass
+from gradus_runtime.records import dataclass, field
 
 __all__ = ["DailyTable", "daily_closes"]
 

@@ -10,7 +10,6 @@ compile.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import types
@@ -18,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gradus_runtime.errors import GradusError, ManifestError
+from gradus_runtime.records import types_of
 
 __all__ = ["check_keys", "decode", "encode", "type_hints"]
 
@@ -27,11 +27,12 @@ _SCALARS = (str, int, float, bool, type(None))
 
 def encode(value: Any) -> Any:
     """Return the JSON value of a dataclass (or of anything that one may hold)."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS:
         return value
-    if dataclasses.is_dataclass(kind):
-        return {name: encode(getattr(value, name)) for name in _fields(kind)}
+    fields = _fields(kind)
+    if fields is not None:
+        return {name: encode(getattr(value, name)) for name in fields}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -40,8 +41,9 @@ def encode(value: Any) -> Any:
 
 
 @functools.cache
-def _fields(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(cls))
+def _fields(kind: Any) -> tuple[str, ...] | None:
+    written = types_of(kind) if isinstance(kind, type) else None
+    return None if written is None else tuple(written)
 
 
 def decode(cls: type[T], value: Any, *, place: str, error: type[GradusError] = ManifestError) -> T:
@@ -63,13 +65,14 @@ def decode(cls: type[T], value: Any, *, place: str, error: type[GradusError] = M
 @functools.cache
 def type_hints(cls: type) -> dict[str, Any]:
     """Resolved annotations of a dataclass, field by field."""
-    written = {f.name: f.type for f in dataclasses.fields(cls)}
-    return get_type_hints(cls) if any(isinstance(kind, str) for kind in written.values()) else written
+    written = types_of(cls) or {}
+    return get_type_hints(cls) if any(isinstance(kind, str) for kind in written.values()) else dict(written)
 
 
 def _decode(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value, place, error)
+    fields = _fields(kind)
+    if fields is not None:
+        return _dataclass(kind, fields, value, place, error)
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         if value is None:
@@ -133,8 +136,7 @@ def check_keys(
     return value
 
 
-def _dataclass(kind: Any, value: Any, place: str, error: type[GradusError]) -> Any:
+def _dataclass(kind: Any, fields: tuple[str, ...], value: Any, place: str, error: type[GradusError]) -> Any:
     hints = type_hints(kind)
-    fields = _fields(kind)
     check_keys(value, fields, hints, place, error)
     return kind(**{key: _decode(hints[key], value[key], f"{place}.{key}", error) for key in fields})

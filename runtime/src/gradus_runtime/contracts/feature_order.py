@@ -14,12 +14,11 @@ ones of these names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.contracts import codec, names, strict_json
 from gradus_runtime.errors import ConfigError
-from gradus_runtime.records import dataclass
+from gradus_runtime.records import dataclass, field
 
 if TYPE_CHECKING:
     from pathlib import Path

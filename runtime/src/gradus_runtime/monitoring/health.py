@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from gradus_runtime.contracts.manifest import ARGMAX
-from gradus_runtime.records import dataclass
+from gradus_runtime.records import dataclass, field
 
 __all__ = ["Health", "Info", "JournalHealth", "LevelHealth", "LevelInfo"]
 

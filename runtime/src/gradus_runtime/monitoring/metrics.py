@@ -10,10 +10,9 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 
 from gradus_runtime.lock import SafeLock
-from gradus_runtime.records import dataclass
+from gradus_runtime.records import dataclass, field
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "DecisionCounts", "Snapshot", "reason_kind", "render_metrics"]
 

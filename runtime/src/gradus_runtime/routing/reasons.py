@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradus_runtime.records import dataclass
+from gradus_runtime.records import dataclass, replace
 from gradus_runtime.routing.guard import Guard
 from gradus_runtime.routing.request import Request
 from gradus_runtime.routing.schema import Schema

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradus_runtime.errors import UsageError
-from gradus_runtime.records import dataclass
+from gradus_runtime.records import dataclass, replace
 from gradus_runtime.routing.schema import Schema
 from gradus_runtime.rows.mappings import is_mapping
 from gradus_runtime.rows.values import read_number, read_value

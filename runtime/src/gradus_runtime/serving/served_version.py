@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from gradus_runtime.monitoring.change_log import Changes
 from gradus_runtime.monitoring.drift_counts import DriftCounts
 from gradus_runtime.monitoring.health import Info
 from gradus_runtime.policy import rules_of, sides_of
+from gradus_runtime.records import replace
 from gradus_runtime.routing.guard import guard_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
