@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from gradus_runtime.contracts import names, npz_file, strict_json
 from gradus_runtime.errors import DataError, GradusError, ManifestError
 from gradus_runtime.sessions.library import release_of
+from gradus_runtime.store import history_file
 
 ARTIFACT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -143,6 +144,23 @@ def test_a_bracket_in_a_string_does_not_count_and_one_outside_does(text: str) ->
         with pytest.raises(ManifestError) as e:
             strict_json.parse(data.encode(), place="x")
         assert ("nested" in str(e.value)) == (deep or (deepest == 0 and deep))
+
+
+@example(['"generation": ', "0" * 18, ","])
+@example(['"generation": ', "0" * 18, "12", ","])
+@given(
+    pieces=st.lists(
+        st.sampled_from(['"generation": ', '"generation": 7}', "12", ",", "}", "\n", "0" * 18, "x", '\\"']),
+        max_size=12,
+    )
+)
+def test_the_highest_generation_of_a_history_is_the_one_that_the_pattern_finds(pieces: list[str]) -> None:
+    data = "".join(pieces).encode()
+    found = re.finditer(rb'"generation": ([0-9]{1,18})[,}]', data)
+    due = max(found, key=lambda m: int(m[1]), default=None)
+    assert max(history_file._generations(data), default=None) == (
+        None if due is None else (int(due[1]), -due.start())
+    )
 
 
 def npz_of(header: bytes, body: bytes) -> bytes:

@@ -5,8 +5,7 @@ writes what it should have said, from what the folders and the pin show.
 """
 
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from gradus_runtime.contracts import codec, strict_json
 from gradus_runtime.errors import IntegrityError
@@ -29,7 +28,7 @@ __all__ = [
 FILE = "history.jsonl"
 MAX_BYTES = 64 << 20
 MAX_LINE = 4096
-_GENERATION = rb'"generation": ([0-9]{1,18})[,}]'  # in a text the quotes would be escaped
+_GENERATION = b'"generation": '  # in a text the quotes would be escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +75,25 @@ def last_pin(store: int, place: str) -> Event | None:
         OSError: The file cannot be read.
     """
     data = read_bytes(store, place)
-    found = max(re.finditer(_GENERATION, data), key=lambda m: int(m[1]), default=None)
+    found = max(_generations(data), default=None)
     if found is None:
         return None
-    start = data.rfind(b"\n", 0, found.start()) + 1
+    start = data.rfind(b"\n", 0, -found[1]) + 1
     number = data.count(b"\n", 0, start) + 1
     return _parse(data[start : data.index(b"\n", start)], f"{place}/{FILE}:{number}")
+
+
+def _generations(data: bytes) -> Iterator[tuple[int, int]]:
+    """Find each generation, and minus where it stands: of equal ones the first counts."""
+    at = data.find(_GENERATION)
+    while at >= 0:
+        start = at + len(_GENERATION)
+        stop = start
+        while data[stop : stop + 1].isdigit():
+            stop += 1
+        if 0 < stop - start <= 18 and data[stop : stop + 1] in (b",", b"}"):
+            yield int(data[start:stop]), -at
+        at = data.find(_GENERATION, stop)
 
 
 def _parse(line: bytes, place: str) -> Event:
