@@ -58,7 +58,8 @@ def with_call(skeleton: SplitModel) -> SplitModel | None:
 
 def _put(skeleton: SplitModel, *, called: bool = False) -> SplitModel | None:
     data = skeleton.model
-    whole = [f for f in fields(data, 0, len(data)) if f.kind == BYTES]
+    every = list(fields(data, 0, len(data)))
+    whole = [f for f in every if f.kind == BYTES]
     functions, graphs = ([f for f in whole if f.number == number] for number in (_FUNCTIONS, _GRAPH))
     if len(functions) != 1 or len(graphs) != 1:
         return None
@@ -73,10 +74,10 @@ def _put(skeleton: SplitModel, *, called: bool = False) -> SplitModel | None:
     if (ends.domain, ends.name) != _WALK or calls != [ends]:
         return None
     model = []
-    for field in fields(data, 0, len(data)):
-        if field == graphs[0]:
+    for field in every:
+        if field is graphs[0]:
             model.append(field_bytes(_GRAPH, b"".join(pieces)))
-        elif field not in functions and (called or not _is_opset_of_walk(data, field)):
+        elif field is not functions[0] and (called or not _is_opset_of_walk(data, field)):
             model.append(data[field.start : field.stop])
     return SplitModel(b"".join(model), skeleton.tables)
 
