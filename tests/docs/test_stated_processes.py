@@ -138,6 +138,10 @@ STATED: Mapping[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "docs/runtime.md": (
+        (
+            "8,192 with several threads",
+            "test_rows_are_converted_2048_at_a_time_and_8192_for_several_threads",
+        ),
         ("One predictor serves any number of threads", "test_single_rows_from_many_threads_are_right"),
         ("comes out of every call as it is", "test_alarms_in_decide_come_out_and_cost_no_level"),
         (

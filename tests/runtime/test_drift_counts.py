@@ -74,6 +74,12 @@ def test_every_value_is_counted_in_the_bin_of_the_edges_below_it(count: int) -> 
             assert own.tolist() == plainly(edges, rows[:, i])
 
 
+@pytest.mark.parametrize("count", [2039, 2040, 2041, 5000])
+def test_as_many_rows_as_there_are_may_lie_above_an_edge(count: int) -> None:
+    bins, rows = Bins(manifest_of([(-1.0, 0.0)] * len(EDGES))), np.ones((count, len(EDGES)), np.float32)
+    assert bins.of(rows).tolist() == [0, 0, count] * len(EDGES)
+
+
 def test_features_without_histograms_are_counted_nowhere() -> None:
     bins, rows = Bins(manifest_of([None] * len(EDGES))), table(1, 5)
     assert bins.count(bins.arrange(rows, np.isfinite(rows))).tolist() == []

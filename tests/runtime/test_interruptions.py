@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.runtime.test_session import compact
 from tests.support.alarms import in_coverage
-from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, trio_store
+from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, trio_store, variant
 
 from gradus_runtime import Predictor
 from gradus_runtime.errors import let_signals_through
@@ -111,11 +112,15 @@ def test_alarms_while_a_level_loads_come_out_and_cost_no_level(kind: type[Except
         assert bot.decide(full_row()).level == "level1"
 
 
+@pytest.mark.parametrize(("threads", "times"), [(1, 30), (2, 60)])
 @pytest.mark.parametrize("kind", [BarTimeoutError, TimeoutError, ValueError])
-def test_alarms_in_tables_come_out_and_cost_no_level(kind: type[Exception]) -> None:
-    table = np.tile(golden_rows()["features"], (30, 1))
-    table[::3, 7] = np.nan
-    with Predictor.open(TRIO, memory_budget=16 * 1024) as bot:
+def test_alarms_in_tables_come_out_and_cost_no_level(
+    tmp_path: Path, kind: type[Exception], threads: int, times: int
+) -> None:
+    table = np.tile(golden_rows()["features"], (times, 1))
+    table[:960:3, 7] = np.nan
+    folder = variant(TRIO, tmp_path / "v", change=compact)
+    with Predictor.open(folder, memory_budget=threads * 16 * 1024, threads=threads) as bot:
         expected = bot.predict(table, names=list(TRIO_NAMES)).probabilities
         call = functools.partial(bot.predict, table, names=list(TRIO_NAMES))
         assert interrupt(call, kind, 100, 1e-3) > 10

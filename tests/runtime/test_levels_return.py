@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, trio_s
 
 from gradus_runtime import Predictor
 from gradus_runtime.monitoring.health import LevelHealth
+from gradus_runtime.sessions import level_session
 from gradus_runtime.sessions.level_session import RowBuffer
 
 MINUTE = 60.0
@@ -211,12 +211,12 @@ def test_a_thread_that_cannot_be_started_costs_nothing(
     folder = variant(TRIO, tmp_path / "v", change=compact)
     table = np.tile(golden_rows()["features"], (40, 1))
 
-    def start(self: threading.Thread) -> None:
+    def start(*args: Any) -> int:
         raise RuntimeError("can't start new thread")
 
     with Predictor.open(folder, threads=3, memory_budget=100 * 1024) as bot:
         bot.predict([full_row()])
-        monkeypatch.setattr(threading.Thread, "start", start)
+        monkeypatch.setattr(level_session, "start_new_thread", start)
         predictions = bot.predict(table, names=list(TRIO_NAMES))
     assert set(predictions.levels.tolist()) == {"level1"}
     assert np.abs(predictions.probabilities - np.tile(golden_rows()["level1"], (40, 1))).max() < 1e-6

@@ -283,8 +283,8 @@ def test_probabilities_that_are_none_are_never_passed_on(
         def run(self: RowBuffer) -> tuple[float, ...]:
             return tuple(answer) if len(self.features) == 9 else real_run(self)
 
-        def score(self: LevelSession, features: Any, out: Any) -> None:
-            real_score(self, features, out)
+        def score(self: LevelSession, features: Any, out: Any, also: Any) -> None:
+            real_score(self, features, out, also)
             if features.shape[1] == 9:
                 out[1] = answer
 

@@ -10,7 +10,7 @@ from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.contracts.manifest.drift import DAYS
 from gradus_runtime.errors import let_signals_through
 from gradus_runtime.lock import SafeLock
-from gradus_runtime.monitoring.bins import Bins
+from gradus_runtime.monitoring.bins import Bins, Parts
 from gradus_runtime.records import dataclass
 from gradus_runtime.routing.schema import Schema
 
@@ -113,8 +113,17 @@ class DriftCounts:
         codes: NDArray[Any],
         labels: NDArray[np.intp],
         confidences: NDArray[np.float32],
+        parts: Parts | None = None,
     ) -> None:
-        """Count rows [n, F]; arguments as for `row`, [n]."""
+        """Count rows [n, F]; arguments as for `row`, [n].
+
+        Args:
+            values: As above, as are the next three.
+            codes: By row.
+            labels: By row.
+            confidences: By row.
+            parts: Of `values`, as far as they were counted by bin already.
+        """
         with self._lock, np.errstate(all="ignore"):
             if self._counting:  # a signal handler interrupted this thread while it counts
                 facts = zip(codes.tolist(), labels.tolist(), confidences.tolist(), strict=True)
@@ -122,9 +131,13 @@ class DriftCounts:
                 return
             self._counting = True
             try:
-                self.totals = self._with(values, codes, labels, confidences)
+                self.totals = self._with(values, codes, labels, confidences, parts)
             finally:
                 self._counting = False
+
+    def parts_of(self, values: NDArray[np.float32]) -> Parts:
+        """Return what counts rows [n, F] by bin in parts, in any thread, before `block` counts them."""
+        return Parts(self._bins, values)
 
     def settle(self) -> Totals:
         """Count what is still held back; return the counts, which are complete then.
@@ -169,20 +182,22 @@ class DriftCounts:
         codes: NDArray[Any],
         labels: NDArray[np.intp],
         confidences: NDArray[np.float32],
+        parts: Parts | None = None,
     ) -> Totals:
         """Return the totals with these rows counted."""
         before = self.totals
-        usable = np.isfinite(values)
-        arranged = self._bins.arrange(values, usable)
-        counted = before.bins + self._bins.count(arranged)
-        days, today, today_rows = self._days(before, arranged)
+        bins = None if parts is None else parts.total()
+        if bins is None:
+            bins = self._bins.of(values)
+        counted = before.bins + bins
+        days, today, today_rows = self._days(before, values, bins)
         bottom = len(before.out)
         served = codes < bottom
         flat = codes[served].astype(np.intp) * before.classes.shape[1] + labels[served]
         by_class = np.bincount(flat, minlength=before.classes.size).reshape(before.classes.shape)
-        bins = np.minimum((confidences[served] * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
+        shades = np.minimum((confidences[served] * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
         below = codes > 0
-        missing, out = self._steps(usable[below], codes[below])
+        missing, out = self._steps(np.isfinite(values[below]), codes[below])
         return Totals(
             rows=before.rows + len(values),
             features=self._bins.split(counted),
@@ -194,24 +209,33 @@ class DriftCounts:
             levels=before.levels + np.bincount(codes, minlength=bottom + 1),
             missing=before.missing + missing,
             out=before.out + out,
-            confidences=before.confidences + np.bincount(bins, minlength=CONFIDENCE_BINS),
+            confidences=before.confidences + np.bincount(shades, minlength=CONFIDENCE_BINS),
             confidence_sum=before.confidence_sum + float(confidences[served].sum(dtype=np.float64)),
         )
 
     def _days(
-        self, before: Totals, arranged: NDArray[np.float32]
+        self, before: Totals, values: NDArray[np.float32], bins: NDArray[np.int64]
     ) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.int64], int]:
-        """Cut rows into days; return the latest complete ones, the counts since, and of how many rows."""
+        """Cut rows, whose counts are `bins`, into days.
+
+        Returns:
+            The latest complete ones, the counts since, and of how many rows.
+        """
         days, today, filled = before.days, before.today, before.today_rows
         if not self._rows_per_day:
             return days, today, filled
-        start, end = 0, arranged.shape[1]
+        start, end, arranged = 0, len(values), None
         beyond = (filled + end) // self._rows_per_day - DAYS
         if beyond > 0:  # days that these rows fill, and that are not among the latest
             start, today, filled = beyond * self._rows_per_day - filled, self._bins.nothing, 0
         while start < end:
             stop = min(end, start + self._rows_per_day - filled)
-            today = today + self._bins.count(arranged[:, start:stop])
+            if stop - start == end:
+                today = today + bins
+            else:
+                if arranged is None:
+                    arranged = self._bins.arrange(values, np.isfinite(values))
+                today = today + self._bins.count(arranged[:, start:stop])
             filled += stop - start
             start = stop
             if filled == self._rows_per_day:

@@ -9,10 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CHUNK_ROWS", "Float32", "Rows", "Texts"]
+__all__ = ["CHUNK_ROWS", "SHARED_CHUNK_ROWS", "Float32", "Rows", "Texts"]
 
 CHUNK_ROWS = 2048
 """Rows converted at once: 0.6 MB of float32 at 70 features."""
+
+SHARED_CHUNK_ROWS = 8192
+"""The same where threads share them: they meet at the end of each chunk, and some wait there."""
 
 Float32: TypeAlias = "NDArray[np.float32]"
 

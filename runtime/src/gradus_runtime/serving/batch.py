@@ -1,7 +1,7 @@
 """The answer for a table: routed row by row, scored in blocks, so that memory does not grow with the table.
 
-Beyond its result (some 40 bytes a row) a batch takes what a chunk of 2,048 rows (65,536 for a GPU) and a
-block of scoring take.
+Beyond its result (some 40 bytes a row) a batch takes what a chunk of 2,048 rows (8,192 for several threads,
+65,536 for a GPU) and a block of scoring a thread take.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import numpy as np
 
 from gradus_runtime.contracts.names import FALLBACK
 from gradus_runtime.decision import Predictions
+from gradus_runtime.monitoring.bins import Parts
 from gradus_runtime.policy import HELD, PolicyRules
 from gradus_runtime.routing.reasons import Trace
 from gradus_runtime.routing.request import Request
 from gradus_runtime.rows.base import Float32, Rows
 from gradus_runtime.serving.level_slot import LevelSlot
 from gradus_runtime.serving.served_version import SERVED_SUM_TOLERANCE, ServedVersion, ms_of
+from gradus_runtime.sessions.level_session import Also
 from gradus_runtime.sessions.library import FAULTS
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def predict(
         job = _Job(serving, rows.count, request)
         halted = serving.begin()
         if halted is None:
-            step = serving.chunk_rows
+            chunks = -(-rows.count // serving.chunk_rows) or 1
+            step = -(-rows.count // chunks) or 1  # of like size, so that none has too few rows to share
             for start in range(0, rows.count, step):
                 stop = min(start + step, rows.count)
                 job.chunk(rows.block(start, stop), start)
@@ -91,6 +94,8 @@ class _Job:
         self._rejected: NDArray[np.uint16] | None = None
         self._odd: NDArray[np.uint8] | None = None
         self._proposed: Float32 | None = None
+        self._given = np.empty((0, len(schema.names)), np.float32)
+        self._parts: Parts | None = None
         if serving.sides is not None:
             self._proposed = np.full(count, np.nan, np.float32)
 
@@ -121,6 +126,7 @@ class _Job:
         if incomplete and schema.learned:
             block = np.where(missing, np.float32(np.nan), block)
         left = np.ones(len(block), bool)
+        self._given, self._parts = given, None
         for i in range(request.first_level, request.last_level + 1):
             plan = schema.levels[i]
             able = left & ~missing[:, plan.needed_columns].any(axis=1) if incomplete else left
@@ -131,7 +137,8 @@ class _Job:
         counts = self._serving.counts
         if counts is not None:
             stop = start + len(given)
-            counts.block(given, self._codes[start:stop], *_largest(self._probabilities[start:stop]))
+            labels, confidences = _largest(self._probabilities[start:stop])
+            counts.block(given, self._codes[start:stop], labels, confidences, self._parts)
 
     def _guarded(self, block: Float32, missing: Mask, start: int) -> Mask | None:
         """Note what the guard finds, and return what it takes for missing; None for nothing."""
@@ -163,24 +170,39 @@ class _Job:
             features = np.ascontiguousarray(features[:, columns])
         out = np.empty((len(features), self._probabilities.shape[1]), np.float32)
         try:
-            session.score(features, out)
+            session.score(features, out, self._counting(len(features)))
         except FAULTS as e:
             slot.fail(e, session)
             return np.zeros_like(able)
         slot.used = True
-        places = np.arange(len(block)) if chosen is None else chosen
-        valid = np.abs(out.sum(axis=1) - 1.0) <= SERVED_SUM_TOLERANCE
+        sums = out[:, 0].copy()
+        for column in out.T[1:]:  # a sum along rows this short costs five times as much
+            sums += column
+        valid = np.abs(sums - 1.0) <= SERVED_SUM_TOLERANCE
         if not out.min() >= -SERVED_SUM_TOLERANCE:  # of all first: a minimum a row costs more than the sum
             valid &= out.min(axis=1) >= -SERVED_SUM_TOLERANCE
+        np.clip(out, 0.0, 1.0, out=out)
+        if chosen is None and valid.all():
+            self._probabilities[start : start + len(out)] = out
+            self._codes[start : start + len(out)] = i
+            return able
+        places = np.arange(len(block)) if chosen is None else chosen
         if not valid.all():
             self._refuse(slot, i, start + places[~valid])
             places, out = places[valid], out[valid]
-        np.clip(out, 0.0, 1.0, out=out)
         self._probabilities[start + places] = out
         self._codes[start + places] = i
         served = np.zeros_like(able)
         served[places] = True
         return served
+
+    def _counting(self, rows: int) -> Also | None:
+        """Return what counts a chunk by bin where its rows lie, if a level is to score all of them."""
+        counts = self._serving.counts
+        if counts is None or rows != len(self._given):
+            return None
+        self._parts = counts.parts_of(self._given)  # those of a level that failed are not whole
+        return self._parts.count
 
     def _refuse(self, slot: LevelSlot, i: int, rows: NDArray[np.intp]) -> None:
         if self._rejected is None:

@@ -163,7 +163,7 @@ class LevelSlot:
                 block=block,
                 prove=lambda session: replay_golden_rows(session, manifest, level, golden()),
                 kernel=kernel,
-                kernel_block=kernel_block_rows(level, width, budget // threads),
+                kernel_block=kernel_block_rows(level, width, budget, threads),
                 provider=self._provider,
             )
         if self._kernel_required and session.walk != KERNEL:

@@ -21,7 +21,7 @@ from gradus_runtime.routing.guard import guard_of
 from gradus_runtime.routing.reasons import Context
 from gradus_runtime.routing.request import Request, resolve
 from gradus_runtime.routing.schema import Schema, served_levels
-from gradus_runtime.rows.base import CHUNK_ROWS
+from gradus_runtime.rows.base import CHUNK_ROWS, SHARED_CHUNK_ROWS
 from gradus_runtime.serving.candle_features import CandleFeatures
 from gradus_runtime.serving.golden_replay import check_onnxruntime
 from gradus_runtime.serving.level_slot import Events, LevelSlot
@@ -98,7 +98,7 @@ class ServedVersion:
         _check_verdict(manifest, settings.require)
         kernel, self._kernel = _kernel(settings)
         self.provider = settings.provider
-        self.chunk_rows = CHUNK_ROWS if settings.provider == CPU else MAX_DEVICE_BLOCK
+        self.chunk_rows = _chunk_rows(settings)
         self.clock = clock
         self.changes = changes or Changes()
         self.schema = schema = Schema(manifest, artifact.first_level)
@@ -313,6 +313,12 @@ def _window(manifest: Manifest) -> ScoreWindow | None:
     from gradus_runtime.policy.window import shipped_window
 
     return shipped_window(manifest.policy.trailing)
+
+
+def _chunk_rows(settings: Settings) -> int:
+    if settings.provider != CPU:
+        return MAX_DEVICE_BLOCK
+    return CHUNK_ROWS if settings.threads == 1 else SHARED_CHUNK_ROWS
 
 
 def _kernel(settings: Settings) -> tuple[Kernel | None, str]:

@@ -37,7 +37,6 @@ WAIT_SECONDS = 10.0
 LATE = (
     "dataclasses",
     "pathlib",
-    "threading",
     "zipfile",
     "gradus_runtime.monitoring.drift_report",
     "gradus_runtime.monitoring.model_info",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from _thread import LockType, allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from itertools import islice, repeat
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,12 +27,15 @@ from gradus_runtime.sessions.providers import CPU
 __all__ = [
     "DEFAULT_MEMORY_BUDGET",
     "MAX_DEVICE_BLOCK",
+    "Also",
     "LevelSession",
     "RowBuffer",
     "block_rows",
     "device_block_rows",
     "kernel_block_rows",
 ]
+
+Also: TypeAlias = Callable[[int, int], None]
 
 DEFAULT_MEMORY_BUDGET = 3 << 20
 """Bytes that scoring a batch may take for intermediate tensors: 88 rows of 1,400 trees at a time."""
@@ -42,6 +47,8 @@ BYTES_PER_KERNEL_ROW = 1024
 """Intermediate bytes of a row whose trees a kernel walks: those of the vote."""
 
 MIN_BLOCK, MAX_BLOCK = 16, 2048
+MIN_ALSO = 256
+"""Threads that share fewer rows each do nothing else with them: calls cost more than small parts gain."""
 KERNEL_BLOCK = 256
 """Rows that the kernel walks at once."""
 
@@ -60,8 +67,13 @@ def block_rows(level: Level, features: int, memory_budget: int) -> int:
     return max(MIN_BLOCK, min(MAX_BLOCK, rows - rows % 8))
 
 
-def kernel_block_rows(level: Level, features: int, memory_budget: int) -> int:
-    """Return how many rows are scored at once where a kernel walks: whole blocks of its, at most 2,048."""
+def kernel_block_rows(level: Level, features: int, memory_budget: int, threads: int = 1) -> int:
+    """Return how many rows are scored at once where a kernel walks: whole blocks of its, at most 2,048.
+
+    With several threads one block: they take them in turn, and none waits long for another at the end.
+    """
+    if threads > 1:
+        return KERNEL_BLOCK
     per_row = 4 * features + 64 * len(level.members) + BYTES_PER_KERNEL_ROW
     rows = min(MAX_BLOCK, memory_budget // per_row)
     return max(KERNEL_BLOCK, rows - rows % KERNEL_BLOCK)
@@ -202,8 +214,14 @@ class LevelSession:
         """Return what was borrowed."""
         self.idle.append(cell)
 
-    def score(self, features: Float32, out: Float32) -> None:
+    def score(self, features: Float32, out: Float32, also: Also | None = None) -> None:
         """Write the probabilities of `features` [n, F], C order, into `out` [n, C], a block at a time.
+
+        Args:
+            features: The rows.
+            out: Where the answers go.
+            also: Work on rows `first` to `last`, which threads that share the rows do beside, each for a part
+                of them. Not called where one thread scores all rows, or the parts are small.
 
         Raises:
             Exception: One of `library.FAULTS`.
@@ -219,49 +237,63 @@ class LevelSession:
         self._running += 1
         try:
             if self._workers == 1 or len(features) <= self.block:
-                self._score_blocks(features, out, iter(range(0, len(features), self.block)))
+                self._score_blocks(features, out, iter(range(0, len(features), self.block)), self.block)
             else:
-                self._score_together(features, out)
+                self._score_together(features, out, also)
         finally:
             self._running -= 1
 
-    def _score_together(self, features: Float32, out: Float32) -> None:
-        from threading import Thread  # which most bots, with one thread for a batch, do not load
-
-        starts = iter(range(0, len(features), self.block))
+    def _score_together(self, features: Float32, out: Float32, also: Also | None) -> None:
+        """Share blocks among threads: whoever is free takes the next one, for cores are not equally fast."""
+        count, workers = len(features), self._workers
+        size = -(-count // -(-count // self.block))
+        starts = iter(range(0, count, size))
+        bounds = [count * i // workers for i in range(workers + 1)]
         failures: list[Exception] = []
+        if bounds[1] < MIN_ALSO:
+            also = None
 
-        def work() -> None:
+        def work(number: int, ended: LockType) -> None:
             try:
-                self._score_blocks(features, out, starts)
+                if also is not None:
+                    also(bounds[number], bounds[number + 1])
+                self._score_blocks(features, out, starts, size)
             except Exception as e:  # raised in the caller's thread, below
                 failures.append(e)
                 _exhaust(starts)
+            finally:
+                ended.release()
 
-        started: list[Thread] = []
+        ends = [allocate_lock() for _ in range(workers - 1)]
+        for end in ends:
+            end.acquire()
+        started: list[int] = []
         try:
-            for _ in range(self._workers - 1):
-                helper = Thread(target=work, daemon=True)
-                try:
-                    helper.start()
-                except RuntimeError as e:
-                    let_signals_through(e)
-                    break  # the machine has no thread to give: those that run do the work
-                started.append(helper)
-            self._score_blocks(features, out, starts)
+            try:  # not by `threading`, which waits until a thread runs: some 100 us that this one can use
+                started.extend(
+                    map(start_new_thread, repeat(work), enumerate(ends, 1))
+                )  # a call: no signal gets in
+            except RuntimeError as e:
+                let_signals_through(e)  # the machine has no thread to give: those that run do the work
+            if (
+                also is not None
+            ):  # after a block: it asks for Python's lock often, and the helpers begin with it
+                self._score_blocks(features, out, islice(starts, 1), size)
+                also(0, bounds[1])
+            self._score_blocks(features, out, starts, size)
         finally:
             _exhaust(starts)  # where this thread was interrupted, the others stop
-            for helper in started:
-                helper.join()
+            for end, _ in zip(ends, started, strict=False):
+                end.acquire()
         if failures:
             raise failures[0]
 
-    def _score_blocks(self, features: Float32, out: Float32, starts: Iterator[int]) -> None:
+    def _score_blocks(self, features: Float32, out: Float32, starts: Iterator[int], size: int) -> None:
         opened = self.for_tables()  # which holds what the session uses
         run = opened.session.run
         step = 1 if opened.one_row else self._block_of(opened)
         for first in starts:
-            last = min(first + self.block, len(features))
+            last = min(first + size, len(features))
             for start in range(first, last, step):
                 stop = min(start + step, last)
                 (out[start:stop],) = run([graph.PROBABILITIES], {graph.INPUT: features[start:stop]})
