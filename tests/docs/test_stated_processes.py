@@ -93,6 +93,10 @@ STATED: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "docs/kernels.md": (
         (
+            "Several threads take blocks of 256 rows in turn",
+            "test_threads_take_blocks_of_the_kernel_in_turn",
+        ),
+        (
             "other threads meanwhile walk row by row",
             "test_one_session_serves_threads_while_the_first_of_them_lays_the_trees_out",
         ),

@@ -15,7 +15,13 @@ from tests.support.golden import TRIO, TRIO_NAMES, full_row, golden_rows, varian
 
 from gradus_runtime import Predictor
 from gradus_runtime.contracts.manifest import Manifest, Member, parse
-from gradus_runtime.sessions.level_session import DEFAULT_MEMORY_BUDGET, LevelSession, RowBuffer, block_rows
+from gradus_runtime.sessions.level_session import (
+    DEFAULT_MEMORY_BUDGET,
+    LevelSession,
+    RowBuffer,
+    block_rows,
+    kernel_block_rows,
+)
 from gradus_runtime.sessions.onnx_session import OnnxSession, session_options
 
 MANIFEST = parse((TRIO / "manifest.json").read_bytes())
@@ -36,6 +42,14 @@ def test_blocks_follow_the_budget_within_bounds() -> None:
     assert block_rows(reference("compact"), 70, 1 << 30) == 2048
     assert block_rows(reference("compact"), 70, 2 * DEFAULT_MEMORY_BUDGET) == 176
     assert block_rows(reference("treeops"), 70, DEFAULT_MEMORY_BUDGET) == 2048
+
+
+def test_threads_take_blocks_of_the_kernel_in_turn() -> None:
+    for budget in (1, DEFAULT_MEMORY_BUDGET, 1 << 30):
+        assert kernel_block_rows(reference("compact"), 70, budget, 2) == 256
+    assert kernel_block_rows(reference("compact"), 70, DEFAULT_MEMORY_BUDGET, 1) == 2048
+    assert kernel_block_rows(reference("compact"), 70, 1 << 20, 1) == 512
+    assert kernel_block_rows(reference("compact"), 70, 1, 1) == 256
 
 
 def test_the_compact_encoding_runs_unoptimised_on_one_thread_and_others_optimised() -> None:

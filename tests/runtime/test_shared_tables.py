@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+from tests.runtime.test_interruptions import alarms
 from tests.runtime.test_session import compact
 from tests.support.golden import TRIO, TRIO_NAMES, variant
 
@@ -191,6 +195,35 @@ def test_a_failure_of_a_helper_alone_takes_the_level_out(
         monkeypatch.setattr(session, "for_tables", lambda: failing)
         assert set(two.predict(table(2000), names=NAMES).levels.tolist()) == {"level2"}
         assert two.health().levels[0].problem == "RuntimeException: lost"
+
+
+def test_a_session_is_in_use_as_long_as_a_helper_runs_that_nobody_waits_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+
+    def hold(feeds: Any) -> None:
+        main, looks = threading.main_thread().ident, 0
+        assert main is not None
+        while looks < 10:  # until the caller does nothing but wait for this thread
+            time.sleep(0.01)
+            looks = looks + 1 if sys._current_frames()[main].f_code.co_name == "_score_together" else 0
+        os.kill(os.getpid(), signal.SIGALRM)  # the handler runs in the caller's thread
+        go.wait(60)
+
+    with Predictor.open(folder, threads=2, preload=True) as two:
+        session = two._active[0].slots[0].session
+        assert session is not None
+        held = OnnxSession(Helped(session, hold), [])
+        monkeypatch.setattr(session, "for_tables", lambda: held)
+        with alarms(ValueError, 60.0), pytest.raises(ValueError, match="the bar is over"):
+            two.predict(table(2000), names=NAMES)
+        assert session._running == 1
+        go.set()
+        deadline = time.monotonic() + 60
+        while session._running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert session._running == 0
 
 
 def test_no_thread_is_left_when_a_table_is_answered(folder: Path) -> None:

@@ -254,6 +254,7 @@ class LevelSession:
             also = None
 
         def work(number: int, ended: LockType) -> None:
+            self._running += 1  # of its own: an exception of a signal handler ends the caller's wait
             try:
                 if also is not None:
                     also(bounds[number], bounds[number + 1])
@@ -262,6 +263,7 @@ class LevelSession:
                 failures.append(e)
                 _exhaust(starts)
             finally:
+                self._running -= 1
                 ended.release()
 
         ends = [allocate_lock() for _ in range(workers - 1)]
