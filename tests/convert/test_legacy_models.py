@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
+from sklearn.ensemble import RandomForestRegressor
 from tests.support import legacy_models
 from tests.support.legacy_models import KINDS, NAMES, ProductionEnsemble, ensemble, model, rows
 
@@ -136,6 +137,12 @@ def test_a_voting_classifier_is_an_ensemble(tmp_path):
     assert [m.name for m in found.members] == ["lgb", "rf"]
     assert found.weights == {"lgb": 0.7, "rf": 0.3}
     assert found.vote == "soft"
+
+
+def test_a_regressors_pickle_is_refused_with_what_reads_it(tmp_path):
+    forest = RandomForestRegressor(2, random_state=0).fit([[0.0], [1.0]], [0.0, 1.0])
+    with pytest.raises(DataError, match=r"got 'sklearn.*RandomForestRegressor'.*takes more from skops"):
+        read_ensemble((write(tmp_path, forest),))
 
 
 @pytest.mark.parametrize(

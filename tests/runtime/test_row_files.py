@@ -146,16 +146,18 @@ def test_what_cannot_be_read_ends_with_2_and_one_line_before_any_row_is_answered
     assert message in line
 
 
-def test_names_that_differ_by_capitals_or_blanks_are_named(
+def test_names_that_differ_by_capitals_blanks_or_underscores_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text(delimited(ROWS).replace("vix", "VIX").replace("usd_jpy", "USD JPY").replace("dxy", "Dxy"))
+    path.write_text(
+        delimited(ROWS).replace("vix", "VIX").replace("usd_jpy", "USD JPY").replace("dxy", "d_xy")
+    )
     assert main(["predict", SOURCE, "--input", str(path), "--json"]) == 0
     captured = capsys.readouterr()
     assert {json.loads(line)["level"] for line in captured.out.splitlines()} == {"level2"}
     assert "the column 'VIX' is not the feature 'vix'" in captured.err
-    assert "the column 'Dxy' is not the feature 'dxy'" in captured.err
+    assert "the column 'd_xy' is not the feature 'dxy'" in captured.err
     assert "the column 'USD JPY' is not the feature 'usd_jpy'" in captured.err
 
 

@@ -203,6 +203,24 @@ def test_the_store_and_version_may_be_named(tmp_path: Path, capsys: pytest.Captu
         assert json.loads(capsys.readouterr().out)["version"] == version
 
 
+def test_nothing_is_wider_than_a_narrow_terminal(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["info", SOURCE]) == 0
+    wide = capfd.readouterr().out
+    assert max(len(line) for line in wide.splitlines() if "vote" in line) > 60  # a pipe gets whole lines
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((60, 24)))
+    assert main(["info", SOURCE]) == 0
+    narrow = capfd.readouterr().out
+    beyond = [line for line in narrow.splitlines() if len(line) > 60]
+    assert all(
+        line.startswith(("  digest ", "  origin ", "  data ")) for line in beyond
+    )  # to be copied: not broken
+    assert narrow.count("LEVEL     level") == 3
+    assert len(narrow.split()) > len(wide.split())  # a head for each level
+    assert set(narrow.split()) == set(wide.split())  # and no word lost
+
+
 def test_info_is_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", SOURCE]) == 0
     text = capsys.readouterr().out

@@ -97,10 +97,10 @@ def _print(
         print(_proof_line(proof))
     if compared is None:
         print(f"{'':14}{'before':>12}{'after':>12}")
-        print(_row("file", "MB", [s / 1e6 for s in sizes]))
+        print(_file_row(sizes))
         return
     print(f"{'':14}{compared.before_name:>12}{compared.encoding:>12}")
-    print(_row("file", "MB", [s / 1e6 for s in sizes]))
+    print(_file_row(sizes))
     for name, unit, scale, field in _FIELDS:
         pair = [getattr(c, field) for c in (compared.before, compared.after) if c is not None]
         if len(pair) == 2 and None not in pair:
@@ -134,9 +134,16 @@ def _proof_line(proof: dict[str, float]) -> str:
     )
 
 
+def _file_row(sizes: tuple[int, int]) -> str:
+    unit, scale = ("MB", 1e-6) if max(sizes) >= 1_000_000 else ("kB", 1e-3)
+    return _row("file", unit, [size * scale for size in sizes])
+
+
 def _row(name: str, unit: str, pair: list[float]) -> str:
+    from gradus_convert.compilation.comparing import shown_ratio
+
     before, after = pair
-    return f"{name:<14}{before:>9.1f} {unit}{after:>9.1f} {unit}   x {after / before:.2f}"
+    return f"{name:<14}{before:>9.1f} {unit}{after:>9.1f} {unit}   x {shown_ratio(after / before)}"
 
 
 COMMAND = Command(

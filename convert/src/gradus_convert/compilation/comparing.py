@@ -13,7 +13,7 @@ from gradus_convert.compilation.model import CompiledModel
 from gradus_convert.readers.formats import PICKLE
 from gradus_runtime.store.whole_file import write_whole
 
-__all__ = ["Comparison", "compare_measured", "keeps_original"]
+__all__ = ["Comparison", "compare_measured", "keeps_original", "shown_ratio"]
 
 SLOWER = 1.2
 """A row may take so many times as long before the original is better."""
@@ -83,8 +83,9 @@ def _choice(kind: str, compiled: CompiledModel) -> str:
     """Which operators were taken, where there was a choice."""
     if kind == "onnx" or compiled.encoding != "treeops":
         return ""
+    taken = "; by tree operators, which answer one row fastest"
     saved = compiled.facts.nodes * TREE_OPERATOR_BYTES / 1e6
-    return f"; by tree operators, which answer one row fastest (--encoding compact: {saved:.1f} MB less)"
+    return taken if saved < 0.1 else f"{taken} (--encoding compact: {saved:.1f} MB less)"
 
 
 def keeps_original(before: Cost, after: Cost) -> bool:
@@ -111,5 +112,10 @@ def _pairs(before: Cost, after: Cost) -> list[tuple[str, float, float]]:
     return [(name, float(a), float(b)) for name, a, b in named if a and b]
 
 
+def shown_ratio(ratio: float) -> str:
+    """A ratio with two decimals, and a small one with its first digit: a gain of 1,000 times is no x 0.00."""
+    return f"{ratio:.2f}" if ratio >= 0.01 else f"{ratio:.1g}"
+
+
 def _ratios(before: Cost, after: Cost) -> str:
-    return ", ".join(f"{name} x {b / a:.2f}" for name, a, b in _pairs(before, after))
+    return ", ".join(f"{name} x {shown_ratio(b / a)}" for name, a, b in _pairs(before, after))

@@ -22,6 +22,11 @@ from gradus_runtime.errors import DataError, GradusError, UsageError
 __all__ = ["LegacyEnsemble", "LegacyMember", "or_drop", "read_ensemble"]
 
 _VOTING = Global("sklearn.ensemble._voting", "VotingClassifier")
+_OTHER_MODEL = (
+    "Of scikit-learn, pickles of classifiers of trees are read. gradus compile takes more from skops "
+    "(skops.io.dump(model, 'model.skops'), where you trust the pickle), and gradus_convert.compile(model) "
+    "takes the fitted model."
+)
 MAX_MEMBERS = 100
 _STEM_ENDINGS = ("_model", "-model", "_classifier", "-classifier")
 
@@ -204,7 +209,9 @@ def _ensemble(root: Any, place: str) -> _Found:
             "an ensemble must hold `models`, a mapping of name to classifier",
             place=place,
             value=_describe(root),
-            hint="A file with one classifier, or several such files, are accepted too.",
+            hint=_OTHER_MODEL
+            if _describe(root).startswith("sklearn.")
+            else "A file with one classifier, or several such files, are accepted too.",
         )
     candidates = []
     for name, model in models.items():

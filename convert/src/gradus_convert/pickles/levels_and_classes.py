@@ -112,7 +112,7 @@ def _names(level: str, ensemble: LegacyEnsemble) -> tuple[str, ...]:
         raise DataError(
             "the names of the features must be known",
             place=level,
-            hint="The file does not hold them: give --feature-order feature_order.json.",
+            hint="The file does not hold them: give --feature-order FILE, as docs/migrating.md shows.",
         )
     for i, name in enumerate(ensemble.feature_names):
         if not is_identifier(name):

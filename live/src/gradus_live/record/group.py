@@ -208,7 +208,7 @@ def _sentence(
         said = f"worse than promised, said on {day}: below the lowest fold of training"
         said += f" (e-value {told}; 20 is enough)"
     elif verdict == NO_PROMISE:
-        said = "no promise: training measured nothing to compare this with"
+        said = "no promise: training measured fewer than three folds to compare this with"
     else:
         said = f"as promised: {bars:,} bars without a sign of less than the lowest fold of training"
     return f"{said}; {_against_nothing(skill)}"

@@ -42,16 +42,18 @@ def _print(info: Info) -> None:
     print(f"  data      {period(info.data_start, info.data_end)}{' (simulated)' if info.simulated else ''}")
     print(f"  features  {info.features}")
     print(f"  classes   {', '.join(info.classes)}")
-    print(f"  decision  below confidence {info.confidence_threshold:g}, or without a level: ", end="")
-    print(info.fallback_action)
-    print(f"  policy    {info.policy}{': ' + info.policy_sentence if info.policy_sentence else ''}")
+    weak = f"below confidence {info.confidence_threshold:g}, or " if info.confidence_threshold > 0 else ""
+    print(f"  decision  {weak}without a level: {info.fallback_action}")
+    policy = f"{info.policy}: {info.policy_sentence}" if info.policy_sentence else info.policy
+    output.print_wrapped("  policy    ", policy)
     print(f"  verdict   {info.verdict or 'unknown'}")
     for sentence in info.verdict_sentences:
-        print(f"            {sentence}")
+        output.print_wrapped("            ", sentence)
     print(f"  provider  {info.provider}; native kernel: {info.kernel}")
     print(f"  service   {', then '.join(info.service) or 'no level proved itself'}")
     for name, why in info.not_in_service.items():
-        print(f"            {name} only where no level in service can answer{': ' + why if why else ''}")
+        when = f"{name} only where no level in service can answer"
+        output.print_wrapped("            ", f"{when}: {why}" if why else when)
     print()
     rows = [
         (

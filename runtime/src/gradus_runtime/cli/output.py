@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +14,15 @@ from gradus_runtime.errors import GradusError, IntegrityError, let_signals_throu
 from gradus_runtime.store import Store
 from gradus_runtime.store.pin_file import Pin
 
-__all__ = ["headline", "pin_before", "print_json", "print_table", "report_pin", "warn_of_simulation"]
+__all__ = [
+    "headline",
+    "pin_before",
+    "print_json",
+    "print_table",
+    "print_wrapped",
+    "report_pin",
+    "warn_of_simulation",
+]
 
 
 def print_json(value: object) -> None:
@@ -22,11 +31,43 @@ def print_json(value: object) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write rows in columns as wide as they need; what is not printable in a cell is escaped."""
+    """Write rows in columns as wide as they need; what is not printable in a cell is escaped.
+
+    On a terminal that is narrower than the table each row is a block, a line a cell.
+    """
     rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
+    if max(map(len, lines)) <= _room():
+        print("\n".join(lines))
+        return
+    names = max(map(len, head)) + 2
+    for number, row in enumerate(rows):
+        print(end="\n" if number else "")
+        for name, cell in zip(head, row, strict=True):
+            if cell:
+                print_wrapped(name.ljust(names), cell)
+
+
+def print_wrapped(before: str, text: str) -> None:
+    """Write a text after what stands before it; on a terminal its lines end in time, below one another."""
+    room = _room()
+    if len(before) + len(text) > room:
+        import textwrap  # only where a terminal is narrow
+
+        text = f"\n{' ' * len(before)}".join(textwrap.wrap(text, max(room - len(before), 20)))
+    print(f"{before}{text}".rstrip())
+
+
+def _room() -> int:
+    """Columns of the terminal; files and pipes get whole lines."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or sys.maxsize
+    except (OSError, ValueError):  # no terminal, or no file at all
+        return sys.maxsize
 
 
 def headline(metrics: Mapping[str, float]) -> str:

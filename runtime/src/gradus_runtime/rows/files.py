@@ -31,7 +31,7 @@ class Notes:
     Attributes:
         texts: Values of features that are text and no blank: none of them is a number.
         first_text: The first of them, and where.
-        near: Columns that are a feature's name but for capitals and blanks, with that name.
+        near: Columns that are a feature's name but for capitals, blanks, dashes and underscores, with it.
     """
 
     texts: int = 0
@@ -102,7 +102,7 @@ class _Seen:
 
 def _folded(name: str) -> str:
     """A name without what people write in different ways."""
-    return _UNLIKE.sub("_", name.casefold()).strip("_")
+    return _UNLIKE.sub("", name.casefold())
 
 
 def read_rows(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from gradus_runtime.errors import StoreError
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "STAGED",
     "TRASH",
     "VERSIONS",
+    "hint_of_stores",
     "no_store",
 ]
 
@@ -36,5 +39,16 @@ LOCK = ".lock"
 
 def no_store(place: str) -> StoreError:
     """The error for a folder that is no store."""
-    hint = "Publish a first version: gradus publish, or gradus convert."
+    hint = hint_of_stores(place) or "Publish a first version: gradus publish, or gradus convert."
     return StoreError("a folder with `versions` in it (a store) must exist", place=place, hint=hint)
+
+
+def hint_of_stores(path: str) -> str:
+    """Name the stores in a folder that is none, or beside a path that is not there; else an empty text."""
+    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    try:
+        found = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    except OSError:  # the error that is being told has the path
+        return ""
+    stores = [store for store in found if os.path.isdir(os.path.join(store, VERSIONS))]
+    return f"Stores near it: {', '.join(stores[:5])}." if stores else ""

@@ -10,13 +10,15 @@ from gradus_runtime.errors import StoreError, UsageError
 from gradus_runtime.store import disk, installed
 from gradus_runtime.store.artifact import Artifact, resolve_level
 from gradus_runtime.store.carrier import FolderCarrier
-from gradus_runtime.store.layout import VERSIONS
+from gradus_runtime.store.layout import VERSIONS, hint_of_stores
 from gradus_runtime.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["open_artifact"]
+
+_RULE = "an artifact must be a store, a version's folder, an exported .zip or an installed distribution"
 
 
 def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
@@ -53,10 +55,16 @@ def open_artifact(source: str | Path, version: str | None = None) -> Artifact:
             return Artifact(FolderCarrier(disk.open_folder(path), path), path)
         if disk.is_file(path):
             return _zip(path)
-    raise StoreError(
-        "an artifact must be a store, a version's folder, an exported .zip or an installed distribution",
+        raise _nothing_to_open(path)
+
+
+def _nothing_to_open(path: str) -> StoreError:
+    """Say what is at the path instead, and which stores are near it: most often a path is misspelt."""
+    return StoreError(
+        _RULE,
         place=path,
-        hint="Publish one: gradus convert --store artifacts/NAME.",
+        value="a folder of something else" if disk.exists(path) else "nothing at this path",
+        hint=hint_of_stores(path) or "Publish one: gradus convert --store artifacts/NAME.",
     )
 
 
@@ -65,7 +73,19 @@ def _zip(path: str) -> Artifact:
 
     from gradus_runtime.store.bundle import ZipCarrier
 
+    if not path.lower().endswith(".zip") and not _begins_as_zip(path):
+        raise StoreError(
+            _RULE,
+            place=path,
+            value="a file of another kind",
+            hint="Of model files, gradus import makes a version, and gradus compile an ONNX file.",
+        )
     return Artifact(ZipCarrier(Path(path).resolve(strict=True)), path)
+
+
+def _begins_as_zip(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
 
 
 def _installed(name: str, version: str | None) -> Artifact:
