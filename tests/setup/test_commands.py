@@ -49,6 +49,17 @@ def test_a_command_like_no_other_lists_them_all(capsys: pytest.CaptureFixture[st
     assert json.loads(captured.out)["error"] == "UsageError"
 
 
+def test_help_breaks_its_lines_but_never_an_example(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        main(["decide", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "  gradus decide --store artifacts/btc-jpy --candles tail.csv --daily macro.csv"
+    assert max(map(len, lines[:-1])) <= 60
+
+
 def test_a_command_of_a_package_that_is_absent_names_the_package() -> None:
     code = (
         "import sys; from importlib import metadata; metadata.entry_points = lambda **_: ();"

@@ -87,7 +87,9 @@ def test_a_baseline_or_level_that_is_not_there_skips_the_gate(details):
 def test_no_pinned_version_skips_the_comparison_with_a_plain_line(details):
     (line,) = evaluate(gates(gate(level="level2", margin_to_pinned=0.02)), details, NO_PIN)
     assert line.holds is None
-    assert line.text == f"level2: log_loss against the pinned version skipped, {NO_PIN}"
+    assert line.text == f"level2: log_loss is not compared with the pinned version: {NO_PIN}"
+    (line,) = evaluate(gates(gate(level="*", margin_to_pinned=0.02)), details, NO_PIN)
+    assert line.text.startswith("every level: log_loss is not compared")
 
 
 def beside_each_other(mine, theirs):

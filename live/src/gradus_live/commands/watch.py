@@ -32,13 +32,38 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help=f"a destination (repeatable); by default those in {DESTINATIONS}, with blanks between",
     )
     parser.add_argument(
-        "--state", type=Path, default=Path("watch-state.json"), help="file of the alerts that were sent"
+        "--state",
+        type=Path,
+        metavar="FILE",
+        default=Path("watch-state.json"),
+        help="file of the alerts that were sent (default: watch-state.json)",
     )
-    parser.add_argument("--bar", type=options.seconds, default=900.0, help="length of a bar (default: 15m)")
-    parser.add_argument("--bars", type=int, default=4, help="decisions below the first level (default: 4)")
-    parser.add_argument("--expiry-days", type=float, default=3.0, help="days before the expiry (default: 3)")
     parser.add_argument(
-        "--rows-per-observation", type=float, help="no effect; will be removed in the next release"
+        "--bar",
+        type=options.seconds,
+        metavar="DURATION",
+        default=900.0,
+        help="length of a bar (default: 15m)",
+    )
+    parser.add_argument(
+        "--bars",
+        type=int,
+        metavar="N",
+        default=4,
+        help="alert after so many decisions below the first level (default: 4)",
+    )
+    parser.add_argument(
+        "--expiry-days",
+        type=float,
+        metavar="DAYS",
+        default=3.0,
+        help="alert so long before the expiry (default: 3)",
+    )
+    parser.add_argument(
+        "--rows-per-observation",
+        type=float,
+        metavar="N",
+        help="no effect; will be removed in the next release",
     )
     parser.add_argument("--outcomes", type=Path, metavar="FILE", help="outcomes, for the live record")
     parser.add_argument(

@@ -34,6 +34,16 @@ _OWN = (
 )  # each a module beside this one, with its COMMAND
 
 
+_EXAMPLE = "example:\n"
+
+
+class _Help(argparse.HelpFormatter):
+    """Breaks lines as usual, but leaves an example in one piece: it is there to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(_EXAMPLE) else super()._fill_text(text, width, indent)
+
+
 def _own_command(name: str) -> Command:
     command: Command = import_module(f"gradus_runtime.cli.{name}").COMMAND
     return command
@@ -53,7 +63,8 @@ def _find_commands(only: str | None) -> dict[str, Command]:
 def _parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gradus",
-        description="Compiles tree ensembles to portable artifacts, versions them, and serves them.",
+        description="Compiles tree ensembles to portable artifacts, versions them, and serves them. "
+        "`gradus COMMAND --help` has the options of a command, and an example.",
         epilog="Exit codes: 0 done, 1 a check failed, 2 usage error, 3 system error.",
     )
     parser.add_argument("--version", action="store_true", help="print the versions of what is installed")
@@ -63,8 +74,8 @@ def _parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
             command.name,
             help=command.summary,
             description=command.summary,
-            epilog=f"example:\n  {command.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=f"{_EXAMPLE}  {command.example}",
+            formatter_class=_Help,
         )
         sub.add_argument("--json", action="store_true", help="write the result as one JSON value")
         command.configure(sub)

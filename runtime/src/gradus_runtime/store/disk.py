@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_MAY_WRITE = "Run it as the owner of the store, or give this user the right to write there."
+_MAY_WRITE = "Run it as the owner of the folder, or give this user the right to write there."
 _MAY_READ = (
     "Run it as a user who may read there, or give this user the right to read it and to enter its folders."
 )

@@ -31,7 +31,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--explain", metavar="NAME", help="explain a feature: expression, unit, history, an example"
     )
     parser.add_argument(
-        "--latest", action="store_true", help="print the newest bar's features as one line of JSON"
+        "--latest", action="store_true", help="older form of `gradus decide`; will be removed"
     )
 
 

@@ -160,7 +160,8 @@ def evaluate(
                 lines.append(_test_line(gate, worse, suspicions))
             continue
         if gate.margin_to_pinned is not None and isinstance(pinned, str):
-            text = f"{gate.level}: {gate.metric} against the pinned version skipped, {pinned}"
+            level = "every level" if gate.level == "*" else gate.level
+            text = f"{level}: {gate.metric} is not compared with the pinned version: {pinned}"
             lines.append(GateLine(gate.level, gate.metric, gate.kind, text, None))
             continue
         of_served = gate.margin_to_pinned is not None and gate.level in ("*", SERVED)
