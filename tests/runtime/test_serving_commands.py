@@ -16,6 +16,7 @@ from tests.support.golden import TRIO, changed, full_row, trio_store, variant
 
 from gradus_runtime import Predictor
 from gradus_runtime.cli import main
+from gradus_runtime.cli.output import print_wrapped
 from gradus_runtime.contracts.manifest import RuntimeRequirement
 
 SOURCE = str(TRIO)
@@ -219,6 +220,15 @@ def test_nothing_is_wider_than_a_narrow_terminal(
     assert narrow.count("LEVEL     level") == 3
     assert len(narrow.split()) > len(wide.split())  # a head for each level
     assert set(narrow.split()) == set(wide.split())  # and no word lost
+
+
+def test_a_sentence_goes_on_below_its_beginning_where_a_terminal_is_narrow(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((40, 24)))
+    print_wrapped("  verdict   ", "knows which way the price will move, and earned money")
+    lines = ["  verdict   knows which way the price", "            will move, and earned money"]
+    assert capfd.readouterr().out.splitlines() == lines
 
 
 def test_info_is_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
