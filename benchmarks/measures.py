@@ -25,6 +25,7 @@ __all__ = ["Bench", "Figures", "artifact_mib", "fresh_folder", "measure_subject"
 Figures = dict[str, Sample]
 """Figures by the name of the peer."""
 
+_BATCHES = "us_per_row_"
 _REMADE = ("gradus", "gradus_graph", "gradus_compiled", "stock", "floor")
 """Prepared anew in every run; the other peers' files change only with their cache."""
 
@@ -140,11 +141,15 @@ class _Measuring:
         return figures
 
     def serve(self, threads: int) -> Figures:
-        """Start, memory, one-row latency, throughput of batches."""
+        """Start, memory, one-row latency, throughput of batches.
+
+        With more threads than one, each sample has one of a single thread beside it, and says what share of
+        its time the threads take, `share_of_one_thread_N` for N rows: minutes later a machine may be another.
+        """
         profile = self._bench.profile
         sizes = self._plan.sizes if threads == 1 else self._plan.sizes_two_threads
 
-        def sample(name: str) -> Sample:
+        def serve(name: str, threads: int) -> Sample:
             peer = self.peers[name]
             return self._work(
                 peer,
@@ -156,6 +161,17 @@ class _Measuring:
                 limit=profile.limit,
                 seconds=profile.seconds,
             )
+
+        def sample(name: str) -> Sample:
+            taken = serve(name, threads)
+            if threads == 1:
+                return taken
+            one = serve(name, 1)
+            rows = [key.removeprefix(_BATCHES) for key in taken if key.startswith(_BATCHES)]
+            return {
+                **taken,
+                **{f"share_of_one_thread_{n}": taken[_BATCHES + n] / one[_BATCHES + n] for n in rows},
+            }
 
         names = [n for n, peer in self.peers.items() if threads == 1 or peer.threads]
         return self._keep(*in_turns(names, profile.repetitions, sample))

@@ -272,14 +272,12 @@ class LevelSession:
         started: list[int] = []
         try:
             try:  # not by `threading`, which waits until a thread runs: some 100 us that this one can use
-                started.extend(
-                    map(start_new_thread, repeat(work), enumerate(ends, 1))
-                )  # a call: no signal gets in
+                # Started and noted in one call: no signal gets in between.
+                started.extend(map(start_new_thread, repeat(work), enumerate(ends, 1)))
             except RuntimeError as e:
                 let_signals_through(e)  # the machine has no thread to give: those that run do the work
-            if (
-                also is not None
-            ):  # after a block: it asks for Python's lock often, and the helpers begin with it
+            if also is not None:
+                # After a block: it asks for Python's lock often, and the helpers begin with it.
                 self._score_blocks(features, out, islice(starts, 1), size)
                 also(0, bounds[1])
             self._score_blocks(features, out, starts, size)
