@@ -71,6 +71,29 @@ def test_a_cause_as_a_value_is_seen() -> None:
         assert causes_as_values(text.format(said)) == []
 
 
+def words_as_values(text: str) -> list[int]:
+    """Return the lines where an error has words of ours as its value: what was found is shown in quotes."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            values = [k.value for k in node.keywords if k.arg == "value"]
+            parts = [p for v in values if not isinstance(v, ast.JoinedStr) for p in ast.walk(v)]
+            texts = [p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)]
+            found += [node.lineno for said in texts if " " in said.strip()]
+    return found
+
+
+def test_words_of_ours_are_a_cause_and_no_value() -> None:
+    wrong = {p.relative_to(ROOT).as_posix(): words_as_values(p.read_text("utf-8")) for p in MODULES}
+    assert {name: at for name, at in wrong.items() if at} == {}
+
+
+def test_words_as_a_value_are_seen() -> None:
+    assert words_as_values('raise DataError("must be text", value="a zero byte")') == [1]
+    assert words_as_values('raise DataError("must be text", value=name or "the end")') == [1]
+    assert words_as_values('raise DataError("must be text", value=name, cause="a zero byte")') == []
+
+
 NOT_SAID = {
     r"\banew\b": "again, newly",
     r"\bsomebody\b|\bnobody\b": "say who: a process, a person, a command",

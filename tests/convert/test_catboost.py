@@ -80,7 +80,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     [
         (
             {"loss_function": "MultiClassOneVsAll"},
-            "a member's probabilities must sum to 1, but got 'one against all'",
+            "a member's probabilities must sum to 1: it tells each class from all others",
         ),
     ],
 )

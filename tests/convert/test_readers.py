@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "lightgbm multiclassova": (
         lambda: boosted(objective="multiclassova").fit(X, Y),
-        "a member's probabilities must sum to 1, but got 'one against all'",
+        "a member's probabilities must sum to 1: it tells each class from all others",
     ),
     "lightgbm cross_entropy_lambda": (
         lambda: lightgbm.train(
@@ -72,7 +72,7 @@ REFUSED = {
     ),
     "lightgbm regression": (
         lightgbm_regressor,
-        "a member must give the probabilities of classes, but got 'a model of values, as regressors are'",
+        "a member must give the probabilities of classes: it gives values, as regressors do",
     ),
     "xgboost missing": (
         lambda: gradient().fit(X, Y).set_params(missing="none"),

@@ -196,15 +196,15 @@ def test_a_pin_that_names_another_digest_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_to_open_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"an artifact must be .* got 'nothing at this path'.*Publish one"):
+    with pytest.raises(StoreError, match=r"an artifact must be .*: nothing is at this path.*Publish one"):
         Predictor.open(tmp_path / "nowhere")
 
 
 def test_stores_beside_a_misspelt_path_are_named(tmp_path: Path) -> None:
     store = trio_store(tmp_path / "trio")
-    with pytest.raises(StoreError, match=f"nothing at this path.*Stores near it: {store.path}"):
+    with pytest.raises(StoreError, match=f"nothing is at this path.*Stores near it: {store.path}"):
         Predictor.open(tmp_path / "tiro")
-    with pytest.raises(StoreError, match=f"a folder of something else.*Stores near it: {store.path}"):
+    with pytest.raises(StoreError, match=f"this folder is none.*Stores near it: {store.path}"):
         Predictor.open(tmp_path)
 
 
@@ -212,7 +212,7 @@ def test_stores_beside_a_misspelt_path_are_named(tmp_path: Path) -> None:
 def test_a_model_file_is_told_apart_from_a_damaged_zip(tmp_path: Path, data: bytes) -> None:
     model = tmp_path / "model.pkl"
     model.write_bytes(data)
-    with pytest.raises(StoreError, match=r"got 'a file of another kind'. Of model files, gradus import"):
+    with pytest.raises(StoreError, match=r"distribution: this file is none. Of model files, gradus import"):
         Predictor.open(model)
 
 

@@ -63,11 +63,14 @@ def test_operators_mean_what_they_mean_everywhere(expression: str, meaning: obje
     ("expression", "message"),
     [
         ("close + * 2", "column 9: a number, a name or a bracket was expected, but got '*'"),
-        ("lag(close, 1", "column 13: ',' was expected or ')' after an argument of lag, but got 'the end'"),
+        (
+            "lag(close, 1",
+            "column 13: ',' was expected or ')' after an argument of lag: the expression ends here",
+        ),
         ("close 5", "column 7: an operator or the end of the expression was expected, but got '5'"),
         ("close[5]", "column 6: an expression holds numbers, names, operators, commas and brackets"),
-        ("(close", "column 7: ')' was expected to close the bracket, but got 'the end'"),
-        ("", "column 1: a number, a name or a bracket was expected, but got 'the end'"),
+        ("(close", "column 7: ')' was expected to close the bracket: the expression ends here"),
+        ("", "column 1: a number, a name or a bracket was expected: the expression ends here"),
         ("1e999 * close", "column 1: a number must be finite, but got '1e999'"),
         ("clos + 1", "column 1: a name must be known on bars, but got 'clos'. Did you mean close"),
         (

@@ -332,7 +332,7 @@ def test_columns_that_are_missing_or_ambiguous_are_refused(tmp_path: Path, bars:
 def test_files_that_are_no_tables_are_refused(tmp_path: Path, bars: pl.DataFrame) -> None:
     assert refusal(tmp_path, "") == "FILE: a data file must not be empty"
     assert refusal(tmp_path, " \n\n") == "FILE: a data file must not be empty"
-    assert refusal(tmp_path, "a\0b") == "FILE: a CSV file must be text, but got 'a zero byte'"
+    assert refusal(tmp_path, "a\0b") == "FILE: a CSV file must be text: it holds a zero byte"
     assert refusal(tmp_path, "timestamp,open,high,low,close,volume\n") == (
         "FILE: at least 2 rows are needed, but got 0"
     )

@@ -40,14 +40,14 @@ def _of_classes(native: NativeModel, place: str) -> NativeModel:
         raise InexactModelError(
             "a member must give the probabilities of classes",
             place=place,
-            value="a model of values, as regressors are",
+            cause="it gives values, as regressors do",
             hint="gradus compile takes it; a level's members vote for classes.",
         )
     if isinstance(native.lowered, Forest) and native.lowered.link == "sigmoids":
         raise InexactModelError(
             "a member's probabilities must sum to 1",
             place=place,
-            value="one against all",
+            cause="it tells each class from all others",
             hint="Train with a softmax (multiclass, MultiClass); gradus compile takes it as it is.",
         )
     return native

@@ -63,7 +63,7 @@ def _nothing_to_open(path: str) -> StoreError:
     return StoreError(
         _RULE,
         place=path,
-        value="a folder of something else" if disk.exists(path) else "nothing at this path",
+        cause="this folder is none" if disk.exists(path) else "nothing is at this path",
         hint=hint_of_stores(path) or "Publish one: gradus convert --store artifacts/NAME.",
     )
 
@@ -77,7 +77,7 @@ def _zip(path: str) -> Artifact:
         raise StoreError(
             _RULE,
             place=path,
-            value="a file of another kind",
+            cause="this file is none",
             hint="Of model files, gradus import makes a version, and gradus compile an ONNX file.",
         )
     return Artifact(ZipCarrier(Path(path).resolve(strict=True)), path)

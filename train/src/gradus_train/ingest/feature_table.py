@@ -169,7 +169,7 @@ def _own_rule(table: RawTable, rule: LabelRule, table_reach: int | None) -> Labe
         raise DataError(
             "how many bars ahead the table's own labels look must be stated",
             place=table.name,
-            value="column label without a reach",
+            cause="the table has a column label without a reach",
             hint='Write [labels] kind = "column" and reach = N in the configuration, or add a column '
             f"{REACH_COLUMN}; to have labels made of the prices, remove the column label.",
         )

@@ -166,7 +166,7 @@ def _read_csv(data: bytes, name: str) -> pl.DataFrame:
     if not data.strip():
         raise DataError("a data file must not be empty", place=name)
     if b"\0" in data:
-        raise DataError("a CSV file must be text", place=name, value="a zero byte")
+        raise DataError("a CSV file must be text", place=name, cause="it holds a zero byte")
     body = data.removeprefix(_MARK)
     header = body.split(b"\n", 1)[0]
     separator = max((",", ";", "\t"), key=lambda s: header.count(s.encode()))

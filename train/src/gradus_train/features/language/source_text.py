@@ -46,4 +46,7 @@ class Source:
             hint: The way out.
         """
         place = f"{self.name}, column {span.start + 1}"
-        return ConfigError(rule, place=place, value=self.fragment(span) or "the end", hint=hint)
+        found = self.fragment(span)
+        if not found:
+            return ConfigError(rule, place=place, cause="the expression ends here", hint=hint)
+        return ConfigError(rule, place=place, value=found, hint=hint)
