@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from gradus_runtime.errors import StoreError
+from gradus_runtime.errors import StoreError, let_signals_through
+from gradus_runtime.store import disk
 
 __all__ = [
     "LOCK",
@@ -45,10 +46,11 @@ def no_store(place: str) -> StoreError:
 
 def hint_of_stores(path: str) -> str:
     """Name the stores in a folder that is none, or beside a path that is not there; else an empty text."""
-    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
     try:
-        found = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    except OSError:  # the error that is being told has the path
-        return ""
-    stores = [store for store in found if os.path.isdir(os.path.join(store, VERSIONS))]
+        folder = path if disk.is_folder(path) else os.path.dirname(path) or "."
+        beside = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+        stores = [store for store in beside if disk.is_folder(os.path.join(store, VERSIONS))]
+    except OSError as e:
+        let_signals_through(e)
+        return ""  # the error that is being told has the path
     return f"Stores near it: {', '.join(stores[:5])}." if stores else ""
