@@ -222,6 +222,15 @@ def test_a_candle_that_breaks_a_rule_is_refused_and_its_bar_is_missing(
     assert features_of(feed).reasons == ()
 
 
+def test_a_feed_that_took_no_candle_decides_on_none(bot: Bot) -> None:
+    feed = bot.feed()
+    for _ in range(2):
+        found = features_of(feed)
+        assert (found.bar_time, found.reasons) == (None, ("no candle is complete",))
+        feed.push({"timestamp": 0, **dict.fromkeys(("open", "high", "low", "close", "volume"), "7,25")})
+    assert feed.counts.refused == 2
+
+
 def test_a_refused_correction_leaves_the_bar_as_it_was(bot: Bot) -> None:
     feed = bot.feed()
     feed.push(ROWS[:100])

@@ -347,3 +347,30 @@ def test_many_broken_lines_are_counted_and_the_first_are_named(
     assert len(lines) == 6
     assert "line 5: 2 cells, the header has 9: answered with the fallback" in lines[0]
     assert "700 rows could not be read" in lines[5]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_decimal_commas_end_with_1_and_are_named(
+    separator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = list(full_row())
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{separator.join(names)}\n" + f"{separator.join(['7,25'] * len(names))}\n" * 7)
+    assert main(["predict", SOURCE, "--input", str(path)]) == 1
+    said = capsys.readouterr().err
+    if separator == ",":
+        assert "line 2: 18 cells, the header has 9: if these are decimal commas, write 1.5 inst" in said
+        assert "7 rows could not be read and were answered with the fallback, all of them" in said
+    else:
+        assert "63 values of features are text, not numbers; the first is" in said
+        assert "numbers must have a decimal point: write 7.25, not 7,25" in said
+        assert "no value of a feature was a number" in said
+
+
+def test_rows_of_missing_values_alone_are_answered_and_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("close,volume\n,\nNA,null\n")
+    assert main(["predict", SOURCE, "--input", str(path), "--json"]) == 0
+    assert [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()] == ["fallback"] * 2

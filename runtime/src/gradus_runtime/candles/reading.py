@@ -64,12 +64,12 @@ def read_candles(
     """
     columns = table_columns(table, "candles")
     stamps = find(columns, "timestamp")
-    missing = [name for name in COLUMNS if find(columns, name) is None]
+    missing = [name for name in ("timestamp", *COLUMNS) if find(columns, name) is None]
     if stamps is None or missing:
         raise UsageError(
             "candles must have the columns timestamp, open, high, low, close and volume",
             place="candles",
-            value=sorted(columns)[:12],
+            cause=_what_is_missing(missing, columns),
         )
     times = times_of(stamps)
     values = {name: numbers_of(find(columns, name), len(times)) for name in COLUMNS}
@@ -92,6 +92,12 @@ def read_candles(
             keep &= ~running
     order = _latest_of_each(whole, keep)
     return ReadCandles(whole[order], {n: v[order] for n, v in values.items()}, tuple(reasons), left_out)
+
+
+def _what_is_missing(missing: Sequence[str], columns: Mapping[str, Any]) -> str:
+    verb = "is" if len(missing) == 1 else "are"
+    there = ", ".join([*columns][:12]) + (" ..." if len(columns) > 12 else "")
+    return f"{', '.join(missing)} {verb} missing; the columns are {there or 'none'}"
 
 
 def _rules(
@@ -148,7 +154,9 @@ def read_daily(table: Any, series: Sequence[str]) -> DailyTable:
     columns = table_columns(table, "daily")
     dates = find(columns, "date")
     if dates is None:
-        raise UsageError("daily values must have a column date", place="daily", value=sorted(columns)[:12])
+        raise UsageError(
+            "daily values must have a column date", place="daily", cause=_what_is_missing(["date"], columns)
+        )
     times = times_of(dates)
     keep = np.isfinite(times)
     days = np.where(keep, times, 0).astype(np.int64) // _DAY_MS

@@ -13,6 +13,7 @@ from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode
 
 if TYPE_CHECKING:
+    from gradus_runtime.cli.unread import Unread
     from gradus_runtime.decision import Decision
     from gradus_runtime.predictor import Predictor
     from gradus_runtime.rows.files import FileRow, Notes
@@ -22,8 +23,6 @@ __all__ = ["COMMAND"]
 CHUNK_ROWS = 512
 DEVICE_ROWS = 65_536
 """What a GPU gets at once."""
-SAID = 5
-"""Number of rows that could not be read which are named one by one on stderr."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -53,34 +52,33 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.cli import answers, options
+    from gradus_runtime.cli.unread import Unread
     from gradus_runtime.rows import files
 
     write = answers.json_lines if args.json else answers.csv_lines(args.keep)
     request = answers.request_of(args)
     notes = files.Notes()
+    unread = Unread("predict", "answered with the fallback")
     with options.open_predictor(args, drift=False) as predictor:
         features = set(predictor.feature_names_in_.tolist())
         rows = files.read_rows(args.input, features, kind=args.format, notes=notes)
         streams = args.input == "-"
         step = CHUNK_ROWS if args.provider == "cpu" else DEVICE_ROWS
         said = False
-        broken = 0
         while chunk := list(islice(rows, 1 if streams else step)):
             if streams and predictor.reload_if_changed():
                 features |= set(predictor.feature_names_in_.tolist())
             if not said:
                 said = True
-                _say_names(notes)
+                _say_names(notes, unread)
             for row, decision in zip(chunk, _answers(predictor, chunk, request), strict=True):
-                if row.problem is not None:
-                    broken += 1
-                    if broken <= SAID:
-                        _warn(f"{row.problem}: answered with the fallback")
+                unread.take(row.problem)
                 write({name: row.values.get(name) for name in args.keep}, decision)
             if streams:
                 sys.stdout.flush()
-    _say(notes, broken)
-    return int(ExitCode.CHECK_FAILED if broken else ExitCode.DONE)
+    _say_texts(notes, unread)
+    ended = unread.end()
+    return int(ExitCode.CHECK_FAILED if notes.texts and not notes.numbers else ended)
 
 
 def _answers(predictor: Predictor, chunk: list[FileRow], request: dict[str, Any]) -> Iterator[Decision]:
@@ -93,22 +91,26 @@ def _answers(predictor: Predictor, chunk: list[FileRow], request: dict[str, Any]
             yield dataclasses.replace(predictor.predict([{}])[0], reasons=(row.problem,))
 
 
-def _say_names(notes: Notes) -> None:
+def _say_names(notes: Notes, unread: Unread) -> None:
     for name, feature in notes.near:
-        _warn(f"the column {name!r} is not the feature {feature!r}: names must be the same to the letter")
+        unread.say(
+            f"the column {name!r} is not the feature {feature!r}: names must be the same to the letter"
+        )
 
 
-def _say(notes: Notes, broken: int) -> None:
+def _say_texts(notes: Notes, unread: Unread) -> None:
     """Say at the end what should not be found out from the answers alone."""
-    if notes.texts:
-        what = "value of a feature is" if notes.texts == 1 else "values of features are"
-        _warn(f"{notes.texts} {what} text, not numbers; the first is {notes.first_text}")
-    if broken > SAID:
-        _warn(f"{broken} rows could not be read and were answered with the fallback")
+    from gradus_runtime.cli.unread import decimal_comma
 
-
-def _warn(text: str) -> None:
-    print(f"gradus predict: {text}", file=sys.stderr)
+    if not notes.texts:
+        return
+    what = "value of a feature is" if notes.texts == 1 else "values of features are"
+    unread.say(f"{notes.texts} {what} text, not numbers; the first is {notes.first_text}")
+    comma = decimal_comma([notes.first_text.rpartition(": ")[2].strip("'")])
+    if comma:
+        unread.say(comma)
+    if not notes.numbers:
+        unread.say("no value of a feature was a number")
 
 
 COMMAND = Command(

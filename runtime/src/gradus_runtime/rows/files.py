@@ -6,7 +6,6 @@ shifted, filled or guessed. Memory does not grow with the file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,11 @@ from gradus_runtime.errors import DataError
 from gradus_runtime.rows import parquet_rows, text_rows
 from gradus_runtime.rows.file_content import PARQUET, first_characters, opened, text_lines
 from gradus_runtime.rows.file_row import FileRow
+from gradus_runtime.rows.near_names import near_names
 
 __all__ = ["FORMATS", "FileRow", "Notes", "RowTable", "read_rows", "read_table"]
 
 FORMATS = ("csv", "jsonl", "json", "parquet")
-_UNLIKE = re.compile(r"[^0-9a-z]+")
 SEPARATORS = (",", ";", "\t")
 
 
@@ -32,11 +31,13 @@ class Notes:
         texts: Values of features that are text and no blank: none of them is a number.
         first_text: The first of them, and where.
         near: Columns that are a feature's name but for capitals, blanks, dashes and underscores, with it.
+        numbers: Whether any value of a feature was there and no text.
     """
 
     texts: int = 0
     first_text: str = ""
     near: tuple[tuple[str, str], ...] = ()
+    numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,8 @@ class _Seen:
         """Look at the names of columns: one of them at least must be a feature's."""
         self.named = True
         present = [name for name in columns if isinstance(name, str)]
-        folded = {_folded(name): name for name in self.features if name not in set(present)}
-        near = tuple(
-            (name, folded[_folded(name)])
-            for name in present
-            if name not in self.features and _folded(name) in folded
-        )
+        others = [name for name in present if name not in self.features]
+        near = near_names(others, [*set(self.features).difference(present)])
         if any(name in self.features for name in present):
             self.notes.near = near
             return
@@ -92,17 +89,17 @@ class _Seen:
             return row
         if not self.named and row.values:
             self.names(row.values, path)
+        if not self.notes.numbers:
+            self.notes.numbers = any(
+                value is not None and type(value) is not str and name in self.features
+                for name, value in row.values.items()
+            )
         for name, value in row.values.items():
             if type(value) is str and name in self.features and not text_rows.is_blank(value):
                 self.notes.texts += 1
                 if self.notes.texts == 1:
                     self.notes.first_text = f"{name} in {row.place}: {value[:40]!r}"
         return row
-
-
-def _folded(name: str) -> str:
-    """A name without what people write in different ways."""
-    return _UNLIKE.sub("", name.casefold())
 
 
 def read_rows(

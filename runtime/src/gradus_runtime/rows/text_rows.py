@@ -19,6 +19,8 @@ __all__ = ["array_rows", "csv_rows", "is_blank", "json_rows"]
 
 _BLANKS = frozenset({"", "na", "nan", "null", "none"})
 _JSON_BLANKS = " \t\r\n"
+_COMMAS = ": if these are decimal commas, write 1.5 instead of 1,5"
+"""What is said of a line with cells too many and no decimal point."""
 
 
 class _TwiceError(ValueError):
@@ -81,7 +83,8 @@ def _csv_rows(
             yield FileRow.broken(place, cells)
         elif len(cells) != len(names):
             many = "cell" if len(cells) == 1 else "cells"
-            yield FileRow.broken(place, f"{len(cells)} {many}, the header has {len(names)}")
+            commas = "" if len(cells) < len(names) or separator != "," or "." in line.text else _COMMAS
+            yield FileRow.broken(place, f"{len(cells)} {many}, the header has {len(names)}{commas}")
         else:
             values: dict[str, Any] = dict(zip(names, cells, strict=True))
             for name in names:

@@ -30,6 +30,7 @@ class BarFeatures(dict[str, float | None]):
     Attributes:
         bar_time: The opening of the bar, in UTC; None where no candle was complete.
         reasons: What was left out of the candles, and whether bars were bridged.
+        left_out: How many candles broke a rule and count as missing.
         held: There are none, for the last of the reasons: whatever the call asks for, the answer is the
             fallback.
     """
@@ -41,11 +42,13 @@ class BarFeatures(dict[str, float | None]):
         reasons: tuple[str, ...],
         *,
         held: bool = False,
+        left_out: int = 0,
     ) -> None:
         super().__init__(values)
         self.bar_time = bar_time
         self.reasons = reasons
         self.held = held
+        self.left_out = left_out
 
 
 class CandleFeatures:
@@ -143,13 +146,15 @@ class CandleFeatures:
         given = dict(extra or {})
         if not len(read.timestamps):
             reasons = (*read.reasons, "no candle is complete")
-            return BarFeatures({**dict.fromkeys(spec.names), **given}, None, reasons)
+            features = {**dict.fromkeys(spec.names), **given}
+            return BarFeatures(features, None, reasons, left_out=read.left_out)
         bars = session.bridged(read.timestamps, dict(read.columns))
         made = session.run(bars, daily, rows=1)[0]
         values = [None if np.isnan(v) else float(v) for v in made]
         at = datetime.fromtimestamp(int(bars.timestamps[-1]) / 1000, UTC)
         reasons = (*read.reasons, *_bridged(bars, spec.gaps.marked_bars))
-        return BarFeatures({**dict(zip(spec.names, values, strict=True)), **given}, at, reasons)
+        features = {**dict(zip(spec.names, values, strict=True)), **given}
+        return BarFeatures(features, at, reasons, left_out=read.left_out)
 
 
 def _load() -> None:

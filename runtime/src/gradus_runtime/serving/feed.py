@@ -189,9 +189,10 @@ class Feed:
         held = self._why_not(spec, newest, now_ms)
         if held is not None or spec is None:
             return BarFeatures({}, at, (held or "",), held=True)
-        running = len(bars.times) - complete
-        reasons = (f"the bar of {iso_time(int(bars.times[-1]))} is still running and was left out",)
-        read = ReadCandles(bars.times[:complete], bars.columns(complete), reasons if running else ())
+        reasons: tuple[str, ...] = ()
+        if complete < len(bars.times):
+            reasons = (f"the bar of {iso_time(int(bars.times[-1]))} is still running and was left out",)
+        read = ReadCandles(bars.times[:complete], bars.columns(complete), reasons)
         try:
             return features.of_bars(self._in_hours(read), self._daily(state, spec, newest or 0), extra)
         except FAULTS as e:  # the graph cannot be opened, or fails: it is tried again at the next call
