@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.errors import UsageError
+from gradus_train.commands.simulate import DEFAULT_BARS
 from gradus_train.data.source import STAMPS, DataSettings, DataSource
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def add_input_arguments(parser: argparse.ArgumentParser, *, gates: bool = False)
     """Add the options that `read_plan` reads, and with `gates` that of the gates."""
     add_source_arguments(parser)
     parser.add_argument("--simulate", action="store_true", help="use the embedded market instead of files")
-    parser.add_argument("--bars", type=int, metavar="N", help="length of the embedded market, in bars")
+    parser.add_argument(
+        "--bars",
+        type=int,
+        metavar="N",
+        help=f"length of the embedded market, in bars (default: {DEFAULT_BARS:,})",
+    )
     add_config_arguments(parser, gates=gates)
     parser.add_argument("--params", type=Path, help="tuned parameters, as `gradus tune` writes them")
     parser.add_argument(
@@ -51,7 +57,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, *, gates: bool = False)
         metavar="NAME",
         help="leave this member out, the weights of the others renormalised; may be repeated",
     )
-    parser.add_argument("--seed", type=int, help="random seed; overrides the configuration's")
+    parser.add_argument("--seed", type=int, help="random seed (default: the configuration's)")
     parser.add_argument(
         "--jobs",
         type=int,
@@ -120,8 +126,11 @@ def read_plan(args: argparse.Namespace, progress: Progress) -> Plan:
         config = load_into(config, args.params)
     order = feature_order.load(args.feature_order)
     levels = chosen_levels(args.level, [s.name for s in order.levels])
-    progress.say("Reading the data and computing features, once for all levels")
+    if args.days is not None and args.days < 1:
+        raise UsageError("days must be at least 1", place="--days", value=args.days)
     with _source(args, config.data) as source:
+        source.check_files()
+        progress.say("Reading the data and computing features, once for all levels")
         dataset = load_dataset(source, order, config.labels, table_reach=config.table_reach)
     if args.days is not None:
         dataset = _latest(dataset, args.days)
@@ -138,7 +147,6 @@ def _source(args: argparse.Namespace, settings: DataSettings) -> Iterator[DataSo
         return
     if args.candles or args.daily or args.features:
         raise UsageError("--simulate takes no files", hint="Leave out --candles, --daily and --features.")
-    from gradus_train.commands.simulate import DEFAULT_BARS
     from gradus_train.market import simulate
 
     with tempfile.TemporaryDirectory(prefix="gradus-market-") as folder:
@@ -221,7 +229,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         dest="bar_minutes",
         metavar="MINUTES",
-        help="length of a bar; shorter ones are resampled",
+        help="length of a bar; shorter ones are resampled (default: the configuration's, of these four)",
     )
     group.add_argument(
         "--timezone", metavar="ZONE", help="time zone of stamps without one, such as Asia/Tokyo"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode
-from gradus_train.commands.tune import add_search_arguments, run_search
+from gradus_train.commands.tune import add_search_arguments, check_search, run_search
 
 if TYPE_CHECKING:
     from gradus_live.costs import Costs
@@ -32,7 +32,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="continue an interrupted run with the parts that it finished"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="check data, settings and disk, print the plan, train nothing"
+        "--dry-run",
+        action="store_true",
+        help="check data, settings, --out and disk, print the plan, train nothing",
     )
     parser.add_argument(
         "--no-report",
@@ -60,6 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     gates = None if args.no_gate else gating.load(args.gates)
     costs = _costs(args)
     jobs = jobs_of(args)
+    check_search(args)
     check_target(args.out)
     with progress_for(verbose=args.verbose) as progress:
         plan = read_plan(args, progress)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradus_train.training.progress import Progress
     from gradus_train.tuning.parameters import Found
 
-__all__ = ["COMMAND", "add_search_arguments", "run_search"]
+__all__ = ["COMMAND", "add_search_arguments", "check_search", "run_search"]
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,16 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_search(args: argparse.Namespace) -> None:
+    """Refuse the options of `add_search_arguments` that are out of range.
+
+    Raises:
+        UsageError: One is.
+    """
+    if args.n_trials < 1 or args.worker < 0:
+        raise UsageError("--n-trials must be at least 1, and --worker at least 0")
+
+
 def run_search(args: argparse.Namespace, plan: Plan, progress: Progress) -> tuple[tuple[Found, ...], Path]:
     """Search, and write the file; return what was found, and where it is.
 
@@ -47,8 +57,7 @@ def run_search(args: argparse.Namespace, plan: Plan, progress: Progress) -> tupl
     from gradus_train.tuning.search import search
     from gradus_train.tuning.storage import open_storage
 
-    if args.n_trials < 1 or args.worker < 0:
-        raise UsageError("--n-trials must be at least 1, and --worker at least 0")
+    check_search(args)
     folder = args.out / "tuning"
     journal = folder / "journal.log"
     if args.storage is None and not args.resume:
@@ -79,10 +88,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gradus_runtime.contracts import codec
-    from gradus_train.commands.inputs import choose_config, read_plan
+    from gradus_train.commands.inputs import choose_config, jobs_of, read_plan
     from gradus_train.run.folder import check_target
     from gradus_train.training.progress import progress_for
 
+    check_search(args)
+    jobs_of(args)
     choose_config(args)
     check_target(args.out)
     with progress_for(verbose=args.verbose) as progress:

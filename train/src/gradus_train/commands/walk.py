@@ -170,13 +170,15 @@ def _walk(args: argparse.Namespace, out: Path, pool: Pool, progress: Progress) -
     """Walk one market, and write its page."""
     from gradus_runtime.store.whole_file import write_whole
     from gradus_train.report.walk_page import render_walk
+    from gradus_train.run.folder import check_writable
     from gradus_train.walk.walk import walk
     from gradus_train.walk.weeks import weeks_between
 
     if args.first is None or args.last is None:
         raise UsageError("a walk needs its first and its last day", place="--from, --to")
     weeks = weeks_between(args.first, args.last)
-    history, procedure = _inputs(args, progress)
+    check_writable(out)
+    history, procedure, outages = _inputs(args, progress)
     result = walk(
         history,
         procedure,
@@ -184,7 +186,7 @@ def _walk(args: argparse.Namespace, out: Path, pool: Pool, progress: Progress) -
         out,
         market=args.market or args.candles.name.partition(".")[0],
         require=args.require,
-        outages=_outages(args, history, procedure),
+        outages=outages,
         pool=pool,
         progress=progress,
     )
@@ -192,7 +194,8 @@ def _walk(args: argparse.Namespace, out: Path, pool: Pool, progress: Progress) -
     return result
 
 
-def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Procedure]:
+def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Procedure, Outages]:
+    """What a walk needs; the data last, as it takes longest to read."""
     from gradus_live.costs import load_costs
     from gradus_runtime.contracts import feature_order
     from gradus_train import config as configuration
@@ -217,16 +220,18 @@ def _inputs(args: argparse.Namespace, progress: Progress) -> tuple[History, Proc
         quick_proof=args.quick_proof,
         trials=args.n_trials if args.optimize else 0,
     )
+    outages = _outages(args, [group.name for group in order.groups], config.seed)
+    source = source_from_arguments(args, config.data)
+    source.check_files()
     progress.say("Reading the data and computing features, once for all weeks")
-    return read_history(source_from_arguments(args, config.data), order, config.labels), procedure
+    return read_history(source, order, config.labels), procedure, outages
 
 
-def _outages(args: argparse.Namespace, history: History, procedure: Procedure) -> Outages:
+def _outages(args: argparse.Namespace, groups: list[str], seed: int) -> Outages:
     from gradus_train.walk.outages import Outages, read_outages
 
-    groups = [group.name for group in history.order.groups]
     recorded = () if args.outages is None else read_outages(args.outages, groups)
-    return Outages(recorded, args.outage_share, procedure.config.seed)
+    return Outages(recorded, args.outage_share, seed)
 
 
 def _print(result: WalkResult, out: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gradus_runtime.errors import ConfigError, UsageError
+from gradus_runtime.errors import ConfigError, DataError, UsageError
+from gradus_runtime.store import disk
 from gradus_train.features.settings import FeatureSettings
 
 __all__ = ["STAMPS", "DataSettings", "DataSource"]
@@ -114,6 +115,22 @@ class DataSource:
             )
         if self.daily is not None and self.candles is None:
             raise UsageError("daily series need candles", place="--daily", value=str(self.daily))
+
+    def check_files(self) -> None:
+        """Refuse files that are not there, before any of them is read.
+
+        Raises:
+            DataError: One is missing, or a folder.
+        """
+        for path in (self.candles, self.daily, self.features):
+            if path is None:
+                continue
+            with disk.failing("a file must be readable", str(path), reading=True):
+                is_there, is_folder = disk.exists(path), disk.is_folder(path)
+            if not is_there:
+                raise DataError("a file must exist", place=str(path))
+            if is_folder:
+                raise DataError("a file must be given, not a folder", place=str(path))
 
     @property
     def name(self) -> str:

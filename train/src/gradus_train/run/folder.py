@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gradus_runtime.contracts.features_graph import GOLDEN_FILE, GRAPH_FILE, SPE
 from gradus_runtime.contracts.manifest import Provenance
 from gradus_runtime.contracts.run_folder import METADATA, Findings, Run, RunGraph, RunLevel, RunMember
 from gradus_runtime.errors import UsageError
+from gradus_runtime.store import disk
 from gradus_runtime.store.whole_file import write_whole
 from gradus_train.data.dataset import Dataset
 from gradus_train.evaluation.details import Details
@@ -26,7 +28,7 @@ from gradus_train.training.assemble import LevelResult
 from gradus_train.training.feature_statistics import feature_statistics
 from gradus_train.training.prepare import Plan, library_versions
 
-__all__ = ["check_target", "write_run"]
+__all__ = ["check_target", "check_writable", "write_run"]
 
 _KNOWN = frozenset(
     {
@@ -45,22 +47,41 @@ _KNOWN = frozenset(
 
 
 def check_target(out: Path) -> None:
-    """Refuse to write a run into a folder that holds something else.
+    """Refuse to write a run into a folder that holds something else, or cannot be written. Leaves no trace.
 
     Raises:
-        UsageError: It does.
+        UsageError: It holds something else, or is none.
+        EnvironmentFailedError: It cannot be written.
     """
-    if out.exists() and not out.is_dir():
-        raise UsageError("--out must be a folder", place=str(out))
-    if out.is_dir() and not (out / METADATA).exists():
-        others = sorted(p.name for p in out.iterdir() if p.name not in _KNOWN)
-        if others:
-            raise UsageError(
-                "--out must be new, empty, or a run folder",
-                place=str(out),
-                value=others[:5],
-                hint="Name another folder.",
-            )
+    check_writable(out)
+    with disk.failing("the run folder must be readable", str(out), reading=True):
+        others: list[str] = []
+        if out.is_dir() and not (out / METADATA).exists():
+            others = sorted(p.name for p in out.iterdir() if p.name not in _KNOWN)
+    if others:
+        raise UsageError(
+            "--out must be new, empty, or a run folder",
+            place=str(out),
+            value=others[:5],
+            hint="Name another folder.",
+        )
+
+
+def check_writable(out: Path) -> None:
+    """Write where a folder is, or would be made, without a trace: rights do not tell of a read-only disk.
+
+    Raises:
+        UsageError: It is no folder, or below a file.
+        EnvironmentFailedError: It cannot be written.
+    """
+    with disk.failing("--out must be writable", str(out)):
+        folder = out.absolute()
+        while not disk.exists(folder):
+            folder = folder.parent
+        if not disk.is_folder(folder):
+            raise UsageError("--out must be a folder", place=str(out), value=f"the file {folder}")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def write_run(
