@@ -188,6 +188,11 @@ def test_vectors_of_leaves_are_found_where_every_version_of_xgboost_keeps_them()
     assert xgboost_reader._leaf_values(old, is_leaf).tolist() == expected
 
 
+def test_what_is_no_regular_file_is_not_called_missing():
+    with pytest.raises(DataError, match="/dev/null: a model must be a regular file"):
+        read_file(Path("/dev/null"), "lightgbm")
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="a model file must exist"):
         read_file(tmp_path / "none.txt", "lightgbm")

@@ -139,6 +139,44 @@ def test_a_manifest_that_breaks_the_contract_fails_at_the_line(trio, change, che
     assert failed(check_path(folder))[0] == [check]
 
 
+def test_the_readers_words_come_first_and_not_that_no_alternative_fits(tmp_path, capsys):
+    order = json.loads(Path(ORDER_FILE).read_text())
+    for feature in (order["groups"][0]["features"][1], order["groups"][1]["features"][0]):
+        feature.pop("expression", None)
+        feature.pop("definition", None)
+    path = tmp_path / "feature_order.json"
+    path.write_text(json.dumps(order, indent=1))
+    assert main(["validate", str(path)]) == 1
+    said = [line.strip() for line in capsys.readouterr().out.splitlines() if "error: " in line]
+    place = "groups[0].features[1]: key 'expression', or 'definition' for one from outside, must be present"
+    assert said[0] == f"error: {path}: {place}"
+    alternatives = "'expression' is a required property, or 'definition' is a required property"
+    assert said[1:] == [f"error: {path}: $.groups[1].features[0]: {alternatives}"]
+    (schema,) = [c for c in check_path(path) if c.findings]
+    name = order["groups"][0]["features"][1]["name"]
+    lines = path.read_text().splitlines()
+    assert f'"{name}"' in lines[schema.findings[0].line]  # the line after the brace of the feature
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m["levels"][1].update(vote="loud"), "a vote must be soft or hard"),
+        (lambda m: m.pop("golden"), "manifest: key 'golden' must be present"),
+        (lambda m: m["golden"].update(rows="32"), "manifest.golden.rows: an integer is needed, but got '32'"),
+        (lambda m: m.update(format_version="2"), "manifest: format_version must be 1 to 2, but got '2'"),
+        (lambda m: m.update(drift=[]), "manifest.drift: an object is needed, but got []"),
+    ],
+)
+def test_the_words_of_a_manifests_reader_come_first(trio, change, words):
+    folder = rewritten(trio, change)
+    for path in (folder, folder / "manifest.json"):
+        (schema,) = [c for c in check_path(path) if c.findings]
+        assert schema.name == "schema"
+        assert words in schema.findings[0].message
+        assert "under any of the given schemas" not in " ".join(f.message for f in schema.findings)
+
+
 def test_several_broken_rules_are_found_in_one_run(trio):
     def change(value):
         value["levels"][0]["members"][0]["weight"] = 0.9

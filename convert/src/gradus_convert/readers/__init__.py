@@ -66,9 +66,11 @@ def read_file(path: Path, library: str, *, values: bool = False) -> NativeModel:
         InexactModelError: The model has no exact form.
     """
     with disk.failing("the model must be readable", str(path), reading=True):
-        is_there = disk.is_file(path)
+        is_there, is_regular = disk.exists(path), disk.is_file(path)
     if not is_there:
         raise DataError("a model file must exist", place=str(path))
+    if not is_regular:
+        raise DataError("a model must be a regular file", place=str(path))
     reader = READERS.get(library)
     if reader is None:
         raise DataError(f"a library must be one of {', '.join(READERS)}", place=str(path), value=library)

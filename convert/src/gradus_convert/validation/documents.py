@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from gradus_convert.validation.findings import Check, Finding, attempt, from_error
 from gradus_convert.validation.lines import line_of
@@ -95,13 +95,9 @@ def _schema(data: bytes, place: str, contract: Contract) -> tuple[list[Check], A
             hint="A newer gradus-convert may know it.",
         )
         return [checked, Check(place, "schema", (from_error(error, place),))], None
-    text = data.decode()
     every = Draft202012Validator(_schema_of(contract, value)).iter_errors(value)
     errors = sorted(islice(every, MAX_LOOKED_AT), key=lambda e: list(map(str, e.path)))
-    found = [
-        Finding("error", f"{place}: {e.json_path}: {_short(e.message)}", place, line_of(text, list(e.path)))
-        for e in errors[:MAX_SHOWN]
-    ]
+    found = _findings(errors, contract, value, data.decode(), place)
     if len(errors) == MAX_LOOKED_AT:
         found.append(Finding("error", f"{place}: and others: more than {MAX_LOOKED_AT - 1} errors", place))
     elif len(errors) > MAX_SHOWN:
@@ -109,8 +105,45 @@ def _schema(data: bytes, place: str, contract: Contract) -> tuple[list[Check], A
     return [checked, Check(place, "schema", tuple(found))], value
 
 
+def _findings(
+    errors: list[ValidationError], contract: Contract, value: Any, text: str, place: str
+) -> list[Finding]:
+    """What the reader says of a value that its schema refuses, in words, and then what the schema says."""
+    found = []
+    by_reader = _error_of_reader(contract, value, place) if errors else None
+    path = None if by_reader is None else _path(by_reader)
+    if by_reader is not None and path is not None:
+        inside = (list(e.path) for e in errors if list(e.path)[: len(path)] == path)
+        found.append(from_error(by_reader, place, line_of(text, next(inside, path))))
+    for error in errors[:MAX_SHOWN]:
+        at = list(error.path)
+        if error.context and at == path:
+            continue  # all that the schema has to say is that no alternative fits
+        said = f"{place}: {error.json_path}: {_said(error)}"
+        found.append(Finding("error", said, place, line_of(text, at)))
+    return found
+
+
+def _error_of_reader(contract: Contract, value: Any, place: str) -> GradusError | None:
+    """The first rule that the reader finds broken; it needs no schema."""
+    try:
+        if contract == "feature_order":
+            feature_order.parse(value, place=place)
+            return None
+        return next(iter(rules.problems(_decode(value), "manifest")), None)
+    except GradusError as e:
+        return e
+
+
+def _said(error: ValidationError) -> str:
+    """What a schema says; of alternatives, what is wrong with each."""
+    if not error.context:
+        return _short(error.message)
+    return ", or ".join(dict.fromkeys(_short(e.message) for e in error.context))
+
+
 def _decode(value: Any) -> Manifest:
-    place = "manifest.json"
+    place = "manifest"
     return codec.decode(Manifest, upgrade(value, place=place), place=place)
 
 
@@ -135,7 +168,10 @@ def _short(message: str) -> str:
 
 def _path(error: GradusError) -> list[str | int]:
     """Key path of an error's place: `file: groups[1].features[0]` or `manifest.levels[0].groups`."""
-    last = (error.place or "").rpartition(": ")[2].removeprefix("manifest.")
+    last = (error.place or "").rpartition(": ")[2]
+    if not last.startswith(("manifest.", "manifest[")) and (error.place or "") == last:
+        return []  # the file as a whole
+    last = last.removeprefix("manifest.")
     steps: list[str | int] = []
     for part in last.replace("[", ".[").split("."):
         if part.startswith("[") and part.endswith("]") and part[1:-1].isdigit():
