@@ -137,7 +137,7 @@ def test_tests_of_what_is_served_are_gates(details):
     worse = ValueTest(0.01, 0.005, 0.015, 0.001, 0.02, 500, holds=True)
     lines = evaluate(both, details, NO_PIN, worse=worse, suspicions=["x looks ahead"])
     assert [(line.rule, line.holds) for line in lines] == [("priors", False), ("leak", False)]
-    assert "must not be higher with p below 0.005" in lines[0].text
+    assert "Fails where both are higher and p is below 0.005" in lines[0].text
     assert lines[1].text == "x looks ahead"
     assert not passed(lines)
     fine = evaluate(both, details, NO_PIN, worse=replace(worse, holds=False), suspicions=[])

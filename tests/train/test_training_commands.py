@@ -1,7 +1,9 @@
 import io
 import json
+import os
 import re
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from gradus_train.report.charts import folds_chart, reliability_chart, share_int
 from gradus_train.report.decision_charts import skill_chart
 from gradus_train.report.page import load_details
 from gradus_train.run import forecast as forecasting
+from gradus_train.run.folder import check_target
 from gradus_train.run.run import git_commit_of
 from gradus_train.training.parts import PartKey
 from gradus_train.training.prepare import prepare
@@ -147,6 +150,39 @@ def test_a_dry_run_refuses_a_configuration_that_fails_at_the_end(desk, capsys, o
     (desk / "training.toml").write_text(CONFIG.replace(old, new, 1), encoding="utf-8")
     assert run_train(desk, "--dry-run") == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--out", "/proc/run"], 3, "/proc/run: --out must be writable: No such file or directory"),
+        (["--out", "/proc/1/no/such/run"], 3, "/proc/1/no/such/run: --out must be writable"),
+        (["--out", "{desk}/table.parquet/run"], 2, "--out must be a folder, but got 'the file"),
+        (["--days", "0"], 2, "--days: days must be at least 1, but got 0"),
+        (["--bars", "500"], 2, "--bars: --bars goes with --simulate, but got 500"),
+        (["--n-trials", "0"], 2, "--n-trials must be at least 1"),
+        (["--features", "{desk}/nowhere.csv"], 2, "nowhere.csv: a file must exist"),
+        (["--features", "{desk}"], 2, "a file must be given, not a folder"),
+        (["--level", "9"], 2, "a level must be a number from 1, a name, or all"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_arguments_and_a_folder_that_cannot_be_written_are_refused_before_data_is_read(
+    desk, capsys, options, code, message, more
+):
+    if "/proc" in options[1] and not Path("/proc/self").exists():
+        pytest.skip("this system has no /proc, a folder that not even root can write")
+    assert run_train(desk, *(text.format(desk=desk) for text in options), *more) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Reading the data" not in said
+
+
+def test_looking_whether_a_folder_can_be_written_leaves_no_trace(tmp_path):
+    check_target(tmp_path / "a" / "b")
+    (tmp_path / "run").mkdir()
+    check_target(tmp_path / "run")
+    assert [p.name for p in tmp_path.rglob("*")] == ["run"]
 
 
 def test_a_market_of_no_bars_is_refused_and_not_taken_for_the_default(desk, capsys):
@@ -356,3 +392,15 @@ def test_the_commit_is_that_of_the_repository_or_none(tmp_path, monkeypatch):
     assert git_commit_of(tmp_path) is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit_of(tmp_path) is None
+
+
+def test_what_is_said_of_a_run_fits_the_terminal(desk, capfd, monkeypatch):
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((60, 24)))
+    assert run_train(desk, "--level", "3") == 0
+    out = capfd.readouterr().out
+    said = out[out.index("gate passed: level3") : out.index("Run folder")].splitlines()
+    assert max(map(len, said)) <= 60
+    starts = [line for line in said if line and not line.startswith("  ")]
+    assert any(line.startswith("value gate ") for line in starts)
+    assert any(line.startswith("Verdict: ") for line in starts)
+    assert len(said) > len(starts) + 5  # the rest goes on with two blanks before it

@@ -204,15 +204,15 @@ def test_the_sentences_hold_the_figures() -> None:
     e, costs = series(14, 6000), replace(FREE, taker_fee=5.0)
     verdict = judged(e, costs)
     first, second = verdict.sentences
-    assert first.startswith("The model knows something about whether the price will move, not which way (")
+    assert first.startswith("The model knows something about whether the price will move, not which way. Log")
     line = choose_policy(e, costs, TRADES)[0].shipped
     assert line is not None
     assert line.out_of_fold.trades > 100
     for text in (
-        "Money of the policy (the most probable class) at 5 basis points a side: ",
+        "Money of the policy (the most probable class), after costs of 5 basis points a side: ",
         f"{line.out_of_fold.trades:,} trades out of fold",
-        f"{100 * line.out_of_fold.hit_rate:.1f} % of them right, break-even",
-        f"would show an edge of {1e4 * line.out_of_fold.smallest:.1f} basis points in 9 of 10 cases",
+        f"{100 * line.out_of_fold.hit_rate:.1f} % of them right (",
+        f"So many trades show an edge of {1e4 * line.out_of_fold.smallest:.1f} basis points in 9 of 10 cases",
     ):
         assert text in second
 
@@ -228,7 +228,7 @@ def test_the_money_of_the_verdict_is_that_of_the_policy_that_is_shipped() -> Non
     assert verdict.best is not None
     best = verdict.thresholds[verdict.best].out_of_fold
     assert best.test.p < best.level  # a look at the thresholds would have called it tradable
-    assert "(the most probable class) at 0 basis points a side: no trades out of fold" in verdict.sentences[1]
+    assert "class), after costs of 0 basis points a side: no trades out of fold" in verdict.sentences[1]
     verdict = judged(e, FREE, TRADES)
     assert verdict.name == "tradable"
     assert "Money of the policy (thresholds, " in verdict.sentences[1]
@@ -299,10 +299,8 @@ def test_a_level_serves_first_only_where_it_is_better_than_the_one_below() -> No
     assert (order.levels, order.others) == (("level2", "level3"), ("level1",))
     assert [p.against for p in order.proofs] == ["priors", "level3", "level2"]
     proof = order.proofs[2]
-    text = (
-        f"level1 is not better than level2 on {proof.rows:,} rows: difference {proof.difference:+.4f}, 95 % "
-    )
-    assert proof.sentence.startswith(text)
+    text = f"level1 is not better than level2 on {proof.rows:,} rows: difference in log loss "
+    assert proof.sentence.startswith(f"{text}{proof.difference:+.4f}, 95 % ")
     assert proof.low is not None
     assert proof.high is not None
     assert proof.low < proof.difference < proof.high

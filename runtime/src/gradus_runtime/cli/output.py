@@ -52,13 +52,20 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
                 print_wrapped(name.ljust(names), cell)
 
 
-def print_wrapped(before: str, text: str) -> None:
-    """Write a text after what stands before it; on a terminal its lines end in time, below one another."""
+def print_wrapped(before: str, text: str, *, indent: int = 0) -> None:
+    """Write a text after what stands before it; on a terminal its lines end in time, below one another.
+
+    Args:
+        before: What stands before the text.
+        text: Words with blanks between them.
+        indent: How much further to the right the second line begins, and those after it.
+    """
     room = _room()
     if len(before) + len(text) > room:
         import textwrap  # only where a terminal is narrow
 
-        text = f"\n{' ' * len(before)}".join(textwrap.wrap(text, max(room - len(before), 20)))
+        width, more = max(room - len(before), 20 + indent), " " * indent
+        text = f"\n{' ' * len(before)}".join(textwrap.wrap(text, width, subsequent_indent=more))
     print(f"{before}{text}".rstrip())
 
 

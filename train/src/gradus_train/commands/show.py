@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus_live.costs import NO_COSTS
+from gradus_runtime.cli.output import print_wrapped
 from gradus_runtime.contracts import codec
 from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.evaluation.summary import summarise_split
@@ -32,11 +33,15 @@ def print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
     print(f"{'':<26}" + "".join(f"{name:>13}" for name in _COLUMNS))
     for level in outcome.details.levels:
         print("\n".join(_table(level)))
+    print()
     for line in outcome.details.gates:
-        words = ("passed", "FAILED") if line.kind == "integrity" else ("yes", "no")
+        integrity = line.kind == "integrity"
+        words = ("passed", "FAILED") if integrity else ("passed", "not passed")
         mark = "skipped" if line.holds is None else words[0] if line.holds else words[1]
-        print(f"{'gate' if line.kind == 'integrity' else 'value'} {mark}: {line.text}")
-    print("\n" + "\n".join(verdict_lines(outcome.details)))
+        print_wrapped("", f"{'gate' if integrity else 'value gate'} {mark}: {line.text}", indent=2)
+    print()
+    for text in verdict_lines(outcome.details):
+        print_wrapped("", text, indent=2)
     print(f"Run folder: {out}")
 
 

@@ -187,12 +187,13 @@ def passed(lines: Sequence[GateLine]) -> bool:
 def value_lines(verdict: ReachedVerdict) -> tuple[GateLine, ...]:
     """Return the verdict's tests as gates of what is served."""
     moves, direction = verdict.moves, verdict.direction
-    lines = [_value_line("moves", "log loss gain over the best constant", moves)]
+    lines = [_value_line("moves", "log loss gain over the best constant guess", "nats", moves)]
     if direction is None:
         text = f"served: direction skipped, {verdict.no_direction}"
         lines.append(GateLine("served", "direction", "value", text, None))
     else:
-        lines.append(_value_line("direction", "what the tilt between the sides earns, in sigma,", direction))
+        what = "leaning to the side that is more probable earns"
+        lines.append(_value_line("direction", what, "of the volatility", direction))
     if verdict.no_money is None:
         lines.append(
             GateLine("served", "tradable", "value", verdict.sentences[1], verdict.name == "tradable")
@@ -203,10 +204,10 @@ def value_lines(verdict: ReachedVerdict) -> tuple[GateLine, ...]:
     return tuple(lines)
 
 
-def _value_line(name: str, what: str, test: ValueTest) -> GateLine:
+def _value_line(name: str, what: str, unit: str, test: ValueTest) -> GateLine:
     text = (
-        f"served: {what} {test.mean:+.4f} (p {test.p:.4f}, holdout {test.holdout:+.4f}) must be above 0 with "
-        f"p below {LEVEL}, and above 0 on the holdout"
+        f"served: {what} {test.mean:+.4f} {unit}, {test.holdout:+.4f} on the holdout, p {test.p:.4f}. "
+        f"Proved where both are above 0 and p is below {LEVEL}"
     )
     return GateLine("served", name, "value", text, test.holds)
 
@@ -229,10 +230,15 @@ def _test_line(gate: Gate, worse: ValueTest | None, suspicions: Sequence[str] | 
             "served", "priors", gate.kind, "served: the class priors skipped, nothing is served", None
         )
     text = (
-        f"served: log loss {worse.mean:+.4f} beside the class priors' (p {worse.p:.4f}, holdout "
-        f"{worse.holdout:+.4f}) must not be higher with p below {LEVEL}, and higher on the holdout"
+        f"served: log loss {_against(worse.mean)} than that of the class shares of training, "
+        f"{_against(worse.holdout)} on the holdout, p {worse.p:.4f}. "
+        f"Fails where both are higher and p is below {LEVEL}"
     )
     return GateLine("served", "priors", gate.kind, text, not worse.holds)
+
+
+def _against(difference: float) -> str:
+    return f"{abs(difference):.4f} {'higher' if difference > 0 else 'lower'}"
 
 
 def _line(gate: Gate, details: LevelDetails, pinned: Mapping[str, PinnedLine] | str) -> GateLine:

@@ -126,7 +126,7 @@ def _of_argmax(
         parts.append(f"the configuration asks for {settings.kind}, but {why}{tail}")
     if argmax is not None:
         parts.append(_calls(argmax))
-    return "; ".join(parts)
+    return ". ".join(part[:1].upper() + part[1:] if i else part for i, part in enumerate(parts))
 
 
 def _of_rules(policy: contract.Policy, window: int | None, line: PolicyLine, tried: int) -> str:
@@ -136,7 +136,7 @@ def _of_rules(policy: contract.Policy, window: int | None, line: PolicyLine, tri
     else:
         rule = f"is above all but {share} of the last {window:,} bars"
     return (
-        f"calls where {_SCORES[policy.kind]} {rule}; the best of {tried} thresholds out of fold: "
+        f"calls where {_SCORES[policy.kind]} {rule}. The best of {tried} thresholds out of fold: "
         f"{_trades(line)}; {_calls(line)}"
     )
 
@@ -144,13 +144,13 @@ def _of_rules(policy: contract.Policy, window: int | None, line: PolicyLine, tri
 def _trades(line: PolicyLine) -> str:
     money = line.out_of_fold
     least = "" if line.low is None else f", at least {line.low / _POINT:+.1f}"
-    return f"{money.trades:,} trades, net {money.net / _POINT:+.1f} basis points each{least}"
+    return f"{money.trades:,} trades earn {money.net / _POINT:+.1f} basis points each{least}"
 
 
 def _calls(line: PolicyLine) -> str:
     """Calls of the holdout beside those expected, and their money."""
     held = line.holdout
-    money = f", {held.trades:,} trades, net {held.net / _POINT:+.1f} each" if held.trades else ", no trade"
+    money = f"; {held.trades:,} trades earn {held.net / _POINT:+.1f} each" if held.trades else "; no trade"
     return (
         f"on the holdout {100 * line.holdout_share:.2g} % of the rows are calls for a side, "
         f"{100 * line.expected:.2g} % were expected{money}"

@@ -109,7 +109,7 @@ def _proof(
     whom = "the class priors" if against == "priors" else against
     words = f"{name} is {'' if proved else 'not '}better than {whom} on {len(rows):,} rows"
     if known:
-        words += f": difference {-test.mean:+.4f}, 95 % {-high:+.4f} to {-low:+.4f}"
+        words += f": difference in log loss {-test.mean:+.4f}, 95 % {-high:+.4f} to {-low:+.4f}"
     else:
         words += ", which are too few to tell"
     return LevelComparison(

@@ -139,17 +139,19 @@ def _skill(verdict: ReachedVerdict) -> str:
     if verdict.direction is None:
         words = _WITHOUT_SIDES.get(verdict.name, words)
     m = verdict.moves
-    parts = [f"log loss gain over the best constant {_figure(m)} nats"]
+    parts = [f"{words}.", f"Log loss gain over the best constant guess: {_figure(m, 'nats')}."]
     if verdict.direction is not None:
-        parts.append(f"direction {_figure(verdict.direction)} sigma")
+        figure = _figure(verdict.direction, "of the volatility")
+        parts.append(f"Leaning to the side that is more probable earns {figure}.")
     elif verdict.name != "none":
-        parts.append(f"direction not asked: {verdict.no_direction}")
-    return f"{words} ({'; '.join(parts)}; {m.rows:,} rows of folds and holdout)."
+        parts.append(f"Direction is not judged: {verdict.no_direction}.")
+    parts.append(f"Judged on {m.rows:,} rows of folds and holdout.")
+    return " ".join(parts)
 
 
-def _figure(test: ValueTest) -> str:
-    interval = "" if test.low is None else f", 95 % {test.low:+.4f} to {test.high:+.4f}"
-    return f"{test.mean:+.4f}{interval}, p {test.p:.3f}, holdout {test.holdout:+.4f}"
+def _figure(test: ValueTest, unit: str) -> str:
+    interval = "" if test.low is None else f"95 % {test.low:+.4f} to {test.high:+.4f}, "
+    return f"{test.mean:+.4f} {unit} ({interval}p {test.p:.3f}, {test.holdout:+.4f} on the holdout)"
 
 
 def _money(verdict: ReachedVerdict, policy: PolicyReport) -> str:
@@ -159,7 +161,7 @@ def _money(verdict: ReachedVerdict, policy: PolicyReport) -> str:
     line = policy.shipped
     if line is None:
         return f"Money: {policy.why or 'no trade can be judged'}."
-    place = f"Money of the policy ({policy.rule}) at {verdict.per_side:g} basis points a side"
+    place = f"Money of the policy ({policy.rule}), after costs of {verdict.per_side:g} basis points a side"
     out = line.out_of_fold
     if out.trades < MIN_TRADES:
         return (
@@ -167,18 +169,19 @@ def _money(verdict: ReachedVerdict, policy: PolicyReport) -> str:
             f"{MIN_TRADES} nothing can be said."
         )
     low, high = out.test.bounds(0.95)
-    even = "" if out.break_even is None else f", break-even {100 * out.break_even:.1f} %"
+    even = "" if out.break_even is None else f" ({100 * out.break_even:.1f} % break even)"
     return (
         f"{place}: {out.trades:,} trades out of fold, {100 * out.hit_rate:.1f} % of them right{even}, "
-        f"net {_points(out.net)} each (95 % {_points(low)} to {_points(high)}), and {_held(line.holdout)}; "
-        f"so many trades would show an edge of {out.smallest / _POINT:.1f} basis points in 9 of 10 cases."
+        f"earn {_points(out.net)} basis points each (95 % {_points(low)} to {_points(high)}); "
+        f"{_held(line.holdout)}. "
+        f"So many trades show an edge of {out.smallest / _POINT:.1f} basis points in 9 of 10 cases."
     )
 
 
 def _held(held: Money) -> str:
     if held.trades == 0:
         return "none on the holdout"
-    return f"{held.trades:,} on the holdout, net {_points(held.net)} each"
+    return f"{held.trades:,} on the holdout earn {_points(held.net)} each"
 
 
 def _points(value: float) -> str:
