@@ -8,6 +8,7 @@ from collections import UserDict, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -386,3 +387,38 @@ def test_a_long_table_is_answered_as_its_pieces_are(bot: Predictor, features: An
     got = bot.predict(table, names=NAMES)
     assert len(got) == 6400
     assert np.abs(got.probabilities - np.tile(answers, (200, 1))).max() < 1e-6
+
+
+def test_a_feature_under_another_spelling_is_named_in_the_reasons(tmp_path: Path) -> None:
+    row = {("USD-JPY" if name == "usd_jpy" else name): value for name, value in full_row().items()}
+    want = (
+        "level1: missing usd_jpy",
+        "the row has USD-JPY, which is not the feature usd_jpy: names must be the same to the letter",
+    )
+    with Predictor.open(TRIO) as plain, Predictor.open(TRIO, journal=tmp_path / "journal") as kept:
+        for bot in (plain, kept):
+            for _ in range(3):  # the fast path would answer the second
+                decision = bot.decide(row)
+                assert (decision.level, decision.reasons) == ("level2", want)
+        (one,) = plain.predict([row])
+        assert one.reasons == want
+        assert plain.predict({name: [value] for name, value in row.items()})[0].reasons == want
+
+
+def test_other_names_are_no_reason(bot: Predictor) -> None:
+    outage = {name: value for name, value in full_row().items() if name != "usd_jpy"}
+    for row, why in (
+        (full_row() | {"USD-JPY": 1.0, "timestamp": 5}, ()),
+        (outage | {"usd_chf": 1.0, "timestamp": 5, 7: 1.0}, ("level1: missing usd_jpy",)),
+        (full_row() | {"usd_jpy": None, "USD-JPY": 1.0}, ("level1: missing usd_jpy",)),
+        (outage | {"x" * 100_000: 1.0}, ("level1: missing usd_jpy",)),
+    ):
+        for _ in range(2):
+            assert bot.decide(row).reasons == why
+
+
+def test_many_other_spellings_are_counted(bot: Predictor) -> None:
+    decision = bot.decide({name.upper(): value for name, value in full_row().items()})
+    assert decision.level == "fallback"
+    assert decision.reasons[-1] == "the row has 6 more such names"
+    assert sum("is not the feature" in reason for reason in decision.reasons) == 3

@@ -182,7 +182,13 @@ class Predictions:
         return self._rules.explain(self.probabilities[row].tolist(), self.classes.index(call), cutoff)
 
     def _reasons_of(self, row: int) -> tuple[str, ...]:
-        return self._trace.reasons(row, self._held_of(row))
+        why = self._trace.reasons(row, self._held_of(row))
+        others = sorted(name for name in self.ignored if type(name) is str)
+        if not others:
+            return why
+        from gradus_runtime.rows.near_names import said_of_near_names  # most tables hold features alone
+
+        return (*why, *said_of_near_names(others, self._trace.missing_names(row)))
 
 
 class WordedRows(Sequence[T]):

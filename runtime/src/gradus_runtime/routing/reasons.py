@@ -129,6 +129,11 @@ class Trace:
     texts: NDArray[np.uint16] | None = None
     odd: NDArray[np.uint8] | None = None
 
+    def missing_names(self, row: int) -> list[str]:
+        """Return the features without a usable value in one row."""
+        bits = int.from_bytes(self.missing[row].tobytes(), "little")
+        return [name for i, name in enumerate(self.context.schema.names) if bits >> i & 1]
+
     def reasons(self, row: int, held: str | None) -> tuple[str, ...]:
         """Return the reasons of one row."""
         context = self.context

@@ -73,6 +73,7 @@ class Recorder:
         began = time.perf_counter()
         names = serving.schema.names
         values, texts = decider.read(row)
+        more = (*decider.near(row, values), *more)
         if texts:
             decision = decider.decide_values(values, texts, request)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from gradus_runtime.contracts.names import FALLBACK
@@ -22,6 +23,9 @@ from gradus_runtime.sessions.library import FAILURES
 
 __all__ = ["Decider"]
 
+_MOST_NAMES = 4096
+"""So many names of a row are compared with those of features that it lacks."""
+
 
 class Decider:
     """Answers single rows from one version. Safe for any number of threads."""
@@ -30,6 +34,7 @@ class Decider:
         self._serving = serving
         schema = serving.schema
         self._slots = serving.slots
+        self._known = frozenset(schema.names)
         self._packers = tuple(struct.Struct(f"{len(plan.columns)}f").pack_into for plan in schema.levels)
         self._masks = tuple(plan.needed for plan in schema.levels)
         self._pack_all = struct.Struct(f"{len(schema.names)}f").pack
@@ -51,7 +56,10 @@ class Decider:
             if decision is not None:
                 return decision
         values, texts = self.read(row)
+        near = self.near(row, values)
         code, decision = self._step_down(values, texts, request)
+        if near:  # the fast path would not say it
+            return completed(decision, more=near)
         if usual and code < len(self._ways):
             self._way = self._ways[code]
             self._way.learn(row)
@@ -76,6 +84,20 @@ class Decider:
             if columns is not None:
                 return read_row(columns, names)
         return values, texts
+
+    def near(self, row: dict[Any, Any], values: list[float]) -> tuple[str, ...]:
+        """Say which names of a row are a missing feature's but for how they are written."""
+        if not math.isnan(sum(values)):
+            return ()
+        there = {name for name in islice(row, _MOST_NAMES) if type(name) is str}
+        others = sorted(there - self._known)
+        if not others:
+            return ()
+        from gradus_runtime.rows.near_names import said_of_near_names  # most rows are whole
+
+        pairs = zip(self._serving.schema.names, values, strict=True)
+        absent = [name for name, value in pairs if value != value and name not in there]
+        return said_of_near_names(others, absent)
 
     def decide_values(self, values: list[float], texts: int, request: Request) -> Decision:
         """Answer one row that was read, as `read_row` reads it."""
