@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,6 +16,8 @@ import pytest
 
 from gradus_runtime.cli import main
 from gradus_runtime.cli import packages as listed
+from gradus_runtime.cli.main import _OWN, _find_commands, _parser
+from gradus_runtime.cli.overview import GROUPS, OLD_NAMES
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -42,11 +46,81 @@ def test_a_mistyped_command_suggests_the_nearest(
     assert f"got '{typed}'. Did you mean {meant}?" in capsys.readouterr().err
 
 
-def test_a_command_like_no_other_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("serve", "Did you mean decide or predict?"),
+        ("fit", "Did you mean train?"),
+        ("backtest", "Did you mean walk?"),
+        ("import-bundel", "Did you mean publish or import?"),  # never an old name
+        ("compakt", "Did you mean compile?"),
+    ],
+)
+def test_what_other_tools_call_a_command_leads_to_ours(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed]) == 2
+    assert meant in capsys.readouterr().err
+
+
+def test_a_command_like_no_other_leads_to_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["xyzzy", "--json"]) == 2
     captured = capsys.readouterr()
-    assert "Choose from backup, compact, compile, convert, d" in captured.err
+    assert captured.err.endswith("got 'xyzzy'. `gradus --help` lists the commands.\n")
     assert json.loads(captured.out)["error"] == "UsageError"
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit):
+        main([*words])
+    return capsys.readouterr().out
+
+
+def test_help_shows_every_command_once_in_a_group_and_no_old_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+    known = {*_OWN, *(name for names in entry_points().values() for name in names)}
+    assert sorted(grouped) == sorted(known - {*OLD_NAMES})
+    assert known >= {*OLD_NAMES}
+    text = help_of(capsys, "--help")
+    shown = [line.split()[0] for line in text.splitlines() if re.match(r"  [a-z]\S* {2,}[a-z]", line)]
+    assert shown == grouped
+    at = [text.index(f"\n{title}:\n") for title in GROUPS]
+    assert at == sorted(at)
+    assert "docs/index.md" in text
+    assert help_of(capsys, "help") == text
+    assert help_of(capsys, "help", "pin") == help_of(capsys, "pin", "--help")
+
+
+def test_help_names_defaults(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for command, told in {
+        "train": ["run folder to write (default: runs/current)", "trials, by member and level (default: 50)"],
+        "simulate": ["--out", "(default: "],
+        "convert": ["encoding of the graphs (default: compact)"],
+    }.items():
+        text = help_of(capsys, command, "--help")
+        for words in told:
+            assert words in text
+        assert "(default: None)" not in text
+        assert "(default: False)" not in text
+
+
+def test_every_option_with_a_default_says_it() -> None:
+    """Of all commands; what is off, empty or absent by default needs no words."""
+    parser = _parser(_find_commands(None))
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    told = 0
+    for name, command in commands.choices.items():
+        formatter = command._get_formatter()
+        for action in command._actions:
+            if action.help is None or action.help == argparse.SUPPRESS:
+                assert action.help == argparse.SUPPRESS, (name, action)
+            elif action.default not in (None, False, True, [], (), argparse.SUPPRESS):
+                told += 1
+                assert "default" in (formatter._get_help_string(action) or ""), (name, action)
+    assert told > 10
 
 
 def test_help_breaks_its_lines_but_never_an_example(

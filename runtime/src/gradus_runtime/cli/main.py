@@ -6,12 +6,13 @@ import argparse
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
-from gradus_runtime.cli import packages
+from gradus_runtime.cli import overview, packages
 from gradus_runtime.cli.command import ENTRY_POINT_GROUP, Command
 from gradus_runtime.errors import ExitCode, GradusError
 
@@ -38,10 +39,16 @@ _EXAMPLE = "example:\n"
 
 
 class _Help(argparse.HelpFormatter):
-    """Breaks lines as usual, but leaves an example in one piece: it is there to be copied."""
+    """Breaks lines as usual, but not of what has lines already, as an example to be copied. Says defaults."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if text.startswith(_EXAMPLE) else super()._fill_text(text, width, indent)
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        optional = bool(action.option_strings) or action.nargs in (argparse.OPTIONAL, argparse.ZERO_OR_MORE)
+        says = "default" in text or isinstance(default, bool) or default in (None, [], (), argparse.SUPPRESS)
+        return text if says or not optional else f"{text} (default: %(default)s)"
 
 
 def _own_command(name: str) -> Command:
@@ -65,14 +72,16 @@ def _parser(commands: dict[str, Command]) -> argparse.ArgumentParser:
         prog="gradus",
         description="Compiles tree ensembles to portable artifacts, versions them, and serves them. "
         "`gradus COMMAND --help` has the options of a command, and an example.",
-        epilog="Exit codes: 0 done, 1 a check failed, 2 usage error, 3 system error.",
+        epilog=overview.overview(commands, shutil.get_terminal_size().columns - 2),
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="store_true", help="print the versions of what is installed")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, help="one of those below"
+    )
     for command in commands.values():
         sub = subparsers.add_parser(
-            command.name,
-            help=command.summary,
+            command.name,  # without help= here, as the list below says what it is
             description=command.summary,
             epilog=f"{_EXAMPLE}  {command.example}",
             formatter_class=_Help,
@@ -104,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--version" in arguments[:2] and not {*arguments} - {"--version", "--json"}:
         _print_versions(as_json="--json" in arguments)
         return int(ExitCode.DONE)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     only = arguments[0] if arguments and not arguments[0].startswith("-") else None
     commands = _find_commands(only)
     if only is not None and only not in commands:

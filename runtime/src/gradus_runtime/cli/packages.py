@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distributions, version
 
+from gradus_runtime.cli.overview import OLD_NAMES
 from gradus_runtime.errors import EnvironmentFailedError, GradusError, UsageError
 
 __all__ = ["COMMANDS_OF", "unknown_command", "versions"]
@@ -30,6 +31,21 @@ COMMANDS_OF = {
 }
 """The commands that the other packages add; a test compares them with the packages' entry points."""
 
+_MEANT = {
+    "backtest": ("walk",),
+    "build": ("convert",),
+    "check": ("validate", "verify"),
+    "evaluate": ("report", "live"),
+    "fit": ("train",),
+    "run": ("decide", "predict"),
+    "score": ("predict",),
+    "serve": ("decide", "predict"),
+    "show": ("info", "list"),
+    "status": ("health", "info"),
+    "version": ("--version", "list"),
+    "versions": ("list", "--version"),
+}
+"""What people type who know other tools, and what they will find here."""
 _INSTALL = {
     "gradus-convert": "pip install ./runtime ./convert",
     "gradus-live": "pip install ./runtime ./live",
@@ -51,9 +67,11 @@ def unknown_command(name: str, known: Iterable[str]) -> GradusError:
             f"the command is part of {package}, which must be installed",
             hint=f"In a clone of gradus: {_INSTALL[package]}.",
         )
-    names = sorted(known)
-    nearest = difflib.get_close_matches(name, {*names, *package_of}, n=1)
-    hint = f"Did you mean {nearest[0]}?" if nearest else f"Choose from {', '.join(names)}."
+    meant = list(_MEANT.get(name.lower(), ()))
+    if not meant:
+        near = difflib.get_close_matches(name.lower(), sorted({*known, *package_of}), n=3)
+        meant = list(dict.fromkeys(OLD_NAMES.get(command, command) for command in near))
+    hint = f"Did you mean {' or '.join(meant)}?" if meant else "`gradus --help` lists the commands."
     return UsageError("a command must be known", value=name, hint=hint)
 
 
