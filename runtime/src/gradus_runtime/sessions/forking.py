@@ -41,6 +41,7 @@ LATE = (
     "gradus_runtime.monitoring.drift_report",
     "gradus_runtime.monitoring.model_info",
     "gradus_runtime.rows.adapt",
+    "gradus_runtime.rows.near_names",
     "gradus_runtime.rows.one_row",
     "gradus_runtime.serving.batch",
 )
