@@ -87,6 +87,7 @@ FOR_OUR_PACKAGES = {
     "gradus_runtime.sessions.features_session": "training runs the graph that will serve",
     "gradus_runtime.sessions.level_session": "`validate` proves a version as the runtime does",
     "gradus_runtime.sessions.onnx_session": "conversion proves a graph on the session that will serve it",
+    "gradus_runtime.wording": "a count and its noun agree alike everywhere",
     "gradus_runtime.store": "publishing is half of the store's protocol, with all modules in it",
 }
 """What convert, train and live may import from the runtime, and why."""

@@ -52,7 +52,7 @@ def test_the_action_checks_rows_and_fails_with_annotations(tmp_path):
     options = {"against": "rows.jsonl", "max_missing": "0.9", "max_beyond": "1"}
     done = run_action(tmp_path, paths=str(TRIO), min_level="level1", **options)
     assert done.returncode == 1
-    assert "::error file=rows.jsonl,title=levels::rows.jsonl: 1 rows would be served by level2" in done.stdout
+    assert "::error file=rows.jsonl,title=levels::rows.jsonl: 1 row would be served by level2" in done.stdout
 
 
 def test_the_action_may_check_the_pinned_version_alone(tmp_path):

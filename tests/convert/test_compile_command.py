@@ -62,7 +62,7 @@ def test_people_get_a_table_and_a_verdict(source: Path, capsys: pytest.CaptureFi
     target = source.with_name("small.onnx")
     assert main(["compile", str(source), "-o", str(target), "--encoding", "compact"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("1 operator(s), 30 trees, " + lines[0].split()[-2] + " nodes")
+    assert lines[0].endswith("1 operator, 30 trees, " + lines[0].split()[-2] + " nodes")
     assert "outputs agree on" in lines[1]
     names = ["file", "peak memory", "first answer", "load", "one row", "row in 1,000"]
     assert [line.split("  ")[0] for line in lines[3:-1]] == names

@@ -62,7 +62,7 @@ def test_rows_that_no_level_serves_fail(tmp_path):
     checks, _ = check_sample(str(TRIO), write(tmp_path, sample()), SampleLimits())
     ((severity, text),) = findings(checks, "levels")
     assert severity == "error"
-    assert "1 rows would be served by fallback, below level3" in text
+    assert "1 row would be served by fallback, below level3" in text
 
 
 def test_rows_below_the_level_asked_for_fail(tmp_path):
@@ -112,7 +112,7 @@ def test_a_value_that_is_no_number_fails_with_its_row(tmp_path, value, rule, kin
     )
     assert severity == "error"
     assert f"rsi: {rule}" in text
-    assert "(1 such rows)" in text
+    assert "(1 such row)" in text
 
 
 @pytest.mark.parametrize("value", [float("nan"), None])

@@ -160,7 +160,7 @@ def test_lines_that_were_lost_are_said(bot: Bot, monkeypatch: pytest.MonkeyPatch
             predictor.decide(full_row())
         predictor.decide(full_row())
     (said,) = [a for a in bot.alerts() if a.kind == "lost"]
-    assert said.text == "trio: 1 decisions before 2026-01-01T00:00:00Z have no line"
+    assert said.text == "trio: 1 decision before 2026-01-01T00:00:00Z has no line"
 
 
 def test_drift_is_said_once_a_version(bot: Bot, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_drift_is_said_once_a_version(bot: Bot, tmp_path: Path) -> None:
         predictor.decide(full_row())
         assert [a.id for a in bot.alerts()] == [first.id]
     assert first.kind == "drift"
-    assert first.text.endswith("1 features drifted from training: close")
+    assert first.text.endswith("1 feature drifted from training: close")
 
 
 def test_drift_of_a_version_without_alarm_levels_is_not_said(bot: Bot) -> None:

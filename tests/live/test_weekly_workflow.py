@@ -105,4 +105,4 @@ def test_without_a_destination_and_without_outcomes_the_weekly_workflow_shows_wh
     out = week(tmp_path / "run", store, journal, tmp_path / "nothing", GRADUS_NOTIFY="")
     assert "::warning::The decisions have no outcomes of this week" in out
     assert "silence: no decision since 2026-01-01T07:30:00Z" in out
-    assert "1 alerts, 0 messages sent" in out
+    assert "1 alert, 0 messages sent" in out

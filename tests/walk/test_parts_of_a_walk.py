@@ -6,10 +6,12 @@ from datetime import date
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from tests.support.training import ORDER
 
 from gradus_live.bootstrap import Interval
 from gradus_runtime.errors import DataError, UsageError
+from gradus_train.report.walk_charts import equity_lines, levels_chart, weeks_chart
 from gradus_train.report.walk_page import render_walk
 from gradus_train.walk.outages import Outages, Stretch, read_outages
 from gradus_train.walk.result import (
@@ -22,7 +24,7 @@ from gradus_train.walk.result import (
     WeekResult,
 )
 from gradus_train.walk.serving import in_service
-from gradus_train.walk.text import walk_headline, walk_text
+from gradus_train.walk.text import first_level_sentences, walk_headline, walk_text
 from gradus_train.walk.totals import money_of, refusals_of, side_by_side, skill_of
 from gradus_train.walk.versions import WeekVersion
 from gradus_train.walk.week import stepped_down
@@ -219,3 +221,48 @@ def test_the_text_names_each_procedure():
     text = walk_text(result())
     for name in ("weekly, integrity", "weekly, direction", "monthly training", "trained once", "HOLD"):
         assert name in text
+
+
+def test_a_line_under_another_is_left_out_of_the_legend_and_told_below():
+    whole = result()
+    lines = equity_lines(whole)
+    assert [name for name, *_ in lines.lines] == ["buy and hold", "this walk"]
+    assert lines.covered == tuple(
+        (name, "this walk") for name in ("trained once", "monthly training", "pinned by direction")
+    )
+    assert "The line of trained once lies under that of this walk: they left the same." in render_walk(whole)
+    others = {"never": money([0.02] + [0] * 6)}
+    apart = replace(whole, weeks=(week("2024-07-01", [0.01] + [0] * 6, others=others), whole.weeks[1]))
+    assert "trained once" in [name for name, *_ in equity_lines(apart).lines]
+    assert "line of trained once" not in render_walk(apart)
+
+
+def test_an_area_without_width_is_not_named():
+    whole = result()
+    assert "Light area" in render_walk(whole)
+    assert "random calls</text>" in render_walk(whole)
+    still = replace(whole, weeks=tuple(replace(w, random=(0.0, 0.0)) for w in whole.weeks))
+    assert "Light area" not in render_walk(still)
+    assert "random calls</text>" not in render_walk(still)
+
+
+def test_legends_of_weeks_and_levels_name_what_is_drawn():
+    whole = result()
+    assert "fallback</text>" not in levels_chart(whole)
+    held = replace(whole, weeks=(replace(whole.weeks[0], levels={"level1": 600, "fallback": 72}),))
+    assert "fallback</text>" in levels_chart(held)
+    assert "hollow" in weeks_chart(whole)
+    assert "hollow" not in weeks_chart(replace(whole, weeks=whole.weeks[:1]))
+
+
+def test_the_page_says_which_level_is_asked_first_and_why():
+    whole = result()
+    third, none = (replace(version("2024-07-01"), service=s) for s in (("level3", "level1"), ()))
+    first = replace(whole, weeks=(week("2024-07-01", [0.01] + [0] * 6, own=third),))
+    (said,) = first_level_sentences(first)
+    assert said.startswith("Asked first: level3 in 1 of 1 week. ")
+    assert str(escape(said)) in render_walk(first)
+    held = replace(whole, weeks=(week("2024-07-01", [0.01] + [0] * 6, own=none),))
+    assert first_level_sentences(held)[0].startswith("No level had proved itself in 1 of 1 week")
+    unserved = replace(whole, weeks=(replace(whole.weeks[0], served=None),))
+    assert first_level_sentences(unserved) == ()

@@ -34,6 +34,7 @@ from gradus_runtime.contracts.manifest import (
     parse,
 )
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted
 
 __all__ = ["PROOF_ROWS", "build_artifact"]
 
@@ -74,7 +75,7 @@ def build_artifact(spec: ArtifactSpec, progress: Callable[[str], None] = lambda 
         rows = np.concatenate([rows, candles.golden_rows(spec.graph, spec.order.names)])
     arrays = {"features": rows}
     for outline, s in zip(draft.levels, spec.levels, strict=True):
-        progress(f"{s.name}: compiling and proving {len(s.members)} members")
+        progress(f"{s.name}: compiling and proving {counted(len(s.members), 'member')}")
         cut = columns[s.name]
         mine = np.ascontiguousarray(spec.holdout[:, cut])
         mine = mine[able(mine, may_lack(spec.order, s.name))]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from gradus_convert.parity.third_opinion import LIMIT, ThirdOpinion
 from gradus_runtime.contracts.manifest import LONG, META, SHORT, Level, Manifest, period
+from gradus_runtime.wording import counted, plural
 
 __all__ = ["dropped", "write"]
 
@@ -33,10 +34,11 @@ def dropped(m: Manifest) -> tuple[str, ...]:
 
 
 def _head(m: Manifest) -> str:
+    levels = f"{counted(len(m.levels), 'level')}"
     simulated = "\nThe data is simulated: the figures say nothing of a real market.\n"
     return f"""# {m.name} {m.version}
 
-{len(m.levels)} level(s) over {len(m.features)} features, classes {", ".join(m.classes)}.
+{levels} over {counted(len(m.features), "feature")}, classes {", ".join(m.classes)}.
 {simulated if m.provenance.simulated else ""}"""
 
 
@@ -96,9 +98,10 @@ def _level(m: Manifest, s: Level) -> str:
         ),
     )
     served = ", ".join(f"{c} {n}" for c, n in zip(m.classes, s.class_counts, strict=False))
+    features = len(m.level_features(s))
     text = f"""## {s.name}
 
-{len(m.level_features(s))} features: {", ".join(s.groups)}.
+{counted(features, "feature")}: {", ".join(s.groups)}.
 Vote: {s.vote}. Encoding: {s.encoding}. Bits: {s.bits}.
 """
     if served:
@@ -134,9 +137,13 @@ def _sides(m: Manifest) -> str:
     return f". Where {taken} is the answer, {rule}"
 
 
+def _days(count: float) -> str:
+    return f"{count:g} {plural(count, 'day')}"
+
+
 def _decisions(m: Manifest) -> str:
     d = m.decision
-    expiry = "It never expires." if d.max_age_days is None else f"It expires {d.max_age_days:g} days after."
+    expiry = "It never expires." if d.max_age_days is None else f"It expires {_days(d.max_age_days)} after."
     end = m.provenance.data_end
     if m.policy is None:
         rule = (
@@ -161,7 +168,10 @@ def _provenance(m: Manifest) -> str:
     facts = _table(
         ("provenance", ""),
         (
-            ("data", period(p.data_start, p.data_end) + (f", {p.rows} rows" if p.rows else "")),
+            (
+                "data",
+                period(p.data_start, p.data_end) + (f", {counted(p.rows, 'row')}" if p.rows else ""),
+            ),
             ("SHA-256 of the data", p.data_sha256),
             ("SHA-256 of the configuration", p.config_sha256),
             ("commit", p.git_commit or "unknown"),

@@ -19,6 +19,7 @@ from gradus_convert.parity.native_votes import MemberAnswers, native_vote
 from gradus_runtime.contracts.manifest import EXACT, Level, Member, Parity
 from gradus_runtime.contracts.names import level_file
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted
 
 __all__ = ["NO_PARITY", "compile_level", "describe_level", "golden_answers", "library_answers"]
 
@@ -132,7 +133,7 @@ def _check(spec: ArtifactSpec, level: LevelContent, width: int) -> None:
         place = f"{level.name}: {m.name}"
         found = m.native.lowered.n_features
         if found != width:
-            rule = f"a member must read the level's {width} features"
+            rule = f"a member must read the level's {counted(width, 'feature')}"
             raise DataError(rule, place=place, value=found)
         if len(m.classes) != m.native.n_classes:
             rule = f"a member's {m.native.n_classes} columns must each have a class"

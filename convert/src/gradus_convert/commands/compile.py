@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted, plural
 
 if TYPE_CHECKING:
     from gradus_convert.compilation.comparing import Comparison
@@ -118,20 +119,21 @@ _FIELDS = (
 
 
 def _headline(output: str, compiled: CompiledModel, operators: int | None) -> str:
-    what = f"{operators} operator(s)" if operators is not None else compiled.facts.source
-    return f"{output}: {what}, {compiled.facts.trees} trees, {compiled.facts.nodes} nodes"
+    facts = compiled.facts
+    what = facts.source if operators is None else f"{counted(operators, 'operator')}"
+    trees = f"{counted(facts.trees, 'tree')}, {counted(facts.nodes, 'node')}"
+    return f"{output}: {what}, {trees}"
 
 
 def _proof_line(proof: dict[str, float]) -> str:
     if "leaf_checks" in proof:
+        differ = plural(proof["leaf_checks"], "leaf differs", "leaves differ")
         return (
-            f"{proof['wrong_leaves']} of {proof['leaf_checks']:,} leaves differ from the library's, "
+            f"{proof['wrong_leaves']} of {proof['leaf_checks']:,} {differ} from the library's, "
             f"largest difference of an answer {proof['max_difference']:.1e}"
         )
-    return (
-        f"outputs agree on {proof['rows']} probes, largest difference {proof['largest_difference']:.1e},"
-        f" {proof['ties']} tie(s)"
-    )
+    probes, ties = counted(int(proof["rows"]), "probe"), counted(int(proof["ties"]), "tie")
+    return f"outputs agree on {probes}, largest difference {proof['largest_difference']:.1e}, {ties}"
 
 
 def _file_row(sizes: tuple[int, int]) -> str:

@@ -13,6 +13,7 @@ from gradus_convert.conversion import Conversion, keeps_pin
 from gradus_runtime.cli import options, output
 from gradus_runtime.contracts.manifest import Level
 from gradus_runtime.store import Store
+from gradus_runtime.wording import counted
 
 __all__ = ["pin_and_report", "progress"]
 
@@ -69,7 +70,8 @@ def _print(done: Conversion) -> None:
     m = done.manifest
     for s in m.levels:
         size = f"{s.name}: {done.sizes[s.file]:,} bytes ({s.encoding}, bits {s.bits})"
-        leaves = f"{s.parity.leaf_checks:,} leaves compared, {s.parity.wrong_leaves} wrong"
+        checks = s.parity.leaf_checks
+        leaves = f"{counted(checks, 'leaf', 'leaves')} compared, {s.parity.wrong_leaves} wrong"
         print(f"{size}, {leaves}, probabilities within {s.parity.max_difference:.2g}")
     print(f"{m.name} {m.version}, digest {m.digest()}, in {done.seconds:.1f} s")
     print("nothing was published (--dry-run)" if done.path is None else f"published: {done.path}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted
 
 if TYPE_CHECKING:
     from gradus_convert.comparison.versions import Answers, Difference
@@ -124,10 +125,10 @@ def _print(found: Sequence[Difference], answers: Answers | None) -> None:
     if answers is None:
         return
     share = 100 * answers.changed / answers.rows if answers.rows else 0.0
-    print(f"decisions differ on {answers.changed} of {answers.rows} rows ({share:.2f} %)")
+    print(f"decisions differ on {answers.changed} of {counted(answers.rows, 'row')} ({share:.2f} %)")
     for move, count in answers.moves.items():
         print(f"  {move}: {count}")
-    print(f"levels differ on {answers.levels_changed} rows")
+    print(f"levels differ on {counted(answers.levels_changed, 'row')}")
     print(
         f"confidences move by {answers.mean_move:.4g} on average, {answers.largest_move:.4g} at most; "
         f"the mean changes by {answers.mean_change:+.4g}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted, plural
 
 if TYPE_CHECKING:
     from gradus_convert.validation.against import RowsReport
@@ -125,9 +126,9 @@ def _print_json(checks: list[Check], report: RowsReport | None) -> None:
 
 
 def _print_report(report: RowsReport) -> None:
-    print(f"{report.rows} rows against {report.artifact} {report.version}")
+    print(f"{counted(report.rows, 'row')} against {report.artifact} {report.version}")
     for name, count in report.levels.items():
-        print(f"  {name:24}{count:8} rows  {count / report.rows:7.1%}")
+        print(f"  {name:24}{count:8} {plural(count, 'row'):4}  {count / report.rows:7.1%}")
     for group, share in report.missing.items():
         print(f"  group {group:18}{share:22.1%} missing")
 

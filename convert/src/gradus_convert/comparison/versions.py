@@ -11,6 +11,7 @@ import numpy as np
 
 from gradus_runtime import Predictions
 from gradus_runtime.contracts.manifest import Level, Manifest, period
+from gradus_runtime.wording import counted, plural
 
 __all__ = ["SECTIONS", "Answers", "Difference", "compare_answers", "compare_versions"]
 
@@ -60,7 +61,10 @@ def _facts(m: Manifest, section: str) -> Iterator[tuple[str, str]]:
     """What a manifest says in a section: places and values, in order."""
     if section == "schema":
         yield "classes", ", ".join(m.classes)
-        yield "order", f"{len(m.features)} features, schema {m.schema_hash()[:12]}"
+        yield (
+            "order",
+            f"{counted(len(m.features), 'feature')}, schema {m.schema_hash()[:12]}",
+        )
         yield from ((f"feature {f.name}", f"{f.dtype} in {f.group}") for f in m.features)
     elif section == "size":
         yield "artifact", str(sum(f.size for f in m.files))
@@ -79,7 +83,10 @@ def _facts(m: Manifest, section: str) -> Iterator[tuple[str, str]]:
         yield "confidence threshold", f"{d.confidence_threshold:g}"
         yield "fallback", f"{d.fallback_action} at {d.fallback_confidence:g}"
         yield "fallback probabilities", ", ".join(f"{p:g}" for p in d.fallback_probabilities)
-        yield "age limit", "none" if d.max_age_days is None else f"{d.max_age_days:g} days"
+        yield (
+            "age limit",
+            "none" if d.max_age_days is None else f"{d.max_age_days:g} {plural(d.max_age_days, 'day')}",
+        )
     else:
         for level in m.levels:
             yield from _level_facts(m, level, section)
@@ -88,11 +95,13 @@ def _facts(m: Manifest, section: str) -> Iterator[tuple[str, str]]:
 def _level_facts(m: Manifest, level: Level, section: str) -> Iterator[tuple[str, str]]:
     if section == "levels":
         groups = ", ".join(level.groups)
-        text = f"{len(m.level_features(level))} features of {groups}; {level.encoding}, {level.vote} vote"
+        count = len(m.level_features(level))
+        text = f"{counted(count, 'feature')} of {groups}; {level.encoding}, {level.vote} vote"
         yield level.name, text
     elif section == "members":
         for x in level.members:
-            text = f"{x.library}, weight {x.weight:g}, {x.trees} trees, {x.nodes} nodes"
+            trees = f"{counted(x.trees, 'tree')}, {counted(x.nodes, 'node')}"
+            text = f"{x.library}, weight {x.weight:g}, {trees}"
             yield f"{level.name} {x.name}", text
     else:
         yield from ((f"{level.name} {name}", f"{value:.6g}") for name, value in sorted(level.metrics.items()))

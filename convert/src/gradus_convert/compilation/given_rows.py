@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gradus_convert.compilation.facts import Facts
 from gradus_convert.preparation.pipeline_steps import MISSING_TEXT, NUMBERS, TEXTS
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted
 
 __all__ = ["read_given_rows", "read_mixed"]
 
@@ -149,7 +150,7 @@ def _numbered(X: Any, names: Sequence[Any], categories: Known) -> list[npt.NDArr
         return found
     if len(sets) != len(categories):
         raise DataError(
-            f"a dataframe must have the model's {len(categories)} columns of categories",
+            f"a dataframe must have the model's {counted(len(categories), 'column')} of categories",
             place="X",
             value=[names[i] for i in sets][:5],
             hint="Pass the numbers of the categories (Series.cat.codes) where the model records none.",

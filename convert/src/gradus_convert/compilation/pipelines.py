@@ -17,6 +17,7 @@ from gradus_convert.preparation.pipeline_steps import TextColumns, columns_of_bl
 from gradus_convert.preparation.sklearn_steps import Raw, as_numbers, read_step
 from gradus_convert.readers import NativeModel
 from gradus_runtime.errors import EnvironmentFailedError
+from gradus_runtime.wording import counted
 
 __all__ = ["PipelineSource", "is_pipeline", "prepare"]
 
@@ -131,7 +132,9 @@ def prepare(pipeline: Any, final: NativeModel, place: str) -> tuple[NativeModel,
         raise InexactModelError("texts must be encoded before the trees", place=place)
     if width(block) != n_features:
         raise InexactModelError(
-            f"the steps must give the {n_features} columns of the trees", place=place, value=width(block)
+            f"the steps must give the {counted(n_features, 'column')} of the trees",
+            place=place,
+            value=width(block),
         )
     numbers, texts = columns_of_block(block)
     if numbers & texts:

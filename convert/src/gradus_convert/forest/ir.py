@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gradus_convert.errors import InexactModelError
 from gradus_convert.forest.views import View, check_view, widen
+from gradus_runtime.wording import counted
 
 __all__ = [
     "VALUE_LINKS",
@@ -185,7 +186,7 @@ def _check_shapes(forest: Forest) -> None:
     width = 1 if single else forest.n_outputs
     _require(
         forest.values.ndim == 2 and forest.values.shape[1] == width,
-        f"a leaf must hold {width} value(s)",
+        f"a leaf must hold {counted(width, 'value')}",
         "values",
         forest.values.shape,
     )

@@ -288,7 +288,7 @@ def _boxes_checked_by_library(
 def _check_width(members: Sequence[ProvenForest], compiled: npt.NDArray[np.generic]) -> None:
     expected = sum(m.forest.n_trees for m in members)
     if compiled.shape[1] != expected:
-        rule = f"a graph must walk {expected} trees"
+        rule = f"a graph must walk as many trees as its members have, {expected}"
         raise ParityError(rule, place="graph: leaves", value=compiled.shape[1])
 
 

@@ -18,6 +18,7 @@ from gradus_convert.pickles.pickle_files import MAX_BYTES, read_pickle
 from gradus_convert.pickles.rebuild import MODEL_KINDS, Rebuilt, plain_labels, rebuild
 from gradus_convert.pickles.safe_names import identifier
 from gradus_runtime.errors import DataError, GradusError, UsageError
+from gradus_runtime.wording import plural
 
 __all__ = ["LegacyEnsemble", "LegacyMember", "or_drop", "read_ensemble"]
 
@@ -194,7 +195,8 @@ def _remarks(candidate: _Candidate, member: LegacyMember) -> Iterator[str]:
     if member.rebuilt.stopped is not None:
         taken, total = member.rebuilt.stopped
         other = "--rounds all takes them all" if taken < total else "--rounds best stops at the best"
-        yield f"{member.name} stopped early: {taken} of its {total} rounds are taken ({other})"
+        rounds = f"{plural(total, 'round')} {plural(taken, 'is', 'are')}"
+        yield f"{member.name} stopped early: {taken} of its {total} {rounds} taken ({other})"
 
 
 def _ensemble(root: Any, place: str) -> _Found:

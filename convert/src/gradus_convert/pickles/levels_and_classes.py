@@ -9,6 +9,7 @@ from gradus_convert.pickles.ensemble import LegacyEnsemble
 from gradus_runtime.contracts.feature_order import Feature, FeatureOrder, Group, LevelSpec
 from gradus_runtime.contracts.names import is_identifier
 from gradus_runtime.errors import DataError, UsageError
+from gradus_runtime.wording import counted
 
 __all__ = ["class_names", "derive_order", "ensemble_labels", "member_classes", "place_levels"]
 
@@ -35,16 +36,16 @@ def place_levels(
     for name, ensemble in ensembles.items():
         level = order.level(name).name if name else _fitting(order, ensemble, widths[name])
         wanted = order.level_features(level)
-        given = ensemble.feature_names
+        given, features = ensemble.feature_names, f"{counted(len(wanted), 'feature')}"
         if given is not None and given != wanted:
             odd = [f"{g} instead of {w}" for g, w in zip(given, wanted, strict=False) if g != w][:3]
             raise DataError(
-                f"an ensemble must have the {len(wanted)} features of {level}, in order",
+                f"an ensemble must have the {features} of {level}, in order",
                 place=name or level,
                 value=odd or len(given),
             )
         if widths[name] != len(wanted):
-            rule = f"an ensemble must read the {len(wanted)} features of {level}"
+            rule = f"an ensemble must read the {features} of {level}"
             raise DataError(rule, place=name or level, value=widths[name])
         placed[name] = level
     return placed

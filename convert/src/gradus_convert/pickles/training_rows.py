@@ -14,6 +14,7 @@ from gradus_convert.parity.native_votes import MemberAnswers, native_vote
 from gradus_runtime.errors import DataError
 from gradus_runtime.rows.files import read_table
 from gradus_runtime.rows.values import read_value
+from gradus_runtime.wording import counted
 
 __all__ = ["float64_remarks", "read_training_rows"]
 
@@ -71,8 +72,9 @@ def float64_remarks(level: LevelContent, rows: Float64 | None, n_classes: int) -
     before, after = (_vote(level, complete, wide=w, n_classes=n_classes) for w in (True, False))
     other = (np.abs(before - after) > _CLOSE).any(axis=1)
     labels = before.argmax(axis=1) != after.argmax(axis=1)
+    count = len(complete)
     yield (
-        f"{level.name}: of {len(complete)} rows as float64, {other.sum()} ({other.mean():.1%}) had other "
+        f"{level.name}: of {counted(count, 'row')} as float64, {other.sum()} ({other.mean():.1%}) had other "
         f"probabilities (by more than {_CLOSE:g}) and {labels.sum()} ({labels.mean():.1%}) another class "
         f"than gradus gives, which reads float32 ({', '.join(m.name for m in wide)} read float64)"
     )

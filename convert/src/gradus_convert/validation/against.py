@@ -18,6 +18,7 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.rows.files import RowTable, read_table
 from gradus_runtime.rows.values import FLOAT32_BOUND, read_value
 from gradus_runtime.store import open_artifact
+from gradus_runtime.wording import counted
 
 __all__ = ["RowsReport", "SampleLimits", "check_sample"]
 
@@ -156,7 +157,7 @@ def _lines(rows: RowTable, place: str) -> tuple[Finding, ...]:
     more = len(rows.problems) - MAX_NAMED
     texts = [f"{place}: {problem}" for problem in rows.problems[:MAX_NAMED]]
     if more > 0:
-        texts.append(f"{place}: {more} more rows cannot be read")
+        texts.append(f"{place}: {counted(more, 'more row')} cannot be read")
     return tuple(Finding("error", text, place) for text in texts)
 
 
@@ -195,7 +196,7 @@ def _types(rows: RowTable, features: list[FeatureSpec], place: str) -> tuple[Fin
                 Finding(
                     "error",
                     f"{place}: {feature.name}: {rule}, but got {value!r:.60} "
-                    f"in row {row + 1} ({len(odd)} such rows)",
+                    f"in row {row + 1} ({counted(len(odd), 'such row')})",
                     place,
                 )
             )
@@ -261,7 +262,7 @@ def _levels(
     below = names[names.index(lowest) + 1 :]
     for name in below:
         if levels[name]:
-            text = f"{place}: {levels[name]} rows would be served by {name}, below {lowest}"
+            text = f"{place}: {counted(levels[name], 'row')} would be served by {name}, below {lowest}"
             found.append(Finding("error", text, place))
     return tuple(found)
 

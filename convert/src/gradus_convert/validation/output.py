@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from gradus_convert.validation.findings import Check, errors_in
 from gradus_runtime.store.whole_file import write_whole
+from gradus_runtime.wording import counted
 
 __all__ = ["github", "junit", "lines", "write_junit"]
 
@@ -28,7 +29,10 @@ def lines(checks: list[Check]) -> Iterator[str]:
             yield f"          {finding.severity}: {finding.message}"
     errors = errors_in(checks)
     warnings = sum(len(c.findings) for c in checks) - errors
-    yield f"{len(checks)} checks, {errors} errors, {warnings} warnings"
+    yield ", ".join(
+        f"{counted(count, what)}"
+        for count, what in ((len(checks), "check"), (errors, "error"), (warnings, "warning"))
+    )
 
 
 def github(checks: list[Check]) -> Iterator[str]:

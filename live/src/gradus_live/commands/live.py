@@ -43,7 +43,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json(_finite(record))
     else:
-        print(render_record(record), end="")
+        print(render_record(record, output.terminal_width()), end="")
     return 1 if args.fail_on_worse and record.overall.verdict == WORSE else 0
 
 

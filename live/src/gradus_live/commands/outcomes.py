@@ -27,6 +27,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_live.commands import options
     from gradus_live.outcomes import read_outcomes, write_outcomes
     from gradus_runtime.cli import output
+    from gradus_runtime.wording import counted
 
     before = {line.id for line in read_outcomes(args.out)}
     content, new, lines, _ = options.joined(args, args.out)
@@ -44,16 +45,16 @@ def _run(args: argparse.Namespace) -> int:
         output.print_json(told)
         return 0
     print(
-        f"{told['outcomes']} outcomes in {args.out}, {told['added']} new; "
-        f"{new.pending} decisions wait for theirs"
+        f"{counted(len(lines), 'outcome')} in {args.out}, {told['added']} new; "
+        f"{counted(new.pending, 'decision waits for its own', 'decisions wait for theirs')}"
     )
-    for count, text in (
-        (told["never_known"], "have none that can be known: candles are missing in their reach"),
-        (new.without_bar, "decisions named no bar: call decide(..., at=bar_time)"),
-        (new.unknown_versions, "decisions are of versions that are not in the store"),
+    for count, words, text in (
+        (told["never_known"], ("has", "have"), "none that can be known: candles are missing in their reach"),
+        (new.without_bar, ("decision", ""), "named no bar: call decide(..., at=bar_time)"),
+        (new.unknown_versions, ("decision is", "decisions are"), "of versions that are not in the store"),
     ):
         if count:
-            print(f"{count} {text}")
+            print(f"{counted(count, *words)} {text}")
     return 0
 
 

@@ -78,6 +78,7 @@ def _run(args: argparse.Namespace) -> int:
     from gradus_live.watch.delivery import by_apprise
     from gradus_runtime.cli import output
     from gradus_runtime.errors import UsageError
+    from gradus_runtime.wording import counted
 
     if args.rows_per_observation is not None:
         print(
@@ -106,7 +107,10 @@ def _run(args: argparse.Namespace) -> int:
             for alert in alerts if args.dry_run else ():
                 print(f"{alert.kind}: {alert.message}")
             end = f", {len(failed)} could not be sent" if failed else ""
-            print(f"{len(alerts)} alerts, {count} messages sent{end}", flush=True)
+            print(
+                f"{counted(len(alerts), 'alert')}, {counted(count, 'message')} sent{end}",
+                flush=True,
+            )
         if args.every is None:
             return 3 if failed else 0
         time.sleep(args.every)

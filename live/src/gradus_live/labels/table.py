@@ -11,6 +11,7 @@ from gradus_live.labels.kinds import Column, FixedHorizon, LabelRule, Meta, Trad
 from gradus_runtime.contracts import codec
 from gradus_runtime.contracts.manifest import Label
 from gradus_runtime.errors import ConfigError
+from gradus_runtime.wording import counted
 
 __all__ = ["from_contract", "label_parameters", "parse_label", "sentence", "to_contract"]
 
@@ -125,7 +126,9 @@ def sentence(rule: LabelRule) -> str:
     'BUY or SELL where the close 4 bars later is more than 0.5 % higher or lower, else HOLD'
     """
     if isinstance(rule, Column):
-        return f"{', '.join(rule.classes)} from the column {rule.column}, which looks {rule.reach} bars ahead"
+        return (
+            f"{', '.join(rule.classes)} from the column {rule.column}, which looks {_bars(rule.reach)} ahead"
+        )
     if isinstance(rule, Meta):
         return f"{rule.classes[1]} where the trade that {rule.side} proposes comes off: {_trade(rule.trade)}"
     if isinstance(rule, TripleBarrier):
@@ -144,20 +147,24 @@ def sentence(rule: LabelRule) -> str:
 def _trade(rule: TradeRule) -> str:
     if isinstance(rule, TripleBarrier):
         sizes = [_size(v, rule.unit, rule.window) for v in (rule.take_profit, rule.stop_loss)]
-        return f"take-profit {sizes[0]}, stop-loss {sizes[1]}, at most {rule.horizon} bars"
+        return f"take-profit {sizes[0]}, stop-loss {sizes[1]}, at most {_bars(rule.horizon)}"
     size = _size(rule.threshold, rule.unit, rule.window)
     return f"{_later(rule)} is more than {size} beyond this one"
 
 
 def _later(rule: FixedHorizon) -> str:
-    return f"the close {rule.horizon} bar{'s' if rule.horizon > 1 else ''} later"
+    return f"the close {_bars(rule.horizon)} later"
+
+
+def _bars(count: int) -> str:
+    return f"{counted(count, 'bar')}"
 
 
 def _size(value: float, unit: str, window: int) -> str:
     if unit == "fraction":
         return f"{100 * value:.4g} %"
     name = "average true range" if unit == "atr" else "volatility"
-    return f"{value:.4g} times the {name} of the last {window} bars"
+    return f"{value:.4g} times the {name} of the last {_bars(window)}"
 
 
 def _kind(value: object, place: str, known: Mapping[str, type[Any]]) -> tuple[type[Any], dict[str, Any]]:

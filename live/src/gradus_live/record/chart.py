@@ -11,6 +11,8 @@ __all__ = ["Band", "Curve", "draw"]
 
 _WIDTH, _HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 10, 30
+_LONE = 9.0
+"""Half the width of an area that is there on one day only, where the chart has so much room for a day."""
 Values = Sequence[float | None]
 
 
@@ -25,12 +27,26 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """An area between two lines."""
+    """An area between two lines.
+
+    Attributes:
+        low: Its lower line.
+        high: Its upper line.
+        colour: CSS.
+        opacity: From 0 to 1.
+        may_be_cut: An area that says little where it is wide: the axis does not grow much for it.
+    """
 
     low: Values
     high: Values
     colour: str
     opacity: float
+    may_be_cut: bool = False
+
+    def ends(self) -> list[float]:
+        """What is drawn of it: values of days that have both."""
+        both = zip(self.low, self.high, strict=True)
+        return [v for a, b in both if a is not None and b is not None for v in (a, b)]
 
 
 def draw(
@@ -52,8 +68,9 @@ def draw(
         mark: A day and a few words, for a line across the chart.
     """
     low, high = _range(
-        [v for line in lines for v in line.values if v is not None],
-        [v for band in bands for v in (*band.low, *band.high) if v is not None],
+        [v for line in lines for v in line.values if v is not None]
+        + [v for band in bands if not band.may_be_cut for v in band.ends()],
+        [v for band in bands if band.may_be_cut for v in band.ends()],
     )
     scale = _Scale(len(days), low, high)
     parts = [_grid(scale, unit), _dates(scale, days)]
@@ -71,9 +88,10 @@ class _Scale:
     low: float
     high: float
 
-    def x(self, i: int) -> float:
-        width = _WIDTH - _LEFT - _RIGHT
-        return round(_LEFT + width * (i + 0.5) / max(1, self.count), 1)
+    def x(self, i: int, beside: float = 0.0) -> float:
+        """Where a day is, or a point so far beside its middle, at most at its end."""
+        day = (_WIDTH - _LEFT - _RIGHT) / max(1, self.count)
+        return round(_LEFT + day * (i + 0.5) + max(-day / 2, min(day / 2, beside)), 1)
 
     def y(self, value: float) -> float:
         inside = min(self.high, max(self.low, value))
@@ -81,12 +99,12 @@ class _Scale:
         return round(_TOP + height * (self.high - inside) / (self.high - self.low), 1)
 
 
-def _range(values: Sequence[float], areas: Sequence[float]) -> tuple[float, float]:
-    """The range of the axis: all values, 0, and areas but for their widest twentieth, which begins wide."""
-    ordered = sorted(areas) or [0.0]
-    cut = len(ordered) // 20
-    ends = [0.0, ordered[cut], ordered[-1 - cut], *values]
-    low, high = min(ends), max(ends)
+def _range(values: Sequence[float], wide: Sequence[float]) -> tuple[float, float]:
+    """The range of the axis: 0, all values, and of wide areas as much above and below as these are apart."""
+    least, most = min((0.0, *values)), max((0.0, *values))
+    apart = most - least
+    low = min((least, *(max(v, least - apart) for v in wide)))
+    high = max((most, *(min(v, most + apart) for v in wide)))
     room = 0.05 * (high - low) or 1.0
     return low - room, high + room
 
@@ -116,10 +134,11 @@ def _grid(scale: _Scale, unit: str) -> str:
 def _dates(scale: _Scale, days: Sequence[str]) -> str:
     every = max(1, math.ceil(len(days) / 6))
     y = _HEIGHT - 8
-    return "".join(
-        f'<text x="{scale.x(i)}" y="{y}" text-anchor="middle">{days[i]}</text>'
-        for i in range(every // 2, len(days), every)
-    )
+    parts = []
+    for number, i in enumerate(range(every // 2, len(days), every)):
+        kind = ' class="more"' if number % 2 else ""  # a narrow page has room for every second one
+        parts.append(f'<text{kind} x="{scale.x(i)}" y="{y}" text-anchor="middle">{days[i]}</text>')
+    return "".join(parts)
 
 
 def _runs(values: Values) -> list[list[int]]:
@@ -136,25 +155,31 @@ def _runs(values: Values) -> list[list[int]]:
 def _path(scale: _Scale, line: Curve) -> str:
     parts = []
     for run in _runs(line.values):
+        if len(run) == 1:  # a line to nowhere is not seen
+            parts.append(_point(scale, run[0], line))
+            continue
         points = " ".join(f"{scale.x(i)},{scale.y(line.values[i] or 0.0)}" for i in run)
         parts.append(f'<polyline points="{points}" style="stroke:{line.colour}"/>')
     return "".join(parts)
 
 
 def _points(scale: _Scale, line: Curve) -> str:
-    return "".join(
-        f'<circle cx="{scale.x(i)}" cy="{scale.y(value)}" r="2.2" style="fill:{line.colour}"/>'
-        for i, value in enumerate(line.values)
-        if value is not None
-    )
+    return "".join(_point(scale, i, line) for i, value in enumerate(line.values) if value is not None)
+
+
+def _point(scale: _Scale, i: int, line: Curve) -> str:
+    radius = 2.2 if line.points else 3.2
+    y = scale.y(line.values[i] or 0.0)
+    return f'<circle cx="{scale.x(i)}" cy="{y}" r="{radius}" style="fill:{line.colour}"/>'
 
 
 def _area(scale: _Scale, band: Band) -> str:
     parts = []
     both = [None if a is None or b is None else a for a, b in zip(band.low, band.high, strict=True)]
     for run in _runs(both):
-        there = [f"{scale.x(i)},{scale.y(band.high[i] or 0.0)}" for i in run]
-        back = [f"{scale.x(i)},{scale.y(band.low[i] or 0.0)}" for i in reversed(run)]
+        places = [(i, 0.0) for i in run] if len(run) > 1 else [(run[0], -_LONE), (run[0], _LONE)]
+        there = [f"{scale.x(*at)},{scale.y(band.high[at[0]] or 0.0)}" for at in places]
+        back = [f"{scale.x(*at)},{scale.y(band.low[at[0]] or 0.0)}" for at in reversed(places)]
         style = f"fill:{band.colour};opacity:{band.opacity}"
         parts.append(f'<polygon points="{" ".join(there + back)}" style="{style}"/>')
     return "".join(parts)

@@ -22,6 +22,7 @@ from gradus_live.record.sequence import (
     evidence_so_far,
     mean_sequence,
 )
+from gradus_runtime.wording import counted
 
 __all__ = ["AS_PROMISED", "NO_PROMISE", "TOO_EARLY", "WORSE", "GroupRecord", "OutcomeRows", "judge_group"]
 
@@ -202,7 +203,7 @@ def _sentence(
     if not bars:
         return "no decision has an outcome yet"
     if verdict == TOO_EARLY:
-        return f"too early: {bars:,} of {needed:,} bars"
+        return f"too early: {bars:,} of {counted(needed or 0, 'bar')}"
     if verdict == WORSE:
         told = f"{evidence:,.0f}" if evidence < _MILLION else "above a million"
         said = f"worse than promised, said on {day}: below the lowest fold of training"
@@ -210,7 +211,7 @@ def _sentence(
     elif verdict == NO_PROMISE:
         said = "no promise: training measured fewer than three folds to compare this with"
     else:
-        said = f"as promised: {bars:,} bars without a sign of less than the lowest fold of training"
+        said = f"as promised: {counted(bars, 'bar')} without a sign of less than the lowest fold of training"
     return f"{said}; {_against_nothing(skill)}"
 
 

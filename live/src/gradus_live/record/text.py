@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 
 from gradus_live.record.group import GroupRecord
 from gradus_live.record.live_record import LiveRecord
 from gradus_live.record.sequence import MeanSequence
+from gradus_runtime.cli.output import table_text, wrapped
+from gradus_runtime.wording import counted, plural
 
-__all__ = ["between", "groups_shown", "percent_gained", "record_headline", "render_record"]
+__all__ = [
+    "between",
+    "groups_shown",
+    "left_out",
+    "percent_gained",
+    "record_headline",
+    "render_record",
+    "waiting",
+]
+
+_HEAD = (
+    "VERSION",
+    "LEVEL",
+    "BARS",
+    "SKILL",
+    "PROMISED",
+    "CALLS",
+    "HIT RATE",
+    "CALIBRATION",
+    "NET",
+    "VERDICT",
+)
 
 
 def record_headline(record: LiveRecord) -> str:
@@ -39,22 +63,44 @@ def groups_shown(record: LiveRecord) -> tuple[GroupRecord, ...]:
     return (record.overall, *levels, *versions, *groups)
 
 
-def render_record(record: LiveRecord) -> str:
-    """Return the record as text, the verdict in the first line."""
+def waiting(record: LiveRecord) -> list[str]:
+    """Say how many decisions wait; nothing where none does."""
+    if not record.pending:
+        return []
+    what = plural(record.pending, "decision waits for its outcome", "decisions wait for their outcome")
+    return [f"{record.pending:,} {what}"]
+
+
+def left_out(record: LiveRecord) -> list[str]:
+    """Say what the record leaves out and why, a sentence each."""
+    repeated = plural(record.repeated, "decision was", "decisions were")
+    unknown = plural(record.without_outcome, "bar has", "bars have")
+    gone = plural(
+        record.without_artifact, "decision is of a version that is", "decisions are of versions that are"
+    )
+    found = (
+        (record.repeated, f"{repeated} for a bar that had one; the first counts"),
+        (record.without_outcome, f"{unknown} an outcome that cannot be known: candles are missing"),
+        (record.without_artifact, f"{gone} not in the store"),
+    )
+    return [f"{count:,} {what}" for count, what in found if count]
+
+
+def render_record(record: LiveRecord, width: int = sys.maxsize) -> str:
+    """Return the record as text, the verdict in the first line.
+
+    Args:
+        record: The record.
+        width: Characters of a line; a table that is wider becomes a block a row.
+    """
     lines = [record_headline(record)]
     if record.first and record.last:
         lines.append(
-            f"{record.bars:,} bars from {record.first[:16]}Z to {record.last[:16]}Z, "
-            f"{record.fallback:,} without a level; {record.pending:,} decisions wait for their outcome"
+            f"{counted(record.bars, 'bar')} from {record.first[:16]}Z to {record.last[:16]}Z, "
+            + "; ".join([f"{record.fallback:,} without a level", *waiting(record)])
         )
-    for count, what in (
-        (record.repeated, "decisions for a bar that had one"),
-        (record.without_outcome, "bars whose outcome cannot be known: candles are missing"),
-        (record.without_artifact, "decisions of versions that are not in the store"),
-    ):
-        if count:
-            lines.append(f"left out: {count:,} {what}")
-    lines += ["", *_table(groups_shown(record))]
+    lines += [f"left out: {text}" for text in left_out(record)]
+    lines += ["", table_text(_HEAD, _rows(groups_shown(record)), width)]
     if record.market is None:
         lines += ["", "no costs were given, so money is left out: --costs config/costs.toml"]
     lines += [
@@ -63,23 +109,11 @@ def render_record(record: LiveRecord) -> str:
         "In brackets: where the true mean is, at every look, with 95 % confidence; blocks are whole days.",
         "Net: what a stake has gained after costs, if each trade took all of it.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(line if "\n" in line else wrapped("", line, width) for line in lines) + "\n"
 
 
-def _table(groups: Iterable[GroupRecord]) -> list[str]:
-    head = [
-        "VERSION",
-        "LEVEL",
-        "BARS",
-        "SKILL",
-        "PROMISED",
-        "CALLS",
-        "HIT RATE",
-        "CALIBRATION",
-        "NET",
-        "VERDICT",
-    ]
-    rows = [head]
+def _rows(groups: Iterable[GroupRecord]) -> list[list[str]]:
+    rows = []
     for g in groups:
         promised = "" if g.promise is None else f"{g.promise.low:+.4f} to {g.promise.high:+.4f}"
         net = "" if g.money is None else f"{percent_gained(g.money.total):+.2f} % in {g.money.trades}"
@@ -97,5 +131,4 @@ def _table(groups: Iterable[GroupRecord]) -> list[str]:
                 g.sentence.partition(":")[0] if g.verdict != "too early" else g.sentence,
             ]
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return rows

@@ -12,6 +12,7 @@ from gradus_live.record.live_record import LiveRecord
 from gradus_runtime.contracts.manifest import Manifest
 from gradus_runtime.journal import DecisionLine, EventLine, JournalContent
 from gradus_runtime.serving.drift_history import JournalDrift
+from gradus_runtime.wording import counted, plural
 
 __all__ = ["Alert", "AlertLimits", "find_alerts"]
 
@@ -78,7 +79,8 @@ def find_alerts(
     found += _expiry(content.events, limits.expiry_days, now)
     found += _drift(decisions, manifests)
     if record is not None and record.overall.verdict == WORSE:
-        text = f"{record.artifact}: {record.overall.sentence}, after {record.overall.bars:,} bars"
+        bars = record.overall.bars
+        text = f"{record.artifact}: {record.overall.sentence}, after {counted(bars, 'bar')}"
         found.append(Alert(_id("worse", record.artifact, record.first), "worse", text))
     return found
 
@@ -115,8 +117,8 @@ def _levels(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest]
         if len(stretch) == bars:
             start = stretch[0]
             why = "; ".join(start.reasons[:2])[:300]
-            text = f"{line.artifact}: {bars} decisions below the first level since {start.decided[:19]}Z"
-            text += f", by {line.level}{': ' + why if why else ''}"
+            text = f"{line.artifact}: {counted(bars, 'decision')} below the first level"
+            text += f" since {start.decided[:19]}Z, by {line.level}{': ' + why if why else ''}"
             found.append(Alert(_id("level", start.id), "level", text))
     return found
 
@@ -126,7 +128,10 @@ def _events(events: Sequence[EventLine]) -> list[Alert]:
     said: dict[str, tuple[str, ...]] = {}
     for event in events:
         if event.event == "lost":
-            text = f"{event.artifact}: {event.lost} decisions before {event.decided[:19]}Z have no line"
+            words = plural(event.lost, "decision"), plural(event.lost, "has", "have")
+            text = (
+                f"{event.artifact}: {event.lost} {words[0]} before {event.decided[:19]}Z {words[1]} no line"
+            )
             found.append(Alert(_id("lost", event.id), "lost", text))
         reloads = tuple(problem for problem in event.problems if problem.startswith("reload: "))
         if reloads and said.get(event.artifact) != reloads:
@@ -149,7 +154,8 @@ def _silence(
     if age <= limits.silent_bars * limits.bar_seconds:
         return []
     what = "no decision" if last is not None else "no decision since the process began"
-    text = f"{what} since {moment[:19]}Z: {age / limits.bar_seconds:.0f} bars"
+    bars = round(age / limits.bar_seconds)
+    text = f"{what} since {moment[:19]}Z: {counted(bars, 'bar')}"
     return [Alert(_id("silence", moment), "silence", text)]
 
 
@@ -179,5 +185,6 @@ def _drift(decisions: Sequence[DecisionLine], manifests: Mapping[str, Manifest])
     if not report.drifted:
         return []
     names = ", ".join(report.drifted[:5]) + (" ..." if len(report.drifted) > 5 else "")
-    text = f"{decisions[-1].artifact}: {len(report.drifted)} features drifted from training: {names}"
+    count = len(report.drifted)
+    text = f"{decisions[-1].artifact}: {counted(count, 'feature')} drifted from training: {names}"
     return [Alert(_id("drift", digest), "drift", text)]

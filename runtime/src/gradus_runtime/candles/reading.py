@@ -18,6 +18,7 @@ from gradus_runtime.candles.dates import DailyTable
 from gradus_runtime.candles.numbering import OpenHours
 from gradus_runtime.errors import UsageError
 from gradus_runtime.records import dataclass
+from gradus_runtime.wording import counted, plural
 
 __all__ = ["ReadCandles", "iso_time", "read_candles", "read_daily"]
 
@@ -108,7 +109,10 @@ def _rules(
     with np.errstate(invalid="ignore"):
         return [
             ("a time must be a date and a time of day", ~np.isfinite(times)),
-            (f"a time must be a multiple of {bar_ms // 60_000} minutes", times % bar_ms != 0),
+            (
+                f"a time must be a multiple of {counted(bar_ms // 60_000, 'minute')}",
+                times % bar_ms != 0,
+            ),
             ("values must be finite numbers", ~np.isfinite([*values.values()]).all(axis=0)),
             ("prices must be above 0", np.minimum(opened, low) <= 0),
             ("high must be the highest", high < np.maximum(np.maximum(opened, close), low)),
@@ -125,7 +129,7 @@ def _leave_out(
     if count:
         first = times[broken][0]
         where = f", first {iso_time(int(first))}" if np.isfinite(first) else ""
-        many = "candle counts" if count == 1 else "candles count"
+        many = plural(count, "candle counts", "candles count")
         reasons.append(f"{count} {many} as missing: {rule}{where}")
         keep &= ~broken
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted
 
 __all__ = ["COMMAND"]
 
@@ -30,7 +31,8 @@ def _run(args: argparse.Namespace) -> int:
         output.print_json(done)
     else:
         pinned = f"{done.pinned} pinned" if done.pinned else "none pinned"
-        print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte verified")
+        count = len(done.versions)
+        print(f"{done.path}: {counted(count, 'version')}, {pinned}, every byte verified")
         if done.removed:
             print(f"removed: {', '.join(done.removed)}")
     for left in done.left_out:

@@ -21,7 +21,10 @@ __all__ = [
     "print_table",
     "print_wrapped",
     "report_pin",
+    "table_text",
+    "terminal_width",
     "warn_of_simulation",
+    "wrapped",
 ]
 
 
@@ -31,9 +34,19 @@ def print_json(value: object) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write rows in columns as wide as they need; what is not printable in a cell is escaped.
+    """Write rows in columns as wide as they need, or as blocks that fit the terminal."""
+    print(table_text(head, rows, terminal_width()))
 
-    On a terminal that is narrower than the table each row is a block, a line a cell.
+
+def print_wrapped(before: str, text: str, *, indent: int = 0) -> None:
+    """Write a text after what stands before it, as `wrapped` does; on a terminal its lines end in time."""
+    print(wrapped(before, text, terminal_width(), indent=indent))
+
+
+def table_text(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """Return rows in columns as wide as they need; what is not printable in a cell is escaped.
+
+    Where the table is wider than `width` characters each row is a block, a line a cell.
     """
     rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
@@ -41,35 +54,36 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (head, *rows)
     ]
-    if max(map(len, lines)) <= _room():
-        print("\n".join(lines))
-        return
+    if max(map(len, lines)) <= width:
+        return "\n".join(lines)
     names = max(map(len, head)) + 2
-    for number, row in enumerate(rows):
-        print(end="\n" if number else "")
-        for name, cell in zip(head, row, strict=True):
-            if cell:
-                print_wrapped(name.ljust(names), cell)
+    blocks = [
+        "\n".join(
+            wrapped(name.ljust(names), cell, width) for name, cell in zip(head, row, strict=True) if cell
+        )
+        for row in rows
+    ]
+    return "\n\n".join(blocks)
 
 
-def print_wrapped(before: str, text: str, *, indent: int = 0) -> None:
-    """Write a text after what stands before it; on a terminal its lines end in time, below one another.
+def wrapped(before: str, text: str, width: int, *, indent: int = 0) -> str:
+    """Return a text after what stands before it, its lines below one another and `width` characters long.
 
     Args:
         before: What stands before the text.
         text: Words with blanks between them.
+        width: Characters of a line.
         indent: How much further to the right the second line begins, and those after it.
     """
-    room = _room()
-    if len(before) + len(text) > room:
+    if len(before) + len(text) > width:
         import textwrap  # only where a terminal is narrow
 
-        width, more = max(room - len(before), 20 + indent), " " * indent
-        text = f"\n{' ' * len(before)}".join(textwrap.wrap(text, width, subsequent_indent=more))
-    print(f"{before}{text}".rstrip())
+        room, more = max(width - len(before), 20 + indent), " " * indent
+        text = f"\n{' ' * len(before)}".join(textwrap.wrap(text, room, subsequent_indent=more))
+    return f"{before}{text}".rstrip()
 
 
-def _room() -> int:
+def terminal_width() -> int:
     """Columns of the terminal; files and pipes get whole lines."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or sys.maxsize

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode
+from gradus_runtime.wording import plural
 
 if TYPE_CHECKING:
     from gradus_runtime.cli.unread import Unread
@@ -104,7 +105,7 @@ def _say_texts(notes: Notes, unread: Unread) -> None:
 
     if not notes.texts:
         return
-    what = "value of a feature is" if notes.texts == 1 else "values of features are"
+    what = plural(notes.texts, "value of a feature is", "values of features are")
     unread.say(f"{notes.texts} {what} text, not numbers; the first is {notes.first_text}")
     comma = decimal_comma([notes.first_text.rpartition(": ")[2].strip("'")])
     if comma:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted
 
 if TYPE_CHECKING:
     from gradus_runtime.journal import JournalContent
@@ -66,11 +67,12 @@ def _print(report: ReplayReport, content: JournalContent) -> None:
         print(f"not replayed: {text}")
     for text in content.damaged:
         print(f"damaged: {text}")
+    decided = len(content.decisions)
     if report.without_row:
-        print(f"not replayed: {report.without_row} lines without a row")
+        print(f"not replayed: {counted(report.without_row, 'line')} without a row")
     print(
-        f"{report.replayed} of {len(content.decisions)} decisions replayed, {report.different} different; "
-        f"{content.lines} lines read, {content.foreign} of them foreign"
+        f"{report.replayed} of {counted(decided, 'decision')} replayed, {report.different} different; "
+        f"{counted(content.lines, 'line')} read, {content.foreign} of them foreign"
     )
 
 

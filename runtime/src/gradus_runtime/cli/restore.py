@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted
 
 __all__ = ["COMMAND"]
 
@@ -29,7 +30,8 @@ def _run(args: argparse.Namespace) -> int:
         output.print_json(done)
         return 0
     pinned = f"{done.pinned} pinned" if done.pinned else "none pinned"
-    print(f"{done.path}: {len(done.versions)} versions, {pinned}, every byte verified")
+    count = len(done.versions)
+    print(f"{done.path}: {counted(count, 'version')}, {pinned}, every byte verified")
     if done.beside:
         print(f"{args.store} is as it was. To serve what was restored:")
         print(f"  mv {args.store} {args.store}.before && mv {done.path} {args.store}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gradus_runtime.cli.command import Command
+from gradus_runtime.wording import counted
 
 __all__ = ["COMMAND"]
 
@@ -33,8 +34,11 @@ def _run(args: argparse.Namespace) -> int:
     else:
         for problem in report.problems:
             print(problem)
-        found = f"{len(report.problems)} differ" if report.problems else "all as published"
-        print(f"{report.versions} versions, {report.files} files, {report.bytes} bytes: {found}")
+        differ = len(report.problems)
+        found = f"{counted(differ, 'differs', 'differ')}" if differ else "all as published"
+        versions = f"{counted(report.versions, 'version')}"
+        files = f"{counted(report.files, 'file')}"
+        print(f"{versions}, {files}, {report.bytes} bytes: {found}")
     return 1 if report.problems else 0
 
 

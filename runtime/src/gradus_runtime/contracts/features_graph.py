@@ -201,17 +201,23 @@ def changed_inputs(before: FeaturesGraph | None, after: FeaturesGraph | None) ->
         if before is after:
             return ()
         return ("it no longer takes candles" if after is None else "it now takes candles",)
+    from gradus_runtime.wording import counted, plural  # only where versions are compared
+
     old, new = before.spec, after.spec
     said = []
     if old.bar_ms != new.bar_ms:
-        said.append(f"its bars are of {new.bar_ms / 60_000:g} minutes, before of {old.bar_ms / 60_000:g}")
+        minutes = new.bar_ms / 60_000
+        said.append(
+            f"its bars are of {minutes:g} {plural(minutes, 'minute')}, before of {old.bar_ms / 60_000:g}"
+        )
     for what, a, b in (("columns", old.columns, new.columns), ("daily series", old.daily, new.daily)):
         if more := [name for name in b if name not in a]:
             said.append(f"it needs more {what}: {', '.join(more)}")
     needs = [(max(f.bars for f in s.features), max(f.dates for f in s.features)) for s in (old, new)]
     if needs[1] > needs[0]:
         said.append(
-            f"it needs {needs[1][0]:,} bars and {needs[1][1]} dates, before {needs[0][0]:,} and {needs[0][1]}"
+            f"it needs {counted(needs[1][0], 'bar')} and "
+            f"{counted(needs[1][1], 'date')}, before {needs[0][0]:,} and {needs[0][1]}"
         )
     return tuple(said)
 

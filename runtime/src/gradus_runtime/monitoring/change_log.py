@@ -40,7 +40,9 @@ class Changes:
         if now < self._next_line:
             self._unsaid += 1
             return
-        between = f" ({self._unsaid} changes in between)" if self._unsaid else ""
+        from gradus_runtime.wording import counted  # a line that says something is rare
+
+        between = f" ({counted(self._unsaid, 'change')} in between)" if self._unsaid else ""
         self._next_line, self._unsaid = now + LEVEL_LINES_SECONDS, 0
         why = f": {'; '.join(reasons)}" if reasons else ""
         say(
@@ -94,10 +96,12 @@ class Changes:
         if count and not self.ignored_said:
             self.ignored_said = True
             some = ", ".join(shown(name) for name in names[:5])
+            from gradus_runtime.wording import plural  # once at most
+
+            what = plural(count, "column that is not a feature", "columns that are not features")
             say(
                 INFO,
-                f"ignoring {count} columns that are not features of this artifact: {some}"
-                f"{' ...' if count > 5 else ''}",
+                f"ignoring {count} {what} of this artifact: {some}{' ...' if count > 5 else ''}",
                 event="ignored",
                 count=count,
             )

@@ -63,5 +63,6 @@ def read_moments(values: Sequence[Any] | None, count: int) -> list[datetime | No
     if values is None:
         return [None] * count
     if len(values) != count:
-        raise UsageError(f"{count} rows need {count} bars", place="at", value=len(values))
+        words = "row needs 1 bar" if count == 1 else f"rows need {count} bars"
+        raise UsageError(f"{count} {words}", place="at", value=len(values))
     return [read_moment(value, place=f"at[{i}]") for i, value in enumerate(values)]

@@ -14,6 +14,7 @@ from typing import Any
 from gradus_runtime.errors import DataError, let_signals_through
 from gradus_runtime.rows.file_content import LINE_CHARACTERS, Line
 from gradus_runtime.rows.file_row import FileRow
+from gradus_runtime.wording import counted
 
 __all__ = ["array_rows", "csv_rows", "is_blank", "json_rows"]
 
@@ -82,9 +83,9 @@ def _csv_rows(
         if isinstance(cells, str):
             yield FileRow.broken(place, cells)
         elif len(cells) != len(names):
-            many = "cell" if len(cells) == 1 else "cells"
             commas = "" if len(cells) < len(names) or separator != "," or "." in line.text else _COMMAS
-            yield FileRow.broken(place, f"{len(cells)} {many}, the header has {len(names)}{commas}")
+            count = counted(len(cells), "cell")
+            yield FileRow.broken(place, f"{count}, the header has {len(names)}{commas}")
         else:
             values: dict[str, Any] = dict(zip(names, cells, strict=True))
             for name in names:

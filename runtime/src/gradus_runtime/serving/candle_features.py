@@ -165,4 +165,8 @@ def _load() -> None:
 
 def _bridged(bars: BarTable, marked: int) -> list[str]:
     count = int(bars.bridged[-marked:].sum()) if marked else 0
-    return [f"bridged {count} bar{'s' if count > 1 else ''}"] if count else []
+    if not count:
+        return []
+    from gradus_runtime.wording import counted  # most decisions need none
+
+    return [f"bridged {counted(count, 'bar')}"]

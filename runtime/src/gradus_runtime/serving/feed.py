@@ -24,6 +24,7 @@ from gradus_runtime.decision import Decision
 from gradus_runtime.errors import let_signals_through
 from gradus_runtime.serving.candle_features import BarFeatures, CandleFeatures
 from gradus_runtime.sessions.library import FAULTS
+from gradus_runtime.wording import plural
 
 __all__ = ["STALE_BARS", "Decide", "Feed"]
 
@@ -204,9 +205,8 @@ class Feed:
         if spec is None:
             return "this version takes no candles: it was trained on a table"
         if spec.bar_ms != held:
-            return (
-                f"this version takes bars of {spec.bar_ms / 60_000:g} minutes, the feed has {held / 60_000:g}"
-            )
+            ours, theirs = spec.bar_ms / 60_000, held / 60_000
+            return f"this version takes bars of {ours:g} {plural(ours, 'minute')}, the feed has {theirs:g}"
         if newest is not None:
             since = _open_ms(newest + held, now_ms, self._hours)
             if since > STALE_BARS * held:

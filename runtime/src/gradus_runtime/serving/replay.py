@@ -17,6 +17,7 @@ from gradus_runtime.serving.served_version import ServedVersion
 from gradus_runtime.serving.settings import Settings
 from gradus_runtime.serving.single_row import Decider
 from gradus_runtime.store import Artifact
+from gradus_runtime.wording import counted
 
 __all__ = ["REPLAY_TOLERANCE", "LevelReplay", "ReplayReport", "replay"]
 
@@ -88,11 +89,11 @@ def replay(lines: Sequence[DecisionLine], open_version: Callable[[str], Artifact
             artifact = open_version(version)
         except GradusError as e:
             let_signals_through(e)
-            missing.append(f"{name} {version}: {len(part)} lines: {e}")
+            missing.append(f"{name} {version}: {counted(len(part), 'line')}: {e}")
             continue
         with artifact:
             if artifact.digest != digest:
-                missing.append(f"{name} {version}: {len(part)} lines: made by the digest {digest}")
+                missing.append(f"{name} {version}: {counted(len(part), 'line')}: made by the digest {digest}")
                 continue
             rows = [line for line in part if line.row is not None or line.level == FALLBACK]
             without += len(part) - len(rows)

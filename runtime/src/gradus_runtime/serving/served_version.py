@@ -235,9 +235,12 @@ class ServedVersion:
             return "the predictor is closed: open another one"
         if self.clock() < self.expires:
             return None
+        from gradus_runtime.wording import plural  # only now: no decision needs it
+
+        days = self._max_age_days or 0.0
         return (
             f"artifact {self.manifest.version} has expired: its data ends at "
-            f"{self.manifest.provenance.data_end}, and it may serve for {self._max_age_days:g} days"
+            f"{self.manifest.provenance.data_end}, and it may serve for {days:g} {plural(days, 'day')}"
         )
 
     def context(self, request: Request, halted: str | None) -> Context:

@@ -110,7 +110,9 @@ def _check_ends(session: Any, spec: FeaturesSpec) -> None:
     outputs = {end.name: (end.type, end.shape[1]) for end in session.get_outputs()}
     width = len(spec.features)
     if outputs != {"features": ("tensor(float)", width), "available": ("tensor(bool)", width)}:
-        rule = f"the features graph must give {width} features"
+        from gradus_runtime.wording import counted  # only where it is wrong
+
+        rule = f"the features graph must give {counted(width, 'feature')}"
         raise IntegrityError(rule, place="outputs", value=outputs)
 
 

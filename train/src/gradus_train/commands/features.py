@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode, UsageError
+from gradus_runtime.wording import counted
 
 if TYPE_CHECKING:
     from gradus_runtime.contracts.feature_order import FeatureOrder
@@ -66,7 +67,8 @@ def _run(args: argparse.Namespace) -> int:
     elif args.json:
         print(json.dumps({"out": str(args.out), "rows": len(dataset.timestamps)}))
     else:
-        print(f"{len(dataset.timestamps):,} rows of {len(order.names)} features: {args.out}")
+        rows, features = len(dataset.timestamps), len(order.names)
+        print(f"{counted(rows, 'row')} of {counted(features, 'feature')}: {args.out}")
     return ExitCode.DONE
 
 

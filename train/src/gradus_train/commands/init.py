@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode, UsageError
+from gradus_runtime.wording import counted
 
 if TYPE_CHECKING:
     from gradus_train.init import InitAnswers, Survey
@@ -166,10 +167,11 @@ def _lines(
 
     data = plan.dataset
     minutes = found.settings.bar_minutes
+    rows = len(data.timestamps)
     span = f"{data.data_start} to {data.data_end}"
     lines = [
-        f"{args.table}: {len(data.timestamps):,} rows of {minutes} minutes, {span}",
-        *(f"{level.name}: {len(level.features)} features" for level in plan.levels),
+        f"{args.table}: {counted(rows, 'row')} of {counted(minutes, 'minute')}, {span}",
+        *(f"{level.name}: {counted(len(level.features), 'feature')}" for level in plan.levels),
     ]
     if found.sometimes:
         lines.append(f"Missing in some rows, so level2 leaves them out: {', '.join(found.sometimes)}")

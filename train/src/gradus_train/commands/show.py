@@ -9,6 +9,7 @@ from typing import Any
 from gradus_live.costs import NO_COSTS
 from gradus_runtime.cli.output import print_wrapped
 from gradus_runtime.contracts import codec
+from gradus_runtime.wording import counted
 from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.evaluation.summary import summarise_split
 from gradus_train.run.forecast import Forecast
@@ -27,7 +28,7 @@ def print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
         return
     split = outcome.details.split
     print(
-        f"\nHoldout, unseen in training: {split.holdout_rows} rows, {split.holdout_start} to"
+        f"\nHoldout, unseen in training: {counted(split.holdout_rows, 'row')}, {split.holdout_start} to"
         f" {split.holdout_end}"
     )
     print(f"{'':<26}" + "".join(f"{name:>13}" for name in _COLUMNS))
@@ -74,16 +75,18 @@ def print_forecast(plan: Plan, expected: Forecast, jobs: int, *, as_json: bool) 
         print(json.dumps(value, indent=2))
         return
     data = plan.dataset
-    print(f"Data: {len(data.labels)} bars, {data.data_start} to {data.data_end}")
-    print(f"Holdout: {split.holdout_rows} rows, {split.holdout_start} to {split.holdout_end}")
+    print(f"Data: {counted(len(data.labels), 'bar')}, {data.data_start} to {data.data_end}")
+    print(f"Holdout: {counted(split.holdout_rows, 'row')}, {split.holdout_start} to {split.holdout_end}")
     for number, fold in enumerate(split.folds, start=1):
         print(f"Fold {number}: train to {fold.train_end}, test {fold.test_start} to {fold.test_end}")
     for level in plan.levels:
+        features, rows = len(level.features), len(level.tasks[-1].train)
         left = "".join(f"; fold {n} left out: {why}" for n, why in level.skipped.items())
-        print(
-            f"{level.name}: {len(level.features)} features, {len(level.tasks[-1].train)} training rows{left}"
-        )
-    print(f"{len(plan.tasks)} parts to train, {jobs} at a time: at most about {expected.seconds:.0f} s")
+        print(f"{level.name}: {counted(features, 'feature')}, {counted(rows, 'training row')}{left}")
+    print(
+        f"{counted(len(plan.tasks), 'part')} to train, {jobs} at a time: "
+        f"at most about {expected.seconds:.0f} s"
+    )
     need = expected.model_bytes + expected.table_bytes
     print(f"Disk: about {need / 2**20:.0f} MiB of {expected.free_bytes / 2**20:.0f} MiB free")
 

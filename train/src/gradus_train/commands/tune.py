@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradus_runtime.cli.command import Command
 from gradus_runtime.errors import ExitCode, UsageError
+from gradus_runtime.wording import counted
 
 if TYPE_CHECKING:
     from gradus_train.training.prepare import Plan
@@ -104,7 +105,7 @@ def _run(args: argparse.Namespace) -> int:
     for item in found:
         print(
             f"{item.level} {item.member}: log loss {item.log_loss:.4f} on the folds, "
-            f"the best of {item.trials} trials ({item.pruned} pruned)"
+            f"the best of {counted(item.trials, 'trial')} ({item.pruned} pruned)"
         )
     print(f"Parameters: {path}\nTrain with them:  gradus train --params {path} ...")
     return int(ExitCode.DONE)

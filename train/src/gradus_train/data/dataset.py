@@ -17,6 +17,7 @@ from gradus_runtime.candles import GoldenCandles
 from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import ConfigError, DataError
+from gradus_runtime.wording import counted
 from gradus_train.data.from_candles import CandleInputs, as_float32, candle_rows, read_candle_inputs
 from gradus_train.data.source import DataSettings, DataSource
 from gradus_train.features import CompiledFeatures, resolved
@@ -121,9 +122,9 @@ def load_dataset(
     else:
         result = _from_candles(Path(source.name), source, order, rule)
     count = int((result.labels != NO_LABEL).sum())
-    if count < source.settings.minimum_rows:
+    if count < (least := source.settings.minimum_rows):
         raise DataError(
-            f"at least {source.settings.minimum_rows} labelled rows are needed",
+            f"at least {counted(least, 'labelled row is', 'labelled rows are')} needed",
             place=source.name,
             value=count,
             hint="Bring a longer history, or lower the bar: --minimum-rows N.",

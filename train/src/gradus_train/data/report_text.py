@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradus_runtime.wording import counted, plural
 from gradus_train.data.data_report import DataReport
 
 __all__ = ["report_text"]
@@ -18,22 +19,27 @@ def report_text(report: DataReport) -> str:
 
 def _head(report: DataReport) -> list[str]:
     lines = [
-        f"Rows      {report.rows:,} bars of {report.bar_minutes:g} minutes, {report.start} to {report.end}",
+        f"Rows      {counted(report.rows, 'bar')} of {_minutes(report.bar_minutes)}, "
+        f"{report.start} to {report.end}",
         f"Data      sha256 {report.data_sha256}" + (" (simulated)" if report.simulated else ""),
     ]
     if report.source_bar_minutes not in (0, report.bar_minutes):
         lines.append(
-            f"Source    bars of {report.source_bar_minutes:g} minutes; "
-            f"{report.partial_bars:,} incomplete bars left out"
+            f"Source    bars of {_minutes(report.source_bar_minutes)}; "
+            f"{counted(report.partial_bars, 'incomplete bar')} left out"
         )
     return lines
+
+
+def _minutes(count: float) -> str:
+    return f"{count:g} {plural(count, 'minute')}"
 
 
 def _gaps(report: DataReport) -> list[str]:
     if not report.gaps:
         return ["Gaps      none"]
     bridged = f"{report.bridged_bars:,} of them bridged" if report.bridged_bars else "none of them bridged"
-    lines = [f"Gaps      {len(report.gaps):,}, with {report.missing_bars:,} bars missing; {bridged}"]
+    lines = [f"Gaps      {len(report.gaps):,}, with {counted(report.missing_bars, 'bar')} missing; {bridged}"]
     largest = sorted(report.gaps, key=lambda g: -g.bars)[:_GAPS_SHOWN]
     lines += [f"            {g.bars:>6,} after {g.after}" for g in sorted(largest, key=lambda g: g.after)]
     if len(report.gaps) > _GAPS_SHOWN:
@@ -45,7 +51,7 @@ def _labels(report: DataReport) -> list[str]:
     shares = "  ".join(
         f"{c} {report.label_counts[c]:,} ({report.label_shares[c]:.1%})" for c in report.label_counts
     )
-    return [f"Labels    {report.labelled_rows:,} rows: {shares}"]
+    return [f"Labels    {counted(report.labelled_rows, 'row')}: {shares}"]
 
 
 def _coverage(report: DataReport) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gradus_runtime.contracts import codec, toml_file
 from gradus_runtime.errors import ConfigError
+from gradus_runtime.wording import counted
 from gradus_train.evaluation.beside import PinnedLine
 from gradus_train.evaluation.class_metrics import Scores
 from gradus_train.evaluation.details import GateLine, LevelDetails
@@ -272,9 +273,10 @@ def _against_pinned(gate: Gate, name: str, pinned: Mapping[str, PinnedLine] | st
     margin, lower = gate.margin_to_pinned or 0.0, metric in _LOWER_IS_BETTER
     mine, theirs = (_value(a.scores, metric) for a in (pinned[name].mine, pinned[name].theirs))
     bound = theirs + margin if lower else theirs - margin
+    rows = pinned[name].mine.scores.rows
     words = (
         f"{'at most' if lower else 'at least'} the pinned version's {theirs:.4f} with a margin of {margin}, "
-        f"on {pinned[name].mine.scores.rows:,} rows later than its data:"
+        f"on {counted(rows, 'row')} later than its data:"
     )
     return _result(gate, name, mine, words, bound, mine <= bound if lower else mine >= bound)
 

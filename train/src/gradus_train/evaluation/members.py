@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_live.statistics import block_test
+from gradus_runtime.wording import counted
 from gradus_train.evaluation.baselines import priors
 from gradus_train.evaluation.evidence import Floats
 from gradus_train.training.assemble import LevelResult
@@ -93,7 +94,7 @@ def _without(plan: Plan, result: LevelResult, name: str) -> Floats | None:
 
 
 def _cost(level: str, member: str, rows: int, loss: float, p: float, gain: float | None) -> MemberCost:
-    text = f"{level}: {member} is worse than the class priors on {rows:,} out-of-fold rows: "
+    text = f"{level}: {member} is worse than the class priors on {counted(rows, 'out-of-fold row')}: "
     text += f"log loss {loss:+.4f}, p {p:.4f}"
     if gain is not None:
         better = "lower" if gain < 0 else "higher"

@@ -18,6 +18,7 @@ from gradus_live.statistics import student_quantile
 from gradus_runtime.contracts import manifest as contract
 from gradus_runtime.policy import HELD, PolicyRules
 from gradus_runtime.policy.window import ScoreWindow
+from gradus_runtime.wording import counted
 from gradus_train.evaluation.evidence import Evidence, Flags, Floats, Integers
 from gradus_train.evaluation.policy_report import PolicyLine, PolicyReport, report_of
 from gradus_train.evaluation.value import SHARES
@@ -81,9 +82,11 @@ def choose_policy(
     if settings.is_argmax:
         why = None
     elif best is None:
-        why = why or f"none of {len(tried)} thresholds made {settings.min_trades} trades out of fold"
+        least = settings.min_trades
+        words = f"{counted(len(tried), 'threshold')} made {counted(least, 'trade')}"
+        why = why or f"none of {words} out of fold"
     elif settings.proved and not _earns(tried[best]):
-        why = f"none of {len(tried)} thresholds is sure to have earned money out of fold"
+        why = f"none of {counted(len(tried), 'threshold')} is sure to have earned money out of fold"
     policy = None
     if not settings.is_argmax and why is None and best is not None:
         policy = _for_manifest(evidence, settings, payoffs, tried[best], window)

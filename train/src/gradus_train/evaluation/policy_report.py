@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gradus_live.money import Money
 from gradus_runtime.contracts import manifest as contract
+from gradus_runtime.wording import counted
 from gradus_train.sections import PolicySettings
 
 __all__ = ["PolicyLine", "PolicyReport", "report_of"]
@@ -87,7 +88,7 @@ class PolicyReport:
             return "the most probable class"
         if line.threshold is not None:
             return f"{self.kind}, from {line.threshold:.4g}"
-        return f"{self.kind}, {100 * (line.share or 0.0):g} % of the last {self.window or 0:,} bars"
+        return f"{self.kind}, {100 * (line.share or 0.0):g} % of the last {counted(self.window or 0, 'bar')}"
 
 
 def report_of(
@@ -134,9 +135,9 @@ def _of_rules(policy: contract.Policy, window: int | None, line: PolicyLine, tri
     if window is None:
         rule = f"is at least {line.threshold:.4g}, as {share} of the out-of-fold rows are"
     else:
-        rule = f"is above all but {share} of the last {window:,} bars"
+        rule = f"is above all but {share} of the last {counted(window, 'bar')}"
     return (
-        f"calls where {_SCORES[policy.kind]} {rule}. The best of {tried} thresholds out of fold: "
+        f"calls where {_SCORES[policy.kind]} {rule}. The best of {counted(tried, 'threshold')} out of fold: "
         f"{_trades(line)}; {_calls(line)}"
     )
 
@@ -144,13 +145,15 @@ def _of_rules(policy: contract.Policy, window: int | None, line: PolicyLine, tri
 def _trades(line: PolicyLine) -> str:
     money = line.out_of_fold
     least = "" if line.low is None else f", at least {line.low / _POINT:+.1f}"
-    return f"{money.trades:,} trades earn {money.net / _POINT:+.1f} basis points each{least}"
+    earn = counted(money.trades, "trade earns", "trades earn")
+    return f"{earn} {money.net / _POINT:+.1f} basis points each{least}"
 
 
 def _calls(line: PolicyLine) -> str:
     """Calls of the holdout beside those expected, and their money."""
     held = line.holdout
-    money = f"; {held.trades:,} trades earn {held.net / _POINT:+.1f} each" if held.trades else "; no trade"
+    earn = counted(held.trades, "trade earns", "trades earn")
+    money = f"; {earn} {held.net / _POINT:+.1f} each" if held.trades else "; no trade"
     return (
         f"on the holdout {100 * line.holdout_share:.2g} % of the rows are calls for a side, "
         f"{100 * line.expected:.2g} % were expected{money}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradus_live.statistics import BlockTest, stretch_test
+from gradus_runtime.wording import counted
 from gradus_train.evaluation.evidence import Said
 from gradus_train.training.member import RowNumbers
 from gradus_train.training.prepare import Plan
@@ -107,7 +108,7 @@ def _proof(
     low, high = test.bounds(0.95)
     known = bool(np.isfinite(low))
     whom = "the class priors" if against == "priors" else against
-    words = f"{name} is {'' if proved else 'not '}better than {whom} on {len(rows):,} rows"
+    words = f"{name} is {'' if proved else 'not '}better than {whom} on {counted(len(rows), 'row')}"
     if known:
         words += f": difference in log loss {-test.mean:+.4f}, 95 % {-high:+.4f} to {-low:+.4f}"
     else:

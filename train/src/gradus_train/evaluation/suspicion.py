@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradus_live.bars import Floats
+from gradus_runtime.wording import counted
 from gradus_train.data.dataset import Dataset
 
 __all__ = ["Suspicion", "suspicions"]
@@ -65,7 +66,7 @@ def suspicions(dataset: Dataset) -> tuple[Suspicion, ...] | None:
     for i, name in enumerate(dataset.names):
         ahead, size = max((leads[i] for leads in strongest), key=lambda lead: abs(lead[1]))
         if abs(size) >= LIMIT:
-            bars = f"{ahead} bar{'s' if ahead > 1 else ''} ahead"
+            bars = f"{counted(ahead, 'bar')} ahead"
             words = (
                 f"{name} looks like the future: its rank correlation with returns {bars} is {size:+.2f}, and "
                 f"that of a feature that knows the past alone is below {LIMIT} in size"

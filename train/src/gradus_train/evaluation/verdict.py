@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from gradus_live.costs import Costs
 from gradus_live.labels import Meta
 from gradus_live.money import Money
+from gradus_runtime.wording import counted, plural
 from gradus_train.evaluation.evidence import Evidence
 from gradus_train.evaluation.policy_report import PolicyLine, PolicyReport
 from gradus_train.evaluation.value import (
@@ -145,7 +146,7 @@ def _skill(verdict: ReachedVerdict) -> str:
         parts.append(f"Leaning to the side that is more probable earns {figure}.")
     elif verdict.name != "none":
         parts.append(f"Direction is not judged: {verdict.no_direction}.")
-    parts.append(f"Judged on {m.rows:,} rows of folds and holdout.")
+    parts.append(f"Judged on {counted(m.rows, 'row')} of folds and holdout.")
     return " ".join(parts)
 
 
@@ -163,15 +164,16 @@ def _money(verdict: ReachedVerdict, policy: PolicyReport) -> str:
         return f"Money: {policy.why or 'no trade can be judged'}."
     place = f"Money of the policy ({policy.rule}), after costs of {verdict.per_side:g} basis points a side"
     out = line.out_of_fold
+    trades = plural(out.trades, "trade")
     if out.trades < MIN_TRADES:
         return (
-            f"{place}: {out.trades or 'no'} trades out of fold, {_held(line.holdout)}; with fewer than "
+            f"{place}: {out.trades or 'no'} {trades} out of fold, {_held(line.holdout)}; with fewer than "
             f"{MIN_TRADES} nothing can be said."
         )
     low, high = out.test.bounds(0.95)
     even = "" if out.break_even is None else f" ({100 * out.break_even:.1f} % break even)"
     return (
-        f"{place}: {out.trades:,} trades out of fold, {100 * out.hit_rate:.1f} % of them right{even}, "
+        f"{place}: {out.trades:,} {trades} out of fold, {100 * out.hit_rate:.1f} % of them right{even}, "
         f"earn {_points(out.net)} basis points each (95 % {_points(low)} to {_points(high)}); "
         f"{_held(line.holdout)}. "
         f"So many trades show an edge of {out.smallest / _POINT:.1f} basis points in 9 of 10 cases."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gradus_runtime.candles import COLUMNS
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import UsageError
+from gradus_runtime.wording import counted
 from gradus_train.features.compilation import compile_features, resolved
 from gradus_train.features.language import CALENDAR
 from gradus_train.features.language.parser import parse
@@ -132,9 +133,9 @@ def explanation_text(told: Explanation) -> str:
     lines += ["", f"  {told.name} = {told.expression}"]
     lines += [f"    {name} = {text}" for name, text in told.uses.items()]
     lines += ["", f"Unit          {told.unit}", f"Inputs        {', '.join(told.inputs)}"]
-    history = f"{told.bars:,} bar{'s' if told.bars > 1 else ''}"
+    history = f"{counted(told.bars, 'bar')}"
     if told.dates:
-        history += f", and {told.dates} known date{'s' if told.dates > 1 else ''} of the daily series"
+        history += f", and {counted(told.dates, 'known date')} of the daily series"
     lines.append(f"History       {history}")
     lines.append(f"Availability  {_availability(told)}")
     if told.example_time is not None:

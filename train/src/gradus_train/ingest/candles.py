@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted, plural
 from gradus_train.ingest.columns import ALIASES, CLOSE_STAMP_ALIASES, find_column
 from gradus_train.ingest.numbers import to_numbers
 from gradus_train.ingest.stamps import to_milliseconds
@@ -82,9 +83,9 @@ def candles_from_table(
         frame, partial = _resample(frame, source_ms, bar_ms)
     if frame.is_empty():
         raise DataError(
-            f"at least one complete bar of {bar_ms // 60_000} minutes is needed",
+            f"at least one complete bar of {_minutes(bar_ms)} is needed",
             place=table.name,
-            value=f"{len(partial)} incomplete ones",
+            value=f"{len(partial)} incomplete",
         )
     return Candles(frame, bar_ms, source_ms, partial, table.simulated)
 
@@ -137,17 +138,22 @@ def _pair(values: dict[str, pl.Series], a: str, b: str) -> pl.Series:
     return pl.select(pl.format(f"{a}={{}}, {b}={{}}", values[a], values[b])).to_series()
 
 
+def _minutes(length_ms: int) -> str:
+    minutes = length_ms / 60_000
+    return f"{minutes:g} {plural(minutes, 'minute')}"
+
+
 def _check_grid(table: RawTable, time: pl.Series, raw: pl.Series, source_ms: int, bar_ms: int) -> None:
     if source_ms > bar_ms or bar_ms % source_ms:
         raise DataError(
-            f"candles must be of {bar_ms // 60_000} minutes, or of a part of that",
+            f"candles must be of {_minutes(bar_ms)}, or of a part of that",
             place=table.name,
-            value=f"{source_ms / 60_000:g} minutes",
+            value=_minutes(source_ms),
             hint="Set the bar's length: --bar MINUTES.",
         )
-    table.refuse_first(
-        time % source_ms != 0, f"a stamp must be a multiple of {source_ms // 1000} seconds in UTC", raw
-    )
+    seconds = source_ms // 1000
+    rule = f"a stamp must be a multiple of {counted(seconds, 'second')} in UTC"
+    table.refuse_first(time % source_ms != 0, rule, raw)
 
 
 def _resample(frame: pl.DataFrame, source_ms: int, bar_ms: int) -> tuple[pl.DataFrame, tuple[int, ...]]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from gradus_live.labels import NO_LABEL, Column, LabelRule, Meta, TripleBarrier
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted, plural
 from gradus_train.ingest.candles import most_common_step, rising_stamps
 from gradus_train.ingest.columns import find_column
 from gradus_train.ingest.numbers import to_numbers
@@ -89,11 +90,12 @@ def feature_table(
     rule = _own_rule(table, rule, table_reach)
     labels = _labels(table, rule) if isinstance(rule, Column) else None
     close = _close(table, required=labels is None)
-    if labels is None and most_common_step(timestamps) != bar_ms:
+    minutes, step = bar_ms // 60_000, most_common_step(timestamps) / 60_000
+    if labels is None and step != minutes:
         raise DataError(
-            f"rows to be labelled by close must be {bar_ms // 60_000} minutes apart",
+            f"rows to be labelled by close must be {counted(minutes, 'minute')} apart",
             place=table.name,
-            value=f"{most_common_step(timestamps) / 60_000:g} minutes",
+            value=f"{step:g} {plural(step, 'minute')}",
             hint="Set the bar's length: --bar MINUTES.",
         )
     if stamps == "close":

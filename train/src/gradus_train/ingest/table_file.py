@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted
 from gradus_train.ingest.columns import is_simulated_name
 
 __all__ = ["RawTable", "has_torn_line", "read_raw_table"]
@@ -194,7 +195,7 @@ def _check_fields(data: bytes, name: str, separator: bytes) -> None:
     for number, line in enumerate(lines, start=1):
         if line.count(separator) >= fields and b'"' not in line:
             raise DataError(
-                f"a line must have at most {fields} fields, as the header has",
+                f"a line must have at most {counted(fields, 'field')}, as the header has",
                 place=f"{name}:{number}",
                 value=line.decode(errors="replace"),
             )

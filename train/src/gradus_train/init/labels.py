@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from gradus_live.labels import Column, FixedHorizon
+from gradus_runtime.wording import counted
 from gradus_train.ingest.columns import fold
 from gradus_train.ingest.feature_table import REACH_COLUMN, stated_reach
 from gradus_train.ingest.table_file import RawTable
@@ -61,7 +62,7 @@ def _of_column(table: RawTable, label: str, answers: InitAnswers) -> Column | li
         questions.append(Question(text, "--reach N"))
     if not 2 <= len(counts) <= _MOST_CLASSES:
         text = (
-            f"The column {label} has {len(counts):,} different values; a label must be one of 2 to "
+            f"The column {label} has {counted(len(counts), 'different value')}; a label must be one of 2 to "
             f"{_MOST_CLASSES} classes. Name another column, or have labels made of the price:"
         )
         return [Question(text, f"--label COLUMN, or --drop {label} --close COLUMN")]

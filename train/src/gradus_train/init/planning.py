@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gradus_runtime.contracts import feature_order
+from gradus_runtime.wording import counted
 from gradus_train import config as configuration
 from gradus_train.data.dataset import load_dataset
 from gradus_train.data.source import DataSource
@@ -38,7 +39,8 @@ def class_counts(table: Path, found: Survey, command: str) -> dict[str, int]:
     labels = data.labels[data.labels >= 0]
     least = found.settings.minimum_rows
     if len(labels) < least:
-        text = f"{len(labels):,} rows have a label; fewer than {least:,} say little. To train all the same:"
+        text = f"{counted(len(labels), 'row has', 'rows have')} a label; fewer than {least:,} say little. "
+        text += "To train all the same:"
         ask([Question(text, f"--minimum-rows {len(labels)}")], command, str(table))
     counts = np.bincount(labels, minlength=len(found.rule.classes)).tolist()
     return dict(zip(found.rule.classes, counts, strict=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gradus_live.labels import Column, FixedHorizon
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted, plural
 from gradus_train.data.source import DataSettings
 from gradus_train.ingest.candles import most_common_step
 from gradus_train.ingest.stamps import to_milliseconds
@@ -68,8 +69,10 @@ def survey(table: RawTable, answers: InitAnswers, command: str) -> Survey:
     if isinstance(rule, list):
         questions += rule
     least = _FEWEST if answers.minimum_rows is None else answers.minimum_rows
-    if len(table.frame) < least:
-        text = f"There are {len(table.frame):,} rows; fewer than {least:,} say little. To train all the same:"
+    rows = len(table.frame)
+    if rows < least:
+        text = f"{counted(rows, 'row is', 'rows are')} there; fewer than {least:,} say little. "
+        text += "To train all the same:"
         questions.append(Question(text, f"--minimum-rows {len(table.frame) // 2}"))
     ask(questions, command, table.name)
     if isinstance(rule, list) or isinstance(zone, Question):
@@ -112,7 +115,7 @@ def _bar_minutes(table: RawTable, time: str, zone: str | None) -> int:
         raise DataError(
             "rows must be as far apart as a bar that divides 4 hours",
             place=table.name,
-            value=f"{minutes:g} minutes",
+            value=f"{minutes:g} {plural(minutes, 'minute')}",
             hint="1, 5, 15, 30, 60, 240 minutes do, among others.",
         )
     return int(minutes)

@@ -18,6 +18,7 @@ from gradus_runtime.contracts import feature_order
 from gradus_runtime.errors import ConfigError, EnvironmentFailedError, UsageError
 from gradus_runtime.store import disk
 from gradus_runtime.store.whole_file import write_whole
+from gradus_runtime.wording import counted
 from gradus_train import config as training
 from gradus_train.evaluation import gates
 from gradus_train.features.builtin import with_builtin_expressions
@@ -146,7 +147,8 @@ def _order(path: Path, data: bytes) -> UpgradedFile | None:
     expressions, outside = len(new.expressions), len(new.outside)
     changes = (
         f"format is {feature_order.FORMAT}",
-        f"{expressions} features have the expressions that their names meant; {outside} come from outside",
+        f"{counted(expressions, 'feature has', 'features have')} the expressions that their names meant; "
+        f"{counted(outside, 'comes', 'come')} from outside",
     )
     if feature_order.parse(value, place=str(path)) != new:
         raise _refused(path)

@@ -59,8 +59,9 @@ def folds_chart(level: LevelDetails) -> str:
         for i, member in enumerate(level.weights):
             values = [b.members[member].log_loss for _, b in boards]
             axes.plot(places, values, color=COLOURS[3 + i % 3], linewidth=1, marker=".", label=member)
+        lone = "_" if len(boards) == 1 else None  # a line to nowhere is not seen
         priors = [b.baselines["priors"].log_loss for _, b in boards]
-        axes.plot(places, priors, color=MUTED, linestyle=(0, (3, 2)), label="priors")
+        axes.plot(places, priors, color=MUTED, linestyle=(0, (3, 2)), marker=lone, label="priors")
         votes = [b.ensemble.log_loss for _, b in boards]
         axes.plot(places, votes, color=INK, linewidth=2.2, marker="o", markersize=4, label="vote")
         axes.axvspan(len(boards) - 1.5, len(boards) - 0.5, color=SOFT, zorder=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from gradus_runtime.wording import counted
 from gradus_train.evaluation.equity import DRAWS, EquityPart
 from gradus_train.evaluation.skill import AskedSkill
 from gradus_train.report.charts import share_interval
@@ -13,6 +14,7 @@ __all__ = ["equity_chart", "skill_chart"]
 
 _POLICY, _MARKET = 1, 2
 _QUESTION = 3
+_RANDOM = "random calls, 5 to 95 %"
 
 
 def equity_chart(part: EquityPart) -> str:
@@ -25,22 +27,30 @@ def equity_chart(part: EquityPart) -> str:
         low, high, mine, market = (
             [100 * v for v in values] for values in (part.low, part.high, part.policy, part.market)
         )
-        if part.trades:
-            axes.fill_between(places, low, high, color=GRID, label="random calls, 5 to 95 %", zorder=0)
+        lone = len(places) == 1  # lines and areas of a single day are not seen
+        marker = "o" if lone else None
+        if part.trades and lone:
+            axes.vlines(places, low, high, color=GRID, linewidth=8, label=_RANDOM, zorder=0)
+        elif part.trades:
+            axes.fill_between(places, low, high, color=GRID, label=_RANDOM, zorder=0)
         axes.axhline(0.0, color=MUTED, linewidth=1, linestyle=(0, (3, 2)), label="HOLD")
         if market:
-            axes.plot(places, market, color=COLOURS[_MARKET], linewidth=1.2, label="buy and hold")
-        axes.plot(places, mine, color=COLOURS[_POLICY], linewidth=2.4, label="the policy's calls")
-        shown = [0.0, *mine, *market, *low, *high]
+            axes.plot(
+                places, market, color=COLOURS[_MARKET], linewidth=1.2, marker=marker, label="buy and hold"
+            )
+        axes.plot(
+            places, mine, color=COLOURS[_POLICY], linewidth=2.4, marker=marker, label="the policy's calls"
+        )
+        shown = [0.0, *mine, *market, *(low + high if part.trades else ())]
         room = 0.05 * (max(shown) - min(shown)) or 1.0
         axes.set_ylim(min(shown) - room, max(shown) + room)
         step = max(1, -(-len(places) // 6))
         ticks = places[::step]
         axes.set_xticks(ticks, [(first + timedelta(days=i)).isoformat() for i in ticks])
-        axes.set_xlim(0, max(1, places[-1]))
+        axes.set_xlim(-1 if lone else 0, max(1, places[-1]))
         axes.set_title("net log return so far, percent", color=MUTED, fontsize=9)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, handlelength=1.4)
-        words = f"Net log return {part.name}: {part.trades:,} trades of the policy {mine[-1]:+.1f} %"
+        words = f"Net log return {part.name}: {counted(part.trades, 'trade')} of the policy {mine[-1]:+.1f} %"
         if market:
             words += f", buy and hold {market[-1]:+.1f} %"
         if part.trades:

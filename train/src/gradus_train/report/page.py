@@ -17,6 +17,7 @@ from gradus_runtime.contracts import codec, names, run_folder, strict_json
 from gradus_runtime.contracts.run_folder import METADATA, Run
 from gradus_runtime.errors import DataError
 from gradus_runtime.store.whole_file import write_whole
+from gradus_runtime.wording import plural
 from gradus_train.evaluation.details import Details, LevelDetails
 from gradus_train.report.charts import balance_chart, class_colour, folds_chart, reliability_chart
 from gradus_train.report.decision_charts import equity_chart, skill_chart
@@ -105,6 +106,7 @@ def render_report(run: Run, details: Details) -> str:
     environment.filters["points"] = lambda value: f"{1e4 * value:+.1f}"
     environment.filters["interval"] = _interval
     environment.filters["net"] = lambda value: f"{100 * value:+.1f} %"
+    environment.filters["plural"] = plural
     environment.filters["grouped"] = lambda value: f"{value:,}".replace(",", "\u202f")
     classes = details.data.classes
     context: Mapping[str, Any] = {

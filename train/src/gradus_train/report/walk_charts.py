@@ -3,51 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from gradus_runtime.wording import counted
 from gradus_train.report.drawing import COLOURS, INK, MUTED, SOFT, canvas, to_svg
 from gradus_train.walk.result import WalkResult, WeekResult
 
-__all__ = ["LEVEL_COLOURS", "levels_chart", "money_chart", "walk_equity_chart", "weeks_chart"]
+__all__ = [
+    "LEVEL_COLOURS",
+    "EquityLines",
+    "equity_lines",
+    "levels_chart",
+    "money_chart",
+    "walk_equity_chart",
+    "weeks_chart",
+]
 
 LEVEL_COLOURS = (1, 4, 3, 5, 0)
 """Colours of levels in order; the fallback is grey."""
 _FALLBACK = 2
 
 
+@dataclass(frozen=True, slots=True)
+class EquityLines:
+    """What the equity chart draws.
+
+    Attributes:
+        lines: Name, number of the colour, width, values in percent; drawn in this order.
+        covered: Lines that are left out, each with the one that has the same values and is drawn over it.
+        low: Lower edge of the area of random calls by week, percent; None where the area has no width.
+        high: Upper edge.
+    """
+
+    lines: tuple[tuple[str, int, float, list[float]], ...]
+    covered: tuple[tuple[str, str], ...]
+    low: list[float] | None
+    high: list[float] | None
+
+
+def equity_lines(result: WalkResult) -> EquityLines:
+    """Return the lines of a walk's equity; the walk's own is the last, over the others."""
+    beside = "direction" if result.require == "integrity" else "integrity"
+    lines = [("buy and hold", _FALLBACK, 1.2, _sums([w.hold for w in result.weeks]))]
+    for colour, name, others in (
+        (0, "trained once", "never"),
+        (5, "monthly training", "monthly"),
+        (3, f"pinned by {beside}", beside),
+    ):
+        lines.append((name, colour, 1.1, _sums([w.others[others].days for w in result.weeks])))
+    lines.append(("this walk", 1, 2.4, _sums([w.money.days for w in result.weeks])))
+    drawn, covered = [], []
+    for i, line in enumerate(lines):
+        over = next((name for name, _, _, values in reversed(lines[i + 1 :]) if values == line[3]), None)
+        if over is None:
+            drawn.append(line)
+        else:
+            covered.append((line[0], over))
+    low, high = (
+        [0.0, *(100 * np.cumsum([np.quantile(w.random, q) for w in result.weeks])).tolist()]
+        for q in (0.05, 0.95)
+    )
+    area = (None, None) if low == high else (low, high)
+    return EquityLines(tuple(drawn), tuple(covered), *area)
+
+
 def walk_equity_chart(result: WalkResult) -> str:
     """Net log return so far, day by day: the walk, other procedures, holding the market."""
     first = date.fromisoformat(result.first)
     days = [first + timedelta(days=i) for i in range(7 * len(result.weeks) + 1)]
-    beside = "direction" if result.require == "integrity" else "integrity"
+    found = equity_lines(result)
     with canvas(9.2, 3.4) as axes:
         axes.grid(axis="y", linewidth=0.6)
         axes.set_axisbelow(True)
-        places = list(range(len(days)))
-        bands = [np.cumsum([0.0, *(np.quantile(w.random, q) for w in result.weeks)]) for q in (0.05, 0.95)]
-        weekly = [7 * i for i in range(len(result.weeks) + 1)]
-        axes.fill_between(weekly, 100 * bands[0], 100 * bands[1], color=SOFT, label="random calls", zorder=0)
+        if found.low is not None and found.high is not None:
+            weekly = [7 * i for i in range(len(result.weeks) + 1)]
+            axes.fill_between(weekly, found.low, found.high, color=SOFT, label="random calls", zorder=0)
         axes.axhline(0.0, color=MUTED, linewidth=1)
+        for name, colour, width, values in found.lines:
+            axes.plot(range(len(days)), values, color=COLOURS[colour], linewidth=width, label=name)
         held = _sums([w.hold for w in result.weeks])
-        axes.plot(places, held, color=COLOURS[_FALLBACK], linewidth=1.2, label="buy and hold")
-        for colour, name, others in (
-            (0, "trained once", "never"),
-            (5, "monthly training", "monthly"),
-            (3, f"pinned by {beside}", beside),
-        ):
-            line = _sums([w.others[others].days for w in result.weeks])
-            axes.plot(places, line, color=COLOURS[colour], linewidth=1.1, label=name)
-        mine = _sums([w.money.days for w in result.weeks])
-        axes.plot(places, mine, color=COLOURS[1], linewidth=2.4, label="this walk")
-        shown = [*mine, *held, *(100 * bands[0]), *(100 * bands[1])]
+        mine = found.lines[-1][3]
+        shown = [*mine, *held, *(found.low or ()), *(found.high or ())]
         room = 0.05 * (max(shown) - min(shown)) or 1.0
         axes.set_ylim(min(shown) - room, max(shown) + room)
         ticks = list(range(0, len(days), max(7, len(days) // 7 // 7 * 7)))
         axes.set_xticks(ticks, [days[i].isoformat() for i in ticks])
-        axes.set_xlim(0, places[-1])
+        axes.set_xlim(0, len(days) - 1)
         axes.set_title("net log return so far, percent", color=MUTED, fontsize=9)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=6, handlelength=1.4)
         text = f"Net log return so far: this walk {mine[-1]:+.1f} %, buy and hold {held[-1]:+.1f} %."
@@ -65,7 +110,9 @@ def weeks_chart(result: WalkResult) -> str:
                 bar.set(facecolor="none", edgecolor=colour, linewidth=1.2)
         axes.axhline(0.0, color=INK, linewidth=0.8)
         _weeks(axes, result.weeks)
-        title = "net a week, percent (hollow: its own version was refused, the one before served)"
+        title = "net a week, percent"
+        if not all(week.version.may_serve(result.require) for week in result.weeks):
+            title += " (hollow: its own version was refused, the one before served)"
         axes.set_title(title, color=MUTED, fontsize=9)
         said = ", ".join(f"{w.name} {v:+.1f} %" for w, v in zip(result.weeks, values, strict=True))
         return to_svg(axes, "weeks", f"Net by week: {said}.")
@@ -89,9 +136,11 @@ def money_chart(result: WalkResult) -> str:
 def levels_chart(result: WalkResult) -> str:
     """Shares of the bars of each week by the level that served."""
     names = sorted(name for name in result.levels if name != "fallback")
+    if any(w.levels.get("fallback") for w in result.weeks):
+        names.append("fallback")
     with canvas(9.2, 2.3) as axes:
         bottom = np.zeros(len(result.weeks))
-        for i, name in enumerate([*names, "fallback"]):
+        for i, name in enumerate(names):
             shares = np.array([w.levels.get(name, 0) / max(1, w.bars) for w in result.weeks])
             colour = _FALLBACK if name == "fallback" else LEVEL_COLOURS[i % len(LEVEL_COLOURS)]
             axes.bar(range(len(shares)), shares, 0.9, bottom=bottom, color=COLOURS[colour], label=name)
@@ -100,7 +149,7 @@ def levels_chart(result: WalkResult) -> str:
         axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
         _weeks(axes, result.weeks)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0.2)
-        said = ", ".join(f"{name} {n:,} bars" for name, n in result.levels.items())
+        said = ", ".join(f"{name} {counted(n, 'bar')}" for name, n in result.levels.items())
         return to_svg(axes, "levels", f"Levels that served: {said}.")
 
 

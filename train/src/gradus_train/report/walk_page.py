@@ -5,9 +5,22 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from gradus_train.report.walk_charts import levels_chart, money_chart, walk_equity_chart, weeks_chart
+from gradus_runtime.wording import plural
+from gradus_train.report.walk_charts import (
+    equity_lines,
+    levels_chart,
+    money_chart,
+    walk_equity_chart,
+    weeks_chart,
+)
 from gradus_train.walk.result import WalkResult
-from gradus_train.walk.text import chance_sentences, interval_text, percent, walk_headline
+from gradus_train.walk.text import (
+    chance_sentences,
+    first_level_sentences,
+    interval_text,
+    percent,
+    walk_headline,
+)
 
 __all__ = ["render_walk"]
 
@@ -23,8 +36,10 @@ def render_walk(result: WalkResult) -> str:
     )
     environment.filters["net"] = lambda value: percent(value).replace(" ", "\u00a0")
     environment.filters["interval"] = interval_text
+    environment.filters["plural"] = plural
     environment.filters["grouped"] = lambda value: f"{value:,}".replace(",", "\u202f")
     pinned = [w.version.may_serve(result.require) for w in result.weeks]
+    lines = equity_lines(result)
     low = result.money.week.low
     high = result.money.week.high
     return environment.get_template("walk.html.j2").render(
@@ -34,6 +49,9 @@ def render_walk(result: WalkResult) -> str:
         tone="good" if low is not None and low > 0 else "bad" if high is not None and high < 0 else "wait",
         beside="direction" if result.require == "integrity" else "integrity",
         pinned=pinned,
+        first=first_level_sentences(result),
+        covered=lines.covered,
+        random=lines.low is not None,
         # Markup: made by our own drawing, which escapes the one text that it takes from outside.
         equity=Markup(walk_equity_chart(result)),  # noqa: S704
         weeks=Markup(weeks_chart(result)),  # noqa: S704 - as above

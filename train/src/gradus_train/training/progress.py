@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from gradus_runtime.wording import counted
 from gradus_train.training.parts import PartKey
 
 __all__ = ["Lines", "Progress", "Silent", "TerminalBars", "progress_for"]
@@ -83,7 +84,7 @@ class Lines(Silent):
         """Say how much there is."""
         self._total, self._done = len(keys), len(done)
         kept = f", {len(done)} kept from before" if done else ""
-        self.say(f"{len(keys)} parts to train{kept}")
+        self.say(f"{counted(len(keys), 'part')} to train{kept}")
 
     def finished(self, key: PartKey, seconds: float) -> None:
         """Say the part; without `verbose` only about every tenth."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.model_selection import TimeSeriesSplit
 
 from gradus_runtime.errors import DataError
+from gradus_runtime.wording import counted
 from gradus_train.config import Split
 from gradus_train.training.member import RowNumbers
 
@@ -55,7 +56,8 @@ def timeline(usable: npt.NDArray[np.bool_], split: Split) -> Timeline:
     need = (split.folds + 1) * (split.gap + 2)
     if len(development) < need:
         raise DataError(
-            f"{split.folds} folds with a gap of {split.gap} need at least {need} rows before the holdout",
+            f"{counted(split.folds, 'fold')} with a gap of {split.gap} need at least {need} rows "
+            "before the holdout",
             place="split",
             value=len(development),
             hint="Give more candles, or fewer folds.",

@@ -11,6 +11,7 @@ from gradus_live.labels import LabelRule
 from gradus_runtime.candles.reading import iso_time
 from gradus_runtime.contracts.feature_order import FeatureOrder
 from gradus_runtime.errors import CheckError, DataError, UsageError
+from gradus_runtime.wording import counted
 from gradus_train.data.dataset import Dataset, check_columns, dataset_of
 from gradus_train.data.from_candles import CandleInputs, read_candle_inputs
 from gradus_train.data.source import DataSettings, DataSource
@@ -56,9 +57,9 @@ class History:
             raise DataError("a week must have bars before it", place="--from", hint="Begin later.")
         known = dataset_of(inputs, self.settings, self.order, self.rule)
         labelled = int((known.labels >= 0).sum())
-        if labelled < self.settings.minimum_rows:
+        if labelled < (least := self.settings.minimum_rows):
             raise DataError(
-                f"at least {self.settings.minimum_rows} labelled rows are needed before a week",
+                f"a week needs {counted(least, 'labelled row')} before it",
                 value=labelled,
                 hint="Begin later, or lower the bar: --minimum-rows N.",
             )
@@ -94,7 +95,7 @@ def _check_labels(known: Dataset, moment_ms: int) -> None:
         raise CheckError(
             "a label must not look beyond the moment at which a week begins",
             place=iso_time(known.timestamps[early[0]]),
-            value=f"{len(early)} labels do",
+            value=f"{counted(len(early), 'label does', 'labels do')}",
             hint="This is a fault of gradus: report it with the label's section of the configuration.",
         )
 

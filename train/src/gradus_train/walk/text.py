@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from gradus_live.bootstrap import Interval
+from gradus_runtime.wording import counted, plural
 from gradus_train.walk.chance import Chance
 from gradus_train.walk.result import WalkResult
 
-__all__ = ["chance_sentences", "interval_text", "percent", "walk_headline", "walk_text"]
+__all__ = [
+    "chance_sentences",
+    "first_level_sentences",
+    "interval_text",
+    "percent",
+    "walk_headline",
+    "walk_text",
+]
 
 _SURE = 0.95
 
@@ -43,8 +52,9 @@ def interval_text(interval: Interval, scale: float = 100.0, unit: str = " %", di
 def chance_sentences(chance: Chance) -> tuple[str, ...]:
     """Say what tuning does to the figures, and what that means."""
     tried = (
-        f"Tuned each week: {chance.trials:,} trials in all, at most {chance.trials_a_week:,} a week. Each "
-        "week's parameters were the best of these on the rows known then."
+        f"Tuned each week: {counted(chance.trials, 'trial')} in all, "
+        f"at most {chance.trials_a_week:,} a week. "
+        "Each week's parameters were the best of these on the rows known then."
     )
     if chance.deflated is None or chance.sharpe is None:
         deflated = "Deflated Sharpe ratio: unknown, as too little was traded."
@@ -66,20 +76,50 @@ def chance_sentences(chance: Chance) -> tuple[str, ...]:
     return tried, deflated, overfitted
 
 
+def first_level_sentences(result: WalkResult) -> tuple[str, ...]:
+    """Say which level is asked first, in how many weeks, and why; nothing where no version served."""
+    service = {week.version.version: week.version.service for week in result.weeks}
+    orders = [service[week.served] for week in result.weeks if week.served in service]
+    if not orders:
+        return ()
+    first = Counter(order[0] if order else "none" for order in orders)
+    of = f"of {counted(len(orders), 'week')}"
+    told = ", ".join(
+        f"{name} in {n} {of if i == 0 else ''}".rstrip()
+        for i, (name, n) in enumerate(first.most_common())
+        if name != "none"
+    )
+    said = []
+    if told:
+        said.append(
+            f"Asked first: {told}. The version's training sets the order of service: as it was measured, a "
+            "level stands before a lower one only where it proved itself better on the same rows, unless the "
+            "configuration declares the order. The first level serves every bar whose features it has, so it "
+            "may serve all of them; its reasons are on the page of each version's training."
+        )
+    if first["none"]:
+        said.append(
+            f"No level had proved itself in {first['none']} {of}: the levels were then asked in the order of "
+            "the feature order."
+        )
+    return tuple(said)
+
+
 def walk_text(result: WalkResult) -> str:
     """Return what `gradus walk` prints."""
     m = result.money
-    weeks = "1 week" if len(result.weeks) == 1 else f"{len(result.weeks)} weeks"
+    count, trades, bars = len(result.weeks), m.trades, result.bar_by_bar
+    weeks = f"{counted(count, 'week')}"
     simulated = ", simulated" if result.simulated else ""
     lines = [
         f"{walk_headline(result)}",
         f"{weeks}, {result.first} to {result.last}, {result.market}{simulated}; "
-        f"{result.train_days} days of training a week; pinned by: {result.require}",
+        f"{counted(result.train_days, 'day')} of training a week; pinned by: {result.require}",
         f"net {percent(m.net)} as log return: gross {percent(m.gross)}, costs {percent(-m.costs)} at "
         f"{result.per_side:g} basis points a side (of {result.costs_of})",
         f"a week {interval_text(m.week)}; a trade {interval_text(m.trade, 1e4, ' bp', 1)}",
-        f"{m.trades:,} trades, {m.trades_a_day:.1f} a day, {100 * m.hit_rate:.1f} % left something; in the "
-        f"market {100 * m.time_in_market:.0f} % of the time; deepest fall {percent(m.drawdown)}",
+        f"{counted(trades, 'trade')}, {m.trades_a_day:.1f} a day, {100 * m.hit_rate:.1f} % left something; "
+        f"in the market {100 * m.time_in_market:.0f} % of the time; deepest fall {percent(m.drawdown)}",
         f"random calls with the same turnover: {percent(m.random[1])}, 5 to 95 %: {percent(m.random[0])} to "
         f"{percent(m.random[2])}; the walk is better than {100 * m.beats_random:.0f} % of them",
         "",
@@ -100,7 +140,7 @@ def walk_text(result: WalkResult) -> str:
             f"outages took {percent(result.outage_cost)}, and {skill:+.5f} Brier skill a bar that they hit"
         )
     pinned = sum(w.version.may_serve(result.require) for w in result.weeks)
-    lines.append(f"{pinned} of {len(result.weeks)} versions were pinned")
+    lines.append(f"{pinned} of {counted(count, 'version')} {plural(pinned, 'was', 'were')} pinned")
     lines += [
         f"  {r.week} refused ({r.why[0]}): it would have left {percent(r.refused)}, what served left "
         f"{percent(r.served)}: {'right' if r.right else 'wrong'}"
@@ -108,8 +148,9 @@ def walk_text(result: WalkResult) -> str:
     ]
     if result.chance is not None:
         lines += ["", *chance_sentences(result.chance)]
-    if result.bar_by_bar:
-        lines.append(f"the last week's {result.bar_by_bar} bars had the same answers one by one, bit for bit")
+    if bars:
+        what = f"{counted(bars, 'bar')} had the same {plural(bars, 'answer')}"
+        lines.append(f"the last week's {what} one by one, bit for bit")
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from gradus_runtime.errors import UsageError
 from gradus_runtime.serving.pin_check import check_servable
 from gradus_runtime.store import Store
 from gradus_runtime.store.whole_file import write_whole
+from gradus_runtime.wording import counted
 from gradus_train.training.folder_lock import held
 from gradus_train.training.pools import Pool
 from gradus_train.training.progress import Progress, Silent
@@ -149,7 +150,7 @@ def _judged(
         "monthly": in_service(walked.versions, require, "monthly"),
         "never": in_service(walked.versions, require, "never"),
     }
-    told.say(f"Answering the bars of {len(weeks)} weeks, those of the last one by one")
+    told.say(f"Answering the bars of {counted(len(weeks), 'week')}, those of the last one by one")
     return tuple(
         judge.judge(
             week,
@@ -220,11 +221,13 @@ def _check_span(history: History, weeks: Sequence[Week]) -> None:
     end = int(history.whole.timestamps[-1]) + history.whole.bar_ms
     late = [w for w in weeks if w.end_ms > end]
     if late:
+        whole = len(weeks) - len(late)
         raise UsageError(
             "candles must go on to the end of the last week",
             place="--to",
             value=weeks[-1].last_day.isoformat(),
-            hint=f"They end with {history.whole.data_end}: {len(weeks) - len(late)} whole weeks are there.",
+            hint=f"They end with {history.whole.data_end}: "
+            f"{counted(whole, 'whole week is', 'whole weeks are')} there.",
         )
 
 

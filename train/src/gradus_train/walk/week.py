@@ -144,7 +144,7 @@ class Judge:
             raise CheckError(
                 "a bar must have the same answer from candles as from a table, bit for bit",
                 place=f"version {version.version}",
-                value=f"{different} of {len(bars.timestamps)} bars differ",
+                value=f"{different} of {len(bars.timestamps)}",
                 hint="This is a fault of gradus: report it with the feature order.",
             )
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from gradus_runtime.candles import COLUMNS
 from gradus_runtime.errors import ConfigError
+from gradus_runtime.wording import counted
 from gradus_train.features.language.builder import Builder, LongHistoryError, MixedDomainsError, OpenWeek
 from gradus_train.features.language.functions import FUNCTIONS, NO_FINITE_HISTORY, signature
 from gradus_train.features.language.nodes import (
@@ -265,14 +266,15 @@ class Program:
             hint = None
             if form.endswith("window)") and len(tree.arguments) == count - 1:
                 hint = "`window` says over how many bars the smoothing runs, for example 640."
-            raise source.error(f"{form} takes {count} arguments", tree.span, hint)
+            raise source.error(f"{form} takes {counted(count, 'argument')}", tree.span, hint)
 
     def _resample(self, tree: Call, source: Source) -> Node:
         length, bar_ms = tree.arguments[0], self.builder.bar_ms
         ms = _length_ms(length.value) if isinstance(length, Text) else 0
         if ms < bar_ms or ms % bar_ms or _DAY_MS % ms:
             raise source.error(
-                f"a length was expected: a multiple of {bar_ms // 60_000} minutes that divides a day",
+                f"a length was expected: a multiple of {counted(bar_ms // 60_000, 'minute')} "
+                "that divides a day",
                 length.span,
                 'For example: "4h".',
             )
