@@ -49,7 +49,7 @@ def test_simulated_files_are_known_as_simulated(dataset: Dataset) -> None:
 def test_too_few_labelled_rows_are_refused_with_their_number(tmp_path: Path, order: FeatureOrder) -> None:
     files = simulate(tmp_path, bars=500)
     with pytest.raises(
-        DataError, match=r"candles\.csv: at least 2000 labelled rows are needed, but got 4\d\d"
+        DataError, match=r"candles\.csv: at least 2,000 labelled rows are needed, but got 4\d\d"
     ):
         load_dataset(DataSource(files.candles), order, FixedHorizon())
 

@@ -184,7 +184,7 @@ def test_options_that_contradict_each_other_are_wrong_use(
             ("--candles", files.candles, "--out", tmp_path / "t.xlsx"),
             "a table must be a .parquet, .csv or .csv.gz",
         ),
-        (("--candles", files.candles, "--bar", "60"), "at least 2000 labelled rows are needed"),
+        (("--candles", files.candles, "--bar", "60"), "at least 2,000 labelled rows are needed"),
         (("--candles", files.candles, "--bar", "45"), "a bar must divide 4 hours, but got 45"),
     ):
         assert features(*arguments) == 2

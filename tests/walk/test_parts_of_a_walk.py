@@ -230,11 +230,14 @@ def test_a_line_under_another_is_left_out_of_the_legend_and_told_below():
     assert lines.covered == tuple(
         (name, "this walk") for name in ("trained once", "monthly training", "pinned by direction")
     )
-    assert "The line of trained once lies under that of this walk: they left the same." in render_walk(whole)
+    assert (
+        "Under the line of this walk, as they left the same: "
+        "trained once, monthly training, pinned by direction."
+    ) in render_walk(whole)
     others = {"never": money([0.02] + [0] * 6)}
     apart = replace(whole, weeks=(week("2024-07-01", [0.01] + [0] * 6, others=others), whole.weeks[1]))
     assert "trained once" in [name for name, *_ in equity_lines(apart).lines]
-    assert "line of trained once" not in render_walk(apart)
+    assert "left the same: monthly training, pinned by direction." in render_walk(apart)
 
 
 def test_an_area_without_width_is_not_named():
