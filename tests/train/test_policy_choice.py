@@ -139,7 +139,7 @@ def test_an_edge_is_taken_and_costs_above_it_leave_the_most_probable_class(setti
     report, policy = chosen(evidence, settings, DEAR)
     assert (policy, report.kind, report.asked) == (None, "argmax", settings.kind)
     assert report.why == "none of 4 thresholds is sure to have earned money out of fold"
-    assert f"the configuration asks for {settings.kind}, but none of 4" in report.sentence
+    assert f"The configuration asks for {settings.kind}, but none of 4" in report.sentence
     _, policy = chosen(evidence, replace(settings, proved=False), DEAR)
     assert policy is not None  # as asked for: the best that there is
 
@@ -183,7 +183,7 @@ def test_few_trades_choose_nothing() -> None:
     evidence = series(7, 6_000, ic=0.25)
     report, policy = chosen(evidence, replace(LEVEL, min_trades=5_000))
     assert (policy, report.best) == (None, None)
-    assert report.why == "none of 4 thresholds made 5000 trades out of fold"
+    assert report.why == "none of 4 thresholds made 5,000 trades out of fold"
 
 
 def test_why_nothing_but_the_most_probable_class_can_be_chosen_is_said() -> None:

@@ -183,7 +183,7 @@ def _money(verdict: ReachedVerdict, policy: PolicyReport) -> str:
 def _held(held: Money) -> str:
     if held.trades == 0:
         return "none on the holdout"
-    return f"{held.trades:,} on the holdout earn {_points(held.net)} each"
+    return f"{held.trades:,} on the holdout {plural(held.trades, 'earns', 'earn')} {_points(held.net)} each"
 
 
 def _points(value: float) -> str:
