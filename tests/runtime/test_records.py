@@ -127,6 +127,7 @@ def test_replacing_fields_is_what_dataclasses_does(changes: dict[str, Any]) -> N
     assert outcome(lambda: records.replace(one, **changes)) == outcome(
         lambda: dataclasses.replace(one, **changes)
     )
+    assert outcome(lambda: one.__replace__(**changes)) == outcome(lambda: records.replace(one, **changes))
 
 
 def test_a_field_of_dataclasses_is_refused() -> None:

@@ -94,6 +94,11 @@ def _set_state(self: Any, state: list[Any]) -> None:
         object.__setattr__(self, name, value)
 
 
+def _replace(record: Any, /, **changes: Any) -> Any:
+    kept = {name: getattr(record, name) for name in type(record).__match_args__}
+    return type(record)(**(kept | changes))
+
+
 _METHODS = {
     "__init__": _init,
     "__repr__": _repr,
@@ -101,6 +106,7 @@ _METHODS = {
     "__delattr__": _delete,
     "__getstate__": _values,
     "__setstate__": _set_state,
+    "__replace__": _replace,
 }
 
 
@@ -142,10 +148,7 @@ else:
         """Say what makes the default of a field, as `dataclasses.field` with the same arguments does."""
         return _Field(_MISSING, default_factory, shown=repr)
 
-    def replace(record, /, **changes):
-        """Return a record with other values in some fields, as `dataclasses.replace` does."""
-        kept = {name: getattr(record, name) for name in type(record).__match_args__}
-        return type(record)(**(kept | changes))
+    replace = _replace
 
     def dataclass(*, frozen: bool, slots: bool, eq: bool = True):
         """Make a frozen dataclass with slots, as `dataclasses.dataclass` with the same arguments does."""
