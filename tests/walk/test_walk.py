@@ -198,3 +198,22 @@ def test_a_last_version_that_fails_on_a_threshold_ends_the_walk(project, tmp_pat
     assert main(one) == 1
     assert "the last version must hold on every threshold" in capsys.readouterr().err
     assert not (tmp_path / "out" / "walk.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "code", "message"),
+    [
+        ("/proc/walk", 3, "/proc/walk: --out must be writable"),
+        ("walk", 2, "nowhere.csv: a file must exist"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_and_files_that_are_not_there_are_refused_before_data_is_read(
+    tmp_path, capsys, out, code, message
+):
+    days = ["--from", "2025-01-06", "--to", "2025-02-01"]
+    candles = str(tmp_path / "nowhere.csv")
+    assert main(["walk", "--candles", candles, *days, "--out", str(tmp_path / out)]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Reading the data" not in said
+    assert not (tmp_path / "walk").exists()
