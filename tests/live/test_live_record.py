@@ -537,7 +537,7 @@ def test_names_in_a_page_are_escaped() -> None:
 
 
 def test_the_command_reports_from_journals_and_from_kept_outcomes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(tmp_path, 2 * DAY)
     decided(tmp_path, DAY, start=2 * DAY, journal="other")
@@ -563,6 +563,9 @@ def test_the_command_reports_from_journals_and_from_kept_outcomes(
     assert f"{3 * DAY} outcomes in {out}, {3 * DAY} new; 0 decisions wait" in capsys.readouterr().out
     assert main(["live", "--outcomes", str(out), *shared]) == 0
     assert json.loads(capsys.readouterr().out) == found
+    monkeypatch.setattr("gradus_runtime.cli.output.terminal_width", lambda: 60)
+    assert main(["live", "--outcomes", str(out), *shared[:-1]]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -303,6 +304,14 @@ def test_the_interval_of_a_share_holds_what_a_test_of_it_does_not_refuse(share, 
     low, high = share_interval(share, rows)
     assert low == pytest.approx(min(inside), abs=2e-5)
     assert high == pytest.approx(max(inside), abs=2e-5)
+
+
+def test_each_line_of_a_holdout_alone_is_drawn_as_a_point(desk):
+    assert run_train(desk, "--level", "3") == 0
+    chart = folds_chart(replace(load_details(desk / "run").levels[0], folds=()))
+    lone = re.findall(r'<path d="M [-\d.]+ [-\d.]+\s*"[^>]*/>(.*?)</g>', chart, re.DOTALL)
+    assert len(lone) > 2  # members, priors, vote
+    assert all("<use " in rest for rest in lone)
 
 
 def test_no_line_of_the_reliability_chart_joins_two_points(desk):
