@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from gradus_convert.pickles.inert import BrokenPickleError
+from gradus_runtime.wording import counted
 
 __all__ = ["rewrite"]
 
@@ -94,7 +95,7 @@ def _tree(block: str, columns: int, need: _Need) -> list[str]:
     need(all(map(_NUMBER.fullmatch, values)), "leaf values must be numbers")
     kept = {key: fields.get(key, "").split() if leaves > 1 else [] for key in _SPLITS}
     for key, items in kept.items():
-        need(len(items) == leaves - 1, f"{key} must have a value for each split, {leaves - 1}")
+        need(len(items) == leaves - 1, f"{key} must have {counted(leaves - 1, 'value')}")
         pattern = _NUMBER if key == "threshold" else _WHOLE
         need(all(map(pattern.fullmatch, items)), f"{key} must be numbers")
     need(
