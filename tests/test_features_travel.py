@@ -279,7 +279,7 @@ def test_a_pin_of_a_version_with_other_inputs_warns(
     assert main(["pin", "2026.1.3", "--store", str(store)]) == 0
     said = capsys.readouterr().err
     assert "warning: 2026.1.3 takes other inputs than 2026.1.2: it needs more columns: volume" in said
-    assert "it needs 901 bars and 1 dates, before 544 and 1" in said
+    assert "it needs 901 bars and 1 date, before 544 and 1" in said
     assert main(["rollback", "--store", str(store)]) == 0
     assert "other inputs" not in capsys.readouterr().err
     spec = golden_of(made)[0].spec

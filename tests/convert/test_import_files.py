@@ -350,7 +350,7 @@ def test_an_early_stopped_booster_answers_as_the_bots_own_call_and_says_so(tmp_p
     np.testing.assert_allclose(got, own_answer(kind, original, X, rounds), rtol=0, atol=1e-6)
     taken = total if rounds == "all" or (rounds is None and kind == "xgboost booster") else best
     (remark,) = [r for r in found.remarks if "rounds" in r]
-    assert f"stopped early: {taken} of its {total} rounds are taken" in remark
+    assert f"stopped early: {taken} of its {total} rounds {'is' if taken == 1 else 'are'} taken" in remark
 
 
 # Members that are left out

@@ -111,7 +111,7 @@ def i32(*values: int) -> np.ndarray:
         ({"n_outputs": 2}, "Forest.n_outputs: there must be an output, and one alone for the sigmoid"),
         ({"base": np.zeros(2)}, "Forest.base: one entry an output is needed"),
         ({"tree_output": i32(1)}, "Forest.tree_output: an output must be below n_outputs"),
-        ({"values": np.zeros((2, 2))}, r"Forest.values: a leaf must hold 1 value\(s\)"),
+        ({"values": np.zeros((2, 2))}, r"Forest.values: a leaf must hold 1 value"),
         ({"values": np.array([[np.nan], [0]])}, "Forest.values: every number must be finite"),
         ({"threshold": np.array([np.nan, 0, 0])}, "Forest.threshold: a threshold must be a number"),
         ({"scale": math.inf}, "Forest.scale: every number must be finite"),
