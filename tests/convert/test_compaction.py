@@ -196,7 +196,7 @@ SINGLE = {"nodes_treeids": [0], "nodes_nodeids": [0]}
         ({"target_nodeids": [0, 2]}, "target_nodeids must name leaves"),
         ({"target_ids": [0, 9]}, "target_ids must be below 1, but got 9"),
         ({"target_weights": [np.inf, 0]}, "target_weights must be finite"),
-        ({"base_values": [1.0, 2.0]}, "base_values must have 1 entries, but got 2"),
+        ({"base_values": [1.0, 2.0]}, "base_values must have 1 entry, but got 2"),
         ({"n_targets": 10**9}, "nodes times outputs must be"),
         ({"nodes_modes": []}, "an ensemble must have a node"),
         (

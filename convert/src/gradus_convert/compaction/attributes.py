@@ -10,6 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from gradus_convert.compaction.tree_operator import Transform, refuse
+from gradus_runtime.wording import counted
 
 __all__ = ["AGGREGATES", "TRANSFORMS", "Attributes", "is_average", "transform_of"]
 
@@ -39,7 +40,7 @@ class Attributes:
         except (TypeError, ValueError, OverflowError):
             raise refuse(f"{name} must be a list of numbers", self.place) from None
         if count is not None and len(value) != count:
-            raise refuse(f"{name} must have {count} entries", self.place, len(value))
+            raise refuse(f"{name} must have {counted(count, 'entry', 'entries')}", self.place, len(value))
         if value.dtype.kind == "f" and np.isnan(value).any():
             raise refuse(f"{name} must hold no NaN", self.place)
         return value

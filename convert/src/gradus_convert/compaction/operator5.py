@@ -13,6 +13,7 @@ from gradus_convert.compaction.tree_operator import (
     build_forest,
     refuse,
 )
+from gradus_runtime.wording import counted
 
 __all__ = ["read_tree_ensemble"]
 
@@ -103,7 +104,8 @@ def _scores(
 def _tracks(a: Attributes, splits: int) -> npt.NDArray[np.bool_]:
     tracks = a.array("nodes_missing_value_tracks_true", np.int64)
     if len(tracks) not in (0, splits):
-        raise refuse(f"nodes_missing_value_tracks_true must have {splits} entries", a.place, len(tracks))
+        entries = counted(splits, "entry", "entries")
+        raise refuse(f"nodes_missing_value_tracks_true must have {entries}", a.place, len(tracks))
     return np.asarray((tracks if len(tracks) else np.zeros(splits, np.int64)) != 0)
 
 

@@ -19,6 +19,7 @@ from gradus_convert.compaction.tree_operator import (
     build_forest,
     refuse,
 )
+from gradus_runtime.wording import counted
 
 __all__ = ["TREE_OPERATORS", "read_operator"]
 
@@ -73,7 +74,8 @@ def _version3_nodes(a: Attributes) -> tuple[NodeArrays, dict[tuple[int, int], in
         raise refuse("a tree must have one root", a.place, len(roots))
     tracks = a.array("nodes_missing_value_tracks_true", np.int64)
     if len(tracks) not in (0, count):
-        raise refuse(f"nodes_missing_value_tracks_true must have {count} entries", a.place, len(tracks))
+        entries = counted(count, "entry", "entries")
+        raise refuse(f"nodes_missing_value_tracks_true must have {entries}", a.place, len(tracks))
     return (
         NodeArrays(
             roots=roots,
@@ -121,7 +123,7 @@ def _regressor(a: Attributes, nodes: NodeArrays, keys: dict[tuple[int, int], int
     outputs = _outputs(a.number("n_targets", 1), nodes, a.place)
     base = a.array("base_values", np.float32)
     if len(base) not in (0, outputs):
-        raise refuse(f"base_values must have {outputs} entries", a.place, len(base))
+        raise refuse(f"base_values must have {counted(outputs, 'entry', 'entries')}", a.place, len(base))
     values, scored = _scores(a, nodes, keys, "target", outputs)
     forest, right = build_forest(
         nodes,
@@ -176,7 +178,7 @@ def _binary(outputs: int, scored: _Array, base: int, place: str) -> Binary:
         raise refuse("a classifier must have two classes", place, outputs)
     if outputs > 2:
         if base not in (0, outputs):
-            raise refuse(f"base_values must have {outputs} entries", place, base)
+            raise refuse(f"base_values must have {counted(outputs, 'entry', 'entries')}", place, base)
         return ""
     first, second = (bool(scored[:, k].any()) for k in (0, 1))
     allowed = (0, 1) if first and not second else (0,)
