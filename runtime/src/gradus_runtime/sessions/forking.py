@@ -44,6 +44,7 @@ LATE = (
     "gradus_runtime.rows.near_names",
     "gradus_runtime.rows.one_row",
     "gradus_runtime.serving.batch",
+    "gradus_runtime.wording",
 )
 """Modules that calls of a predictor import at their first use."""
 
