@@ -159,12 +159,14 @@ def _libraries(folder: Path) -> str:
     program with variables of its own.
     """
     shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
-    if not shared or shutil.which("ldconfig") is None:
+    # Where it is installed is not on every path.
+    ldconfig = shutil.which("ldconfig", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if not shared or ldconfig is None:
         return ""
     listed, cache = folder / "libraries.conf", folder / "libraries.cache"
     # First, as the system may have a library of that name, of another release.
     listed.write_text(f"{folder / 'python' / 'lib'}\ninclude /etc/ld.so.conf\n", "utf-8")
-    return f" && ldconfig -C {cache} -f {listed} && mount --bind {cache} /etc/ld.so.cache"
+    return f" && {ldconfig} -C {cache} -f {listed} && mount --bind {cache} /etc/ld.so.cache"
 
 
 def run(number: int, tests: list[str]) -> bool:
