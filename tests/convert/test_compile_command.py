@@ -13,9 +13,10 @@ from tests.support.graphs import run
 from tests.support.models import table
 from tests.support.operators import regressor
 
+from gradus_convert.commands.compile import _file_row
 from gradus_convert.compaction.rewrite import load
 from gradus_convert.compilation import measure_session
-from gradus_convert.compilation.comparing import keeps_original
+from gradus_convert.compilation.comparing import keeps_original, shown_ratio
 from gradus_convert.compilation.measure import Cost, measure
 from gradus_runtime.cli import main
 from gradus_runtime.errors import DataError, EnvironmentFailedError
@@ -170,3 +171,17 @@ def test_the_script_measures_its_own_process(source: Path, capsys: pytest.Captur
     measure_session.main("onnx", str(source))
     value = json.loads(capsys.readouterr().out)
     assert set(value) == {"peak_bytes", "start_seconds", "load_seconds", "row_seconds", "batch_seconds"}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [(1.0, "1.00"), (0.314, "0.31"), (0.01, "0.01"), (0.0026, "0.003"), (12.0, "12.00")],
+)
+def test_a_small_ratio_keeps_its_first_digit(ratio: float, shown: str) -> None:
+    assert shown_ratio(ratio) == shown
+
+
+def test_a_small_file_is_told_in_kilobytes() -> None:
+    assert _file_row((12_345, 6_789)).split() == ["file", "12.3", "kB", "6.8", "kB", "x", "0.55"]
+    assert _file_row((1_234_567, 6_789)).split()[:5] == ["file", "1234.6", "kB", "6.8", "kB"]
+    assert _file_row((9_876_543, 1_234_567)).split()[:5] == ["file", "9.9", "MB", "1.2", "MB"]

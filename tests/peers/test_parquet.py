@@ -94,3 +94,15 @@ def test_what_is_no_parquet_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_bytes(b"nothing")
     assert main(["predict", str(TRIO), "--input", str(path)]) == 2
     assert "a feature of the artifact" in capsys.readouterr().err
+
+
+def test_a_panic_of_polars_is_said(monkeypatch: pytest.MonkeyPatch, parquet: str) -> None:
+    def panic(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException("range end index 9 out of range\nnote: run with RUST_BACKTRACE=1")
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    for reader in ("read_parquet", "scan_parquet", "read_parquet_schema"):
+        monkeypatch.setattr(pl, reader, panic)
+    with pytest.raises(DataError, match=r"rows must be Parquet: range end index 9 out of range$"):
+        list(read_rows(parquet, frozenset({"vix"})))

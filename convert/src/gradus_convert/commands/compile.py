@@ -137,7 +137,7 @@ def _proof_line(proof: dict[str, float]) -> str:
 
 
 def _file_row(sizes: tuple[int, int]) -> str:
-    unit, scale = ("MB", 1e-6) if max(sizes) >= 1_000_000 else ("kB", 1e-3)
+    unit, scale = ("MB", 1e-6) if min(sizes) >= 100_000 else ("kB", 1e-3)
     return _row("file", unit, [size * scale for size in sizes])
 
 

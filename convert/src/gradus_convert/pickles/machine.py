@@ -69,9 +69,8 @@ def load(stream: io.BytesIO, *, place: str, depth: int = 0, budget: _Budget | No
             machine.step(opcode.name, argument, position)
     except (OverflowError, TypeError, ValueError) as e:
         raise BrokenPickleError("a file must be a complete pickle", place=place, cause=str(e)) from None
-    raise BrokenPickleError(
-        "a pickle must end with STOP", place=place
-    )  # pragma: no cover - genops raises first
+    # genops raises before this, at the end of a pickle without STOP.
+    raise BrokenPickleError("a pickle must end with STOP", place=place)  # pragma: no cover
 
 
 class _Budget:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from json import JSONDecoder
-from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed does not list it; json documents it
 
 __all__ = ["line_of"]
 
@@ -43,7 +42,7 @@ def _member(text: str, at: int, step: str | int) -> int | None:
     while text[at] not in "]}":
         key: str | int = index
         if isinstance(step, str):
-            key, at = scanstring(text, at + 1)
+            key, at = decoder.raw_decode(text, at)
             at = _skip(text, _skip(text, at) + 1)
         if key == step:
             return at

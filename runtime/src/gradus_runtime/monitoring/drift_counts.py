@@ -115,14 +115,14 @@ class DriftCounts:
         confidences: NDArray[np.float32],
         parts: Parts | None = None,
     ) -> None:
-        """Count rows [n, F]; arguments as for `row`, [n].
+        """Count n rows.
 
         Args:
-            values: As above, as are the next three.
-            codes: By row.
-            labels: By row.
-            confidences: By row.
-            parts: Of `values`, as far as they were counted by bin already.
+            values: float32 [n, F], the full vectors; NaN where a value was missing.
+            codes: [n], as `row` takes them.
+            labels: [n], likewise.
+            confidences: [n], likewise.
+            parts: What has counted `values` by bin already, whole or in part; None if nothing has.
         """
         with self._lock, np.errstate(all="ignore"):
             if self._counting:  # a signal handler interrupted this thread while it counts
